@@ -1,0 +1,37 @@
+# Everything from outside. A part that is required and missing stops the configuration with the package to install;
+# an optional part that is missing is reported in the table of cmake/summary.cmake.
+set(NAD_HINT "run scripts/deps, which installs it on Debian and Ubuntu")
+
+find_package(HDF5 COMPONENTS C)
+if(NOT HDF5_FOUND)
+  message(FATAL_ERROR "HDF5 was not found: ${NAD_HINT} (libhdf5-dev)")
+endif()
+add_library(nad_hdf5 INTERFACE)
+target_include_directories(nad_hdf5 SYSTEM INTERFACE ${HDF5_C_INCLUDE_DIRS})
+target_link_libraries(nad_hdf5 INTERFACE ${HDF5_C_LIBRARIES})
+set(NAD_HDF5 nad_hdf5)
+
+find_path(STB_INCLUDE_DIR stb_image.h PATH_SUFFIXES stb)
+if(NOT STB_INCLUDE_DIR)
+  message(FATAL_ERROR "stb_image.h was not found: ${NAD_HINT} (libstb-dev)")
+endif()
+add_library(nad_stb INTERFACE)
+target_include_directories(nad_stb SYSTEM INTERFACE ${STB_INCLUDE_DIR})
+set(NAD_STB nad_stb)
+
+find_package(CLI11 REQUIRED)
+find_package(nlohmann_json REQUIRED)
+find_package(Threads REQUIRED)
+find_package(OpenMP COMPONENTS CXX)
+
+set(NAD_KERNEL_LIBRARIES "")
+set(NAD_HAVE_ONEDNN OFF)
+if(NOT NAD_ONEDNN STREQUAL "OFF")
+  find_package(dnnl QUIET CONFIG)
+  if(dnnl_FOUND)
+    set(NAD_HAVE_ONEDNN ON)
+    list(APPEND NAD_KERNEL_LIBRARIES DNNL::dnnl)
+  elseif(NAD_ONEDNN STREQUAL "ON")
+    message(FATAL_ERROR "oneDNN was asked for (NAD_ONEDNN=ON) and not found: ${NAD_HINT} (libdnnl-dev)")
+  endif()
+endif()
