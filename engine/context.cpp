@@ -1,0 +1,41 @@
+#include "engine/context.h"
+
+#include <algorithm>
+
+namespace nad {
+
+std::string to_string(Precision precision) {
+  switch (precision) {
+    case Precision::fp32: return "fp32";
+    case Precision::tf32: return "tf32";
+    case Precision::bf16: return "bf16";
+  }
+  return "?";
+}
+
+Context::Context(std::unique_ptr<Backend> backend, Precision precision)
+    : backend_(std::move(backend)), precision_(precision) {
+  if (!backend_->supports(precision)) {
+    throw Error(ErrorKind::device, "precision " + to_string(precision) + ": not available on " + backend_->name(),
+                "use --precision fp32");
+  }
+}
+
+void Context::grow_scratch(size_t bytes) {
+  if (bytes <= scratch_bytes_) return;
+  scratch_.reset();  // nothing in scratch outlives a kernel
+  scratch_ = backend_->allocate(bytes);
+  scratch_bytes_ = bytes;
+}
+
+Buffer Planner::weights(size_t bytes) {
+  account_.weights += bytes;
+  return context_.backend().allocate(bytes);
+}
+
+void Planner::reserve_scratch(size_t bytes) {
+  account_.scratch = std::max(account_.scratch, bytes);
+  context_.grow_scratch(bytes);
+}
+
+}  // namespace nad

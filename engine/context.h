@@ -1,0 +1,83 @@
+// One Context owns everything a run needs: the backend, its precision, the scratch memory. No globals.
+#pragma once
+
+#include <cstddef>
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "engine/error.h"
+#include "engine/ops.h"
+
+namespace nad {
+
+enum class Precision : uint8_t { fp32, tf32, bf16 };  // of the products in convolutions and linear layers
+std::string to_string(Precision precision);
+
+// Memory of a backend. Freed when the last owner lets go. Aligned to 256 bytes, zero-filled.
+using Buffer = std::shared_ptr<std::byte>;
+
+class Backend {
+ public:
+  virtual ~Backend() = default;
+  virtual std::string name() const = 0;         // "reference", "cpu", "cuda"
+  virtual std::string description() const = 0;  // one line for the banner: device, instruction sets, threads
+  virtual const OpTable& ops() const = 0;
+  virtual bool supports(Precision precision) const = 0;
+  // Throws Error(memory) with the bytes wanted and free.
+  virtual Buffer allocate(size_t bytes) = 0;
+  virtual size_t free_bytes() const = 0;  // what could still be allocated
+  virtual void upload(void* to, const void* from, size_t bytes) = 0;
+  virtual void download(void* to, const void* from, size_t bytes) = 0;
+  virtual void synchronize() = 0;
+  // Replays a step: a plain call here, cold -> warm -> captured graph on a device that has graphs.
+  virtual void replay(const std::function<void()>& step) { step(); }
+};
+
+// What planning found out about memory, in bytes.
+struct MemoryAccount {
+  size_t weights = 0;      // packed parameters
+  size_t activations = 0;  // the planned arena: values and gradients
+  size_t scratch = 0;      // shared by all kernels
+  size_t state = 0;        // gate tables, labels, losses
+  size_t total() const { return weights + activations + scratch + state; }
+};
+
+class Context {
+ public:
+  explicit Context(std::unique_ptr<Backend> backend, Precision precision = Precision::fp32);
+  Backend& backend() { return *backend_; }
+  const OpTable& ops() const { return backend_->ops(); }
+  Precision precision() const { return precision_; }
+  // Memory that kernels share, valid until the kernel returns. Planner::reserve_scratch made it large enough.
+  std::byte* scratch() { return scratch_.get(); }
+  size_t scratch_bytes() const { return scratch_bytes_; }
+  void grow_scratch(size_t bytes);
+
+ private:
+  std::unique_ptr<Backend> backend_;
+  Precision precision_;
+  Buffer scratch_;
+  size_t scratch_bytes_ = 0;
+};
+
+// What an entry of the op table sees while it plans.
+class Planner {
+ public:
+  explicit Planner(Context& context) : context_(context) {}
+  Context& context() { return context_; }
+  Precision precision() const { return context_.precision(); }
+  // Memory for packed parameters; the kernel keeps the buffer.
+  Buffer weights(size_t bytes);
+  // Asks for at least this much of Context::scratch() whenever the kernel runs.
+  void reserve_scratch(size_t bytes);
+  const MemoryAccount& account() const { return account_; }
+  MemoryAccount& account() { return account_; }
+
+ private:
+  Context& context_;
+  MemoryAccount account_;
+};
+
+}  // namespace nad

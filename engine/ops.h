@@ -1,0 +1,331 @@
+// The op table: the contract between the engine and a backend.
+//
+// Planning calls an entry once with every shape, parameter and address; the entry checks that it supports them,
+// packs weights, reserves scratch, and returns the kernel that replay calls. A kernel allocates nothing and takes no
+// arguments, so a replayed step is a list of calls (and, on a GPU, a captured graph).
+//
+// Conventions
+// - Activations are NHWC float32 views (engine/tensor.h). Outputs never overlap inputs unless an entry says so.
+// - Parameters (Param) are host tensors in the layout of the weights file; a backend copies what it needs.
+// - Pointers named like `float* correct` are memory of the backend, sized as the comment says.
+// - "(+)=": overwrite or accumulate, as the entry's Accumulate argument says.
+// - Every output element is computed from its own inputs in an order that does not depend on N, on the position in
+//   the batch or on the number of threads: a sample gives the same bytes alone or among others.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+
+#include "engine/tensor.h"
+
+namespace nad {
+
+class Context;  // engine/context.h
+class Planner;  // engine/context.h
+
+using Param = std::shared_ptr<const HostTensor>;
+using Kernel = std::function<void(Context&)>;
+
+enum class Accumulate : uint8_t { overwrite, add };
+
+// ---- gates -------------------------------------------------------------------------------------------------------
+// The multiplier of sample n, channel c is table[row[n] * C + c]. Row 0 of a table is all ones (the original network).
+// PRECOND: samples of one row are adjacent (row[] never returns to an earlier value).
+struct GateRef {
+  const float* table = nullptr;  // [rows, C]
+  const int32_t* row = nullptr;  // [N], one per sample of the view it is used with
+  int64_t rows = 0;
+  explicit operator bool() const { return table != nullptr; }
+};
+
+// ---- what a producing op does to its result before storing it ----------------------------------------------------
+// z = scale * acc + shift + residual;   y = gate * (relu ? max(z, 0) : z)
+struct Epilogue {
+  Param scale;       // [C] or null (1): an unfolded BatchNorm in evaluation mode
+  Param shift;       // [C] or null (0): a bias or a BatchNorm's shift
+  CTensor residual;  // shape of y, or empty
+  bool relu = false;
+  GateRef gate;      // or empty
+};
+
+// The same for the input of a convolution: x' = relu(scale * x + shift). Zero padding pads x', not x.
+struct Prologue {
+  bool relu = false;
+  Param scale;  // [C_in] or null
+  Param shift;  // [C_in] or null
+  explicit operator bool() const { return relu || scale || shift; }
+};
+
+// ---- convolution -------------------------------------------------------------------------------------------------
+// Output pixel (oh, ow) reads input pixel (oh*stride_h - pad_h + kh*dilation_h + offset_h, same for w); outside: 0.
+// offset > 0 is DARTS' factorized reduce, which convolves x[:, :, 1:, 1:].
+struct Conv2dParams {
+  int64_t kernel_h = 1, kernel_w = 1;
+  int64_t stride_h = 1, stride_w = 1;
+  int64_t pad_h = 0, pad_w = 0;
+  int64_t dilation_h = 1, dilation_w = 1;
+  int64_t groups = 1;
+  int64_t offset_h = 0, offset_w = 0;
+  bool operator==(const Conv2dParams&) const = default;
+};
+
+// torch.nn.Conv2d's output extent, with the input shortened by the offset.
+inline int64_t conv_extent(int64_t in, int64_t kernel, int64_t stride, int64_t pad, int64_t dilation, int64_t offset) {
+  return (in - offset + 2 * pad - dilation * (kernel - 1) - 1) / stride + 1;
+}
+
+struct Conv2dArgs {
+  Conv2dParams params;
+  CTensor x;            // [N, H, W, I]
+  Param weight;         // [O, I/groups, KH, KW]
+  Prologue prologue;    // on I channels
+  Epilogue epilogue;    // on O channels
+  Tensor y;             // [N, OH, OW, O]
+};
+
+// dx (+)= prologue'(x) * conv2d_transposed(scale * dz): dz is the gradient at the epilogue's z (epilogue_backward).
+struct Conv2dBackwardArgs {
+  Conv2dParams params;
+  CTensor dz;           // [N, OH, OW, O]
+  Param weight;         // [O, I/groups, KH, KW]
+  Param scale;          // [O], the epilogue's, or null
+  Prologue prologue;
+  CTensor x;            // [N, H, W, I], read only with a prologue
+  Accumulate mode = Accumulate::overwrite;
+  Tensor dx;            // [N, H, W, I]
+};
+
+// ---- linear ------------------------------------------------------------------------------------------------------
+// y = epilogue(x W^T), x flattened as [N, H*W*C] in NHWC order, which is also the order of W's columns.
+struct LinearArgs {
+  CTensor x;        // [N, H, W, C], dense
+  Param weight;     // [O, H*W*C]
+  Epilogue epilogue;
+  Tensor y;         // [N, 1, 1, O], dense
+};
+struct LinearBackwardArgs {
+  CTensor dz;       // [N, 1, 1, O]
+  Param weight;     // [O, H*W*C]; PRECOND: no epilogue scale
+  Accumulate mode = Accumulate::overwrite;
+  Tensor dx;        // [N, H, W, C], dense
+};
+
+// ---- elementwise -------------------------------------------------------------------------------------------------
+// y = epilogue(x): BatchNorm in evaluation mode, ReLU, addition (residual), a copy into a slab, a gate.
+struct PointwiseArgs {
+  CTensor x;        // [N, H, W, C]
+  Epilogue epilogue;
+  Tensor y;         // [N, H, W, C]
+};
+// dx (+)= scale * dz. dx may be dz itself (overwrite).
+struct PointwiseBackwardArgs {
+  CTensor dz;       // [N, H, W, C]
+  Param scale;      // [C] or null
+  Accumulate mode = Accumulate::overwrite;
+  Tensor dx;        // [N, H, W, C]
+};
+
+// A gate on its own: y[r*N + n] = g * x[n], then max(., 0) where relu is set (DARTS gate 0), for r < repeat.
+// repeat > 1 is where one batch of images becomes original and gated samples.
+struct GateArgs {
+  CTensor x;        // [N, H, W, C]
+  GateRef gate;     // row: [repeat * N]
+  bool relu = false;
+  int64_t repeat = 1;
+  Tensor y;         // [repeat * N, H, W, C]
+};
+
+// From the gradient at a gated, rectified output y back to the gradient at z (see Epilogue), with the loss tap on y:
+//   t  = dy + 2 * tap_scale * tap_weight[n] * (y - original)
+//   dz = gate * t * (relu ? y != 0 : 1)          (the sign of y is z's times the gate's; y = 0 iff z <= 0)
+//   dgate[row, c] = sum over the row's samples and pixels of t * y / gate      (0 where gate = 0)
+//   tap_sum[n] = sum over pixels and channels of (y - original)^2
+// y / gate is the value before the gate: nothing but y is kept. The same formulas serve GateArgs' relu after the gate.
+struct EpilogueBackwardArgs {
+  CTensor dy;                         // [N, H, W, C]
+  CTensor y;                          // [N, H, W, C]
+  bool relu = false;
+  GateRef gate;                       // or empty
+  CTensor original;                   // [N, H, W, C] or empty: no tap
+  const float* tap_weight = nullptr;  // [N]
+  float tap_scale = 0;
+  double* tap_sum = nullptr;          // [N], with a tap
+  float* dgate = nullptr;             // [gate.rows, C], with a gate; only rows that occur in row[] are written
+  Tensor dz;                          // [N, H, W, C], may be dy itself; empty where nothing below needs a gradient
+};
+
+// ---- pooling -----------------------------------------------------------------------------------------------------
+struct PoolParams {
+  int64_t kernel_h = 1, kernel_w = 1, stride_h = 1, stride_w = 1, pad_h = 0, pad_w = 0;
+  bool count_include_pad = true;  // average pooling only
+};
+struct MaxPoolArgs {
+  PoolParams params;
+  CTensor x;                 // [N, H, W, C]
+  Epilogue epilogue;         // relu and gate only: max(relu(x)) = relu(max(x))
+  Tensor y;                  // [N, OH, OW, C]
+  uint8_t* argmax = nullptr; // [N, OH, OW, C] dense: kh*KW + kw of the first maximum; null in evaluation
+};
+struct MaxPoolBackwardArgs {
+  PoolParams params;
+  CTensor dz;                // [N, OH, OW, C]
+  const uint8_t* argmax = nullptr;
+  Accumulate mode = Accumulate::overwrite;
+  Tensor dx;                 // [N, H, W, C]
+};
+struct AvgPoolArgs {
+  PoolParams params;
+  CTensor x;                 // [N, H, W, C]
+  Epilogue epilogue;         // relu and gate only
+  Tensor y;                  // [N, OH, OW, C]
+};
+struct AvgPoolBackwardArgs {
+  PoolParams params;
+  CTensor dz;                // [N, OH, OW, C]
+  Accumulate mode = Accumulate::overwrite;
+  Tensor dx;                 // [N, H, W, C]
+};
+// torch.nn.AdaptiveAvgPool2d: output (oh, ow) averages rows floor(oh*H/OH) .. ceil((oh+1)*H/OH) - 1; 1x1 is global.
+struct AdaptivePoolArgs {
+  CTensor x;                 // [N, H, W, C]
+  Epilogue epilogue;         // relu and gate only
+  Tensor y;                  // [N, OH, OW, C]
+};
+struct AdaptivePoolBackwardArgs {
+  CTensor dz;                // [N, OH, OW, C]
+  Accumulate mode = Accumulate::overwrite;
+  Tensor dx;                 // [N, H, W, C]
+};
+
+// ---- losses ------------------------------------------------------------------------------------------------------
+// A step learns G classes side by side with B images each: N = G*B; sample n belongs to group n / B; the first
+// valid[g] samples of a group count, the others have weight 0.
+struct Groups {
+  int64_t count = 1;               // G
+  int64_t batch = 1;               // B
+  const int32_t* valid = nullptr;  // [G]
+};
+
+// Which samples the original network classifies correctly (first maximum = label).
+//   tap_weight[n] = correct[n] / correct_count[g] (0 where the count is 0)
+//   apply[g] = needs_correct ? correct_count[g] > 0 : valid[g] > 0
+struct ClassifyArgs {
+  Groups groups;
+  CTensor logits;                  // [N, 1, 1, K], the original network's
+  const int32_t* labels = nullptr; // [N]
+  bool needs_correct = true;       // method.md section 2: `released` skips a batch without a correct sample
+  int32_t* predicted = nullptr;    // [N]
+  float* tap_weight = nullptr;     // [N]
+  int32_t* correct_count = nullptr;// [G]
+  int32_t* apply = nullptr;        // [G]
+};
+
+// loss[g] = mean over the group's valid samples; dlogits = coefficient * d loss[g] / d logits.
+//   cross-entropy: -log softmax(z)[label]
+//   binary (Eq. 12): -log p[label] - sum_{k != label} log(1 - p[k]), arguments clamped from below to 1e-12
+//     (the gradient is 0 where a clamp acts, as torch.clamp_min's)
+struct SoftmaxLossArgs {
+  Groups groups;
+  CTensor logits;                  // [N, 1, 1, K], the gated network's
+  const int32_t* labels = nullptr; // [N]
+  bool binary = false;
+  float coefficient = 1;
+  double* loss = nullptr;          // [G]
+  Tensor dlogits;                  // [N, 1, 1, K]
+};
+
+// ---- gate learning -----------------------------------------------------------------------------------------------
+enum class Objective : uint8_t { released, paper, variational };  // method.md section 2
+
+// Fills the multipliers of one gate from its logits: row 0 ones; then
+//   released, paper: row 1+g = sigmoid(logits[g])
+//   variational: row 1 + g*B + b = sigmoid(logits[g]) + noise[g*B + b] * softplus(sigma[g])
+struct GateValuesArgs {
+  Groups groups;
+  Objective objective = Objective::released;
+  int64_t channels = 0;
+  const float* logits = nullptr;   // [G, C]
+  const float* sigma = nullptr;    // [G, C], variational
+  const float* noise = nullptr;    // [N, C], variational
+  float* table = nullptr;          // [rows, C]
+};
+
+// noise[n, c] = random_normal(random_key(random_key(key[g], *step), gate_index), b*C + c), n = g*B + b (engine/rng.h)
+struct GateNoiseArgs {
+  Groups groups;
+  int64_t channels = 0;
+  uint64_t gate_index = 0;
+  const uint64_t* key = nullptr;   // [G], one per class
+  const uint64_t* step = nullptr;  // [G]
+  float* noise = nullptr;          // [N, C]
+};
+
+// Per group and channel sums over valid samples and pixels of the original representation R (paper, variational):
+//   sum_square = sum R^2; with sigma (softplus applied here): sum_log = sum log((sigma R)^2 + 1e-6),
+//   sum_ratio = sum R^2 / ((sigma R)^2 + 1e-6)
+struct GateStatisticsArgs {
+  Groups groups;
+  CTensor original;                // [N, H, W, C]
+  const float* sigma = nullptr;    // [G, C] or null
+  double* sum_square = nullptr;    // [G, C]
+  double* sum_log = nullptr;       // [G, C], with sigma
+  double* sum_ratio = nullptr;     // [G, C], with sigma
+};
+
+// One gate's terms of the objective, the gradient at its logits, and the normalised update (Eq. 15):
+//   released:    first = sum_n tap_weight[n] tap_sum[n] / (H W C L)           regular = mean_c mu^2 / L
+//   paper:       first = mean((R - mu R)^2)                                   regular = mean((mu R)^2)
+//   variational: first = (mean((R - mu R)^2) + log 2 pi + mean log(.)) / 2
+//                regular = mean((sigma R)^2 - log(.) + (mu R)^2 - 1) / 2      with log(.) = log((sigma R)^2 + 1e-6)
+//   gradient = beta * d regular + (paper, variational: d first) + the chain's part, from dgate
+//   logits -= lr * gradient / max(norm2(gradient), 1e-12), and sigma the same, where apply[g] and lr > 0
+// Means are over the group's valid samples, pixels and channels; the sums are those of GateStatisticsArgs.
+struct GateUpdateArgs {
+  Groups groups;
+  Objective objective = Objective::released;
+  int64_t channels = 0, plane = 0;        // C, H*W
+  int64_t gates = 1;                      // L
+  const float* hyper = nullptr;           // [2]: lr, beta
+  const int32_t* apply = nullptr;         // [G]
+  const float* tap_weight = nullptr;      // [N], released
+  const double* tap_sum = nullptr;        // [N], released
+  const double* sum_square = nullptr;     // [G, C], paper and variational
+  const double* sum_log = nullptr;        // [G, C], variational
+  const double* sum_ratio = nullptr;      // [G, C], variational
+  const float* dgate = nullptr;           // [rows, C], gradient at the multipliers (row 0 unused)
+  const float* noise = nullptr;           // [N, C], variational
+  float* logits = nullptr;                // [G, C]
+  float* sigma = nullptr;                 // [G, C], variational
+  float* gradient = nullptr;              // [G, C], at the logits
+  double* terms = nullptr;                // [G, 2]: first, regular
+};
+
+// ---- the table ---------------------------------------------------------------------------------------------------
+template <class Args>
+using Entry = Kernel (*)(Planner&, const Args&);
+
+struct OpTable {
+  Entry<Conv2dArgs> conv2d;
+  Entry<Conv2dBackwardArgs> conv2d_backward;
+  Entry<LinearArgs> linear;
+  Entry<LinearBackwardArgs> linear_backward;
+  Entry<PointwiseArgs> pointwise;
+  Entry<PointwiseBackwardArgs> pointwise_backward;
+  Entry<GateArgs> gate;
+  Entry<EpilogueBackwardArgs> epilogue_backward;
+  Entry<MaxPoolArgs> max_pool;
+  Entry<MaxPoolBackwardArgs> max_pool_backward;
+  Entry<AvgPoolArgs> avg_pool;
+  Entry<AvgPoolBackwardArgs> avg_pool_backward;
+  Entry<AdaptivePoolArgs> adaptive_pool;
+  Entry<AdaptivePoolBackwardArgs> adaptive_pool_backward;
+  Entry<ClassifyArgs> classify;
+  Entry<SoftmaxLossArgs> softmax_loss;
+  Entry<GateValuesArgs> gate_values;
+  Entry<GateNoiseArgs> gate_noise;
+  Entry<GateStatisticsArgs> gate_statistics;
+  Entry<GateUpdateArgs> gate_update;
+};
+
+}  // namespace nad
