@@ -1,0 +1,31 @@
+// The CPU's ways to convolve. Each returns an empty Kernel where it does not cover the case; conv2d.cpp chooses.
+// The choice is a fixed rule over shapes, precision and instruction sets (not a timing), so that two runs on one
+// machine give the same bytes; bench/bench_kernels.cpp shows what the rule is based on.
+#pragma once
+
+#include "engine/context.h"
+
+namespace nad::cpu {
+
+enum class ConvAlgorithm : uint8_t {
+  depthwise,  // groups = channels: vectorised over channels
+  gemm,       // hand-written implicit GEMM (AVX-512; fp32 or bf16 products)
+  winograd,   // hand-written F(4x4, 3x3) (AVX-512)
+  onednn,     // any case, any instruction set; AMX where the machine has it
+};
+
+Kernel conv2d_with(ConvAlgorithm algorithm, Planner& planner, const Conv2dArgs& args);
+Kernel conv2d_backward_with(ConvAlgorithm algorithm, Planner& planner, const Conv2dBackwardArgs& args);
+ConvAlgorithm choose_conv2d(const Planner& planner, const Conv2dArgs& args);
+ConvAlgorithm choose_conv2d_backward(const Planner& planner, const Conv2dBackwardArgs& args);
+
+Kernel conv2d_depthwise(Planner& planner, const Conv2dArgs& args);
+Kernel conv2d_depthwise_backward(Planner& planner, const Conv2dBackwardArgs& args);
+Kernel conv2d_gemm(Planner& planner, const Conv2dArgs& args);
+Kernel conv2d_gemm_backward(Planner& planner, const Conv2dBackwardArgs& args);
+Kernel conv2d_winograd(Planner& planner, const Conv2dArgs& args);
+Kernel conv2d_winograd_backward(Planner& planner, const Conv2dBackwardArgs& args);
+Kernel conv2d_onednn(Planner& planner, const Conv2dArgs& args);
+Kernel conv2d_onednn_backward(Planner& planner, const Conv2dBackwardArgs& args);
+
+}  // namespace nad::cpu
