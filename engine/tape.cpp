@@ -1,0 +1,144 @@
+#include "engine/tape.h"
+
+#include "engine/error.h"
+
+namespace nad {
+namespace {
+
+[[noreturn]] void misfit(const std::string& node, const std::string& what) {
+  throw Error(ErrorKind::data, "network: " + node + ": " + what, "check the architecture attributes of the weights file");
+}
+
+std::string dims(const std::vector<int64_t>& shape) {
+  std::string text = "[";
+  for (size_t i = 0; i < shape.size(); ++i) text += (i ? ", " : "") + std::to_string(shape[i]);
+  return text + "]";
+}
+
+void check_vector(const std::string& node, const char* what, const Param& p, int64_t channels) {
+  if (p && p->count() != channels) {
+    misfit(node, std::string(what) + " has " + std::to_string(p->count()) + " values, expected " + std::to_string(channels));
+  }
+}
+
+}  // namespace
+
+const char* to_string(Op op) {
+  switch (op) {
+    case Op::conv2d: return "conv2d";
+    case Op::linear: return "linear";
+    case Op::pointwise: return "pointwise";
+    case Op::gate: return "gate";
+    case Op::max_pool: return "max_pool";
+    case Op::avg_pool: return "avg_pool";
+    case Op::adaptive_pool: return "adaptive_pool";
+  }
+  return "?";
+}
+
+Var Tape::add_value(const Shape& shape, const std::string& name) {
+  buffers_.push_back({shape, name});
+  values_.push_back({static_cast<int>(buffers_.size()) - 1, 0, shape});
+  return {static_cast<int>(values_.size()) - 1};
+}
+
+Var Tape::input(Shape shape, const std::string& name) { return input_ = add_value(shape, name); }
+
+Var Tape::slab(Shape shape, const std::string& name) { return add_value(shape, name); }
+
+Var Tape::slice(Var slab, int64_t first, int64_t count) {
+  Value value = values_[slab.id];
+  if (first < 0 || count <= 0 || first + count > value.shape.c) {
+    misfit(buffers_[value.root].name, "channels " + std::to_string(first) + " to " + std::to_string(first + count) +
+                                          " of " + std::to_string(value.shape.c));
+  }
+  value.first += first;
+  value.shape.c = count;
+  values_.push_back(value);
+  return {static_cast<int>(values_.size()) - 1};
+}
+
+Var Tape::record(Node node, const Shape& shape, Var into) {
+  if (shape.n <= 0 || shape.h <= 0 || shape.w <= 0 || shape.c <= 0) {
+    misfit(node.name, "output of shape " + to_string(shape) + " is empty: the input is too small for this network");
+  }
+  check_vector(node.name, "scale", node.post.scale, shape.c);
+  check_vector(node.name, "shift", node.post.shift, shape.c);
+  if (node.post.residual && !(this->shape(node.post.residual) == shape)) {
+    misfit(node.name, "residual of shape " + to_string(this->shape(node.post.residual)) + ", output of shape " + to_string(shape));
+  }
+  if (into && !(this->shape(into) == shape)) {
+    misfit(node.name, "output of shape " + to_string(shape) + " does not fit the slice " + to_string(this->shape(into)));
+  }
+  node.y = into ? into : add_value(shape, node.name);
+  if (node.post.gate) {
+    node.gate = static_cast<int>(gates_.size());
+    gates_.push_back({node.y, static_cast<int>(nodes_.size()), node.name});
+  }
+  nodes_.push_back(node);
+  return node.y;
+}
+
+Var Tape::conv2d(Var x, const Conv2dParams& params, Param weight, const Prologue& prologue, const Post& post,
+                 const std::string& name, Var into) {
+  const Shape in = shape(x);
+  const std::vector<int64_t>& w = weight->shape;
+  if (w.size() != 4 || params.groups <= 0 || in.c % params.groups != 0 || w[1] != in.c / params.groups ||
+      w[0] % params.groups != 0 || w[2] != params.kernel_h || w[3] != params.kernel_w) {
+    misfit(name, "weight " + dims(w) + " does not fit an input of " + std::to_string(in.c) + " channels in " +
+                     std::to_string(params.groups) + " groups and a kernel of " + std::to_string(params.kernel_h) + "x" +
+                     std::to_string(params.kernel_w));
+  }
+  check_vector(name, "prologue scale", prologue.scale, in.c);
+  check_vector(name, "prologue shift", prologue.shift, in.c);
+  const Conv2dParams& p = params;
+  const Shape out = {in.n, conv_extent(in.h, p.kernel_h, p.stride_h, p.pad_h, p.dilation_h, p.offset_h),
+                     conv_extent(in.w, p.kernel_w, p.stride_w, p.pad_w, p.dilation_w, p.offset_w), w[0]};
+  Node node{Op::conv2d, name, x, {}, post, -1, params, {}, std::move(weight), prologue, 1};
+  return record(std::move(node), out, into);
+}
+
+Var Tape::linear(Var x, Param weight, const Post& post, const std::string& name) {
+  const Shape in = shape(x);
+  const std::vector<int64_t>& w = weight->shape;
+  if (w.size() != 2 || w[1] != in.h * in.w * in.c) {
+    misfit(name, "weight " + dims(w) + " does not fit " + std::to_string(in.h * in.w * in.c) + " inputs");
+  }
+  if (values_[x.id].shape.c != buffers_[values_[x.id].root].shape.c) misfit(name, "the input of a linear layer must be dense");
+  Node node{Op::linear, name, x, {}, post, -1, {}, {}, weight, {}, 1};
+  return record(std::move(node), {in.n, 1, 1, w[0]}, {});
+}
+
+Var Tape::pointwise(Var x, const Post& post, const std::string& name, Var into) {
+  return record({Op::pointwise, name, x, {}, post, -1, {}, {}, {}, {}, 1}, shape(x), into);
+}
+
+Var Tape::gate(Var x, bool relu, int64_t repeat, const std::string& name) {
+  Shape out = shape(x);
+  out.n *= repeat;
+  Post post;
+  post.relu = relu;
+  post.gate = true;
+  return record({Op::gate, name, x, {}, post, -1, {}, {}, {}, {}, repeat}, out, {});
+}
+
+Var Tape::max_pool(Var x, const PoolParams& params, const Post& post, const std::string& name, Var into) {
+  const Shape in = shape(x);
+  const Shape out = {in.n, conv_extent(in.h, params.kernel_h, params.stride_h, params.pad_h, 1, 0),
+                     conv_extent(in.w, params.kernel_w, params.stride_w, params.pad_w, 1, 0), in.c};
+  return record({Op::max_pool, name, x, {}, post, -1, {}, params, {}, {}, 1}, out, into);
+}
+
+Var Tape::avg_pool(Var x, const PoolParams& params, const Post& post, const std::string& name, Var into) {
+  const Shape in = shape(x);
+  const Shape out = {in.n, conv_extent(in.h, params.kernel_h, params.stride_h, params.pad_h, 1, 0),
+                     conv_extent(in.w, params.kernel_w, params.stride_w, params.pad_w, 1, 0), in.c};
+  return record({Op::avg_pool, name, x, {}, post, -1, {}, params, {}, {}, 1}, out, into);
+}
+
+Var Tape::adaptive_pool(Var x, int64_t out_h, int64_t out_w, const Post& post, const std::string& name) {
+  const Shape in = shape(x);
+  return record({Op::adaptive_pool, name, x, {}, post, -1, {}, {}, {}, {}, 1}, {in.n, out_h, out_w, in.c}, {});
+}
+
+}  // namespace nad
