@@ -59,4 +59,10 @@ struct HostTensor {
   }
 };
 
+// A tensor that a network needs, by its state_dict name.
+struct TensorSpec {
+  std::string name;
+  std::vector<int64_t> shape;
+};
+
 }  // namespace nad

@@ -12,11 +12,6 @@
 
 namespace nad {
 
-struct TensorSpec {  // a tensor the weights file must hold, by its state_dict name
-  std::string name;
-  std::vector<int64_t> shape;
-};
-
 struct NetworkDescription {
   std::string arch;             // "vgg16", "resnet50", "densenet121", "darts"
   int64_t num_classes = 1000;
