@@ -235,7 +235,11 @@ class PlanBuilder {
 
   void operator_backward(int index, const Place& dz) {
     const Tape::Node& node = tape_.nodes()[index];
-    if (node.op == Op::pointwise) return pass_on(node, node.x, dz, node.post.scale);
+    if (node.op == Op::pointwise) {
+      const bool copy = !node.post.scale && !node.post.residual;
+      if (!copy || !share(node.x, node.y)) pass_on(node, node.x, dz, node.post.scale);
+      return;
+    }
     Accumulate mode;
     const Place place = contribute(node.x, mode);
     if (node.prologue) touch(value_region(node.x), now_);

@@ -113,13 +113,13 @@ Var Tape::pointwise(Var x, const Post& post, const std::string& name, Var into) 
   return record({Op::pointwise, name, x, {}, post, -1, {}, {}, {}, {}, 1}, shape(x), into);
 }
 
-Var Tape::gate(Var x, bool relu, int64_t repeat, const std::string& name) {
+Var Tape::gate(Var x, bool relu, int64_t repeat, const std::string& name, Var into) {
   Shape out = shape(x);
   out.n *= repeat;
   Post post;
   post.relu = relu;
   post.gate = true;
-  return record({Op::gate, name, x, {}, post, -1, {}, {}, {}, {}, repeat}, out, {});
+  return record({Op::gate, name, x, {}, post, -1, {}, {}, {}, {}, repeat}, out, into);
 }
 
 Var Tape::max_pool(Var x, const PoolParams& params, const Post& post, const std::string& name, Var into) {

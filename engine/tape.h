@@ -68,7 +68,7 @@ class Tape {
   Var linear(Var x, Param weight, const Post& post, const std::string& name);
   Var pointwise(Var x, const Post& post, const std::string& name, Var into = {});
   // y = gate * x, rectified afterwards where relu is set; the batch is repeated (engine/ops.h, GateArgs).
-  Var gate(Var x, bool relu, int64_t repeat, const std::string& name);
+  Var gate(Var x, bool relu, int64_t repeat, const std::string& name, Var into = {});
   Var max_pool(Var x, const PoolParams& params, const Post& post, const std::string& name, Var into = {});
   Var avg_pool(Var x, const PoolParams& params, const Post& post, const std::string& name, Var into = {});
   Var adaptive_pool(Var x, int64_t out_h, int64_t out_w, const Post& post, const std::string& name);

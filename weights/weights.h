@@ -19,12 +19,6 @@
 
 namespace nad {
 
-// What a network expects of one parameter. The shape is PyTorch's: [O, I/groups, KH, KW], [O, I] or [C].
-struct TensorSpec {
-  std::string name;
-  std::vector<int64_t> shape;
-};
-
 class WeightsFile {
  public:
   // Opens the file, reads its attributes and the names and shapes of its tensors; values are read later.
