@@ -94,10 +94,9 @@ void check_conv(const char* op, const Conv2dParams& p, const Param& weight, cons
                  to_string(y.shape));
   }
   check_param(op, "weight", weight, {y.shape.c, x.shape.c / p.groups, p.kernel_h, p.kernel_w});
-  const Shape expected = {x.shape.n,
-                          conv_extent(x.shape.h, p.kernel_h, p.stride_h, p.pad_h, p.dilation_h, p.offset_h),
-                          conv_extent(x.shape.w, p.kernel_w, p.stride_w, p.pad_w, p.dilation_w, p.offset_w),
-                          y.shape.c};
+  const Shape expected = {
+      x.shape.n, conv_extent(x.shape.h, p.kernel_h, p.stride_h, p.pad_h, p.dilation_h, p.offset_h),
+      conv_extent(x.shape.w, p.kernel_w, p.stride_w, p.pad_w, p.dilation_w, p.offset_w), y.shape.c};
   if (y.shape != expected) {
     fail(op, "y is " + to_string(y.shape) + ", expected " + to_string(expected) + " from x " + to_string(x.shape) +
                  " and weight " + list(weight->shape));
