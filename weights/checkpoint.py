@@ -1,0 +1,144 @@
+"""Reading a PyTorch checkpoint in any of its containers as {tensor name: float32 array}, names made uniform."""
+import json
+import os
+import pickle
+import re
+import struct
+import zipfile
+
+import numpy as np
+
+
+class BadData(Exception):
+    """The input cannot be used. The text is one line."""
+
+
+# numpy has no bfloat16: its 16 bits are the upper half of a float32.
+SAFETENSORS_DTYPES = {"F64": "<f8", "F32": "<f4", "F16": "<f2", "BF16": "<u2", "I64": "<i8", "I32": "<i4",
+                      "I16": "<i2", "I8": "i1", "U8": "u1", "BOOL": "?"}
+MAX_HEADER = 100 << 20  # bytes; the reference implementation's limit
+
+# DenseNet files from before torchvision 0.3 say norm.1 where the modules are now called norm1.
+OLD_DENSENET = re.compile(r"(denselayer\d+\.(?:norm|conv))\.([12]\.)")
+
+
+def bfloat16_to_float32(bits):
+    return (bits.astype(np.uint32) << 16).view(np.float32)
+
+
+def read_safetensors(path):
+    """Layout: header length (u64, little-endian), JSON header, data. https://github.com/huggingface/safetensors"""
+    with open(path, "rb") as f:
+        blob = f.read()
+    size = struct.unpack("<Q", blob[:8])[0]
+    if size > min(MAX_HEADER, len(blob) - 8):
+        raise BadData("the safetensors header says %d bytes, the file has %d: cut short?" % (size, len(blob)))
+    try:
+        header = json.loads(blob[8:8 + size])
+        header.pop("__metadata__", None)
+        entries = [(str(name), e["dtype"], [int(d) for d in e["shape"]], [int(o) for o in e["data_offsets"]])
+                   for name, e in header.items()]
+    except (ValueError, KeyError, TypeError, AttributeError) as e:
+        raise BadData("the safetensors header is damaged (%s)" % one_line(e))
+    data, tensors = memoryview(blob)[8 + size:], {}
+    for name, dtype, shape, offsets in entries:
+        if dtype not in SAFETENSORS_DTYPES:
+            raise BadData("tensor %s has dtype %s, which is not read" % (name, dtype))
+        kind = np.dtype(SAFETENSORS_DTYPES[dtype])
+        count = int(np.prod(shape, dtype=object)) if shape else 1
+        if len(offsets) != 2 or min(shape + [0]) < 0 or not 0 <= offsets[0] <= offsets[1] <= len(data) \
+                or offsets[1] - offsets[0] != count * kind.itemsize:
+            raise BadData("tensor %s lies outside the file or its size is wrong: cut short?" % name)
+        array = np.frombuffer(data[offsets[0]:offsets[1]], kind).reshape(shape)
+        tensors[name] = bfloat16_to_float32(array) if dtype == "BF16" else array
+    return tensors
+
+
+def one_line(error):
+    lines = str(error).split("\n")
+    return lines[0][:200] or type(error).__name__
+
+
+def read_torch(path, trust_pickle):
+    try:
+        import torch
+    except ImportError:
+        raise BadData("reading a PyTorch checkpoint needs PyTorch (python3-torch); safetensors files do not")
+    try:
+        loaded = torch.load(path, map_location="cpu", weights_only=not trust_pickle)
+    except (pickle.UnpicklingError, RuntimeError, EOFError, ValueError, KeyError, AttributeError, ImportError,
+            TypeError, IndexError, UnicodeDecodeError, OSError, zipfile.BadZipFile) as e:
+        text = one_line(e)
+        if not trust_pickle and re.search("weights[._ ]only|Unsupported (class|global|operand)", str(e), re.I):
+            raise BadData("it holds Python objects beside tensors (%s); if you trust its author, give "
+                          "--trust-pickle, which can run code from the file" % text)
+        raise BadData("PyTorch cannot read it (%s): cut short, or no checkpoint?" % text)
+    state = find_state_dict(loaded)
+    tensors = {}
+    for name, value in state.items():
+        if not isinstance(value, torch.Tensor):
+            raise BadData("entry %r of the state dict is a %s, not a tensor" % (name, type(value).__name__))
+        if value.layout != torch.strided or value.is_quantized:
+            raise BadData("tensor %s is sparse or quantised, plain tensors are expected" % name)
+        value = value.detach()
+        tensors[str(name)] = (value.float() if value.dtype == torch.bfloat16 else value).numpy()
+    return tensors
+
+
+def find_state_dict(loaded):
+    """A state dict, or the one inside a training checkpoint."""
+    if not isinstance(loaded, dict):
+        raise BadData("it holds a %s, not a state dict: save model.state_dict()" % type(loaded).__name__)
+    for key in ("state_dict", "model", "model_state_dict", "net"):
+        if key in loaded:
+            if isinstance(loaded[key], dict):
+                return loaded[key]
+            if not hasattr(loaded[key], "layout"):
+                raise BadData("its entry %r is a %s, not a state dict" % (key, type(loaded[key]).__name__))
+    return loaded
+
+
+def uniform_name(name):
+    """Without the `module.` of DataParallel (which may wrap a part: features.module.0.weight), new DenseNet names."""
+    name = re.sub(r"(^|\.)module\.", r"\1", re.sub(r"^(module\.)+", "", name))
+    return OLD_DENSENET.sub(r"\1\2", name)
+
+
+def is_dropped(name):
+    return name.endswith("num_batches_tracked") or name.startswith("auxiliary_head.")
+
+
+def looks_like_safetensors(path):
+    with open(path, "rb") as f:
+        start = f.read(9)
+    return path.lower().endswith(".safetensors") and len(start) == 9 or start[8:9] == b"{"
+
+
+def some(names, most=4):
+    names = sorted(names)
+    return ", ".join(names[:most]) + (", ... (%d in all)" % len(names) if len(names) > most else "")
+
+
+def read_checkpoint(path, trust_pickle=False):
+    """{uniform name: float32 array}, finite. Raises BadData."""
+    if os.path.getsize(path) == 0:
+        raise BadData("it is empty")
+    raw = read_safetensors(path) if looks_like_safetensors(path) else read_torch(path, trust_pickle)
+    tensors, sick = {}, []
+    for old, value in raw.items():
+        name = uniform_name(old)
+        if is_dropped(name):
+            continue
+        if name in tensors:
+            raise BadData("two tensors are called %s once prefixes are removed" % name)
+        if value.dtype.kind != "f":
+            raise BadData("tensor %s has dtype %s, a float type is expected" % (name, value.dtype))
+        with np.errstate(over="ignore"):
+            tensors[name] = np.ascontiguousarray(value, "<f4").reshape(value.shape)
+        if not np.isfinite(tensors[name]).all():
+            sick.append(name)
+    if not tensors:
+        raise BadData("it holds no tensors")
+    if sick:
+        raise BadData("values that are not finite in " + some(sick))
+    return tensors

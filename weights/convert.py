@@ -1,0 +1,186 @@
+#!/usr/bin/env python3
+"""Converts a PyTorch checkpoint of vgg16, resnet50, densenet121 or DARTS to a weights file (weights/FORMAT.md).
+
+    weights/convert.py IN.pth OUT.h5 [--arch resnet50] [--classes synset_words.txt] [--images DIR --per-class 50]
+
+IN is a .pth, .pt, .tar or .safetensors file: a state dict or a training checkpoint that holds one. Needs h5py, numpy
+and, for all but safetensors, PyTorch. Exit codes: 0 done, 2 wrong usage or a missing package, 3 bad data.
+"""
+import argparse
+import math
+import os
+import sys
+
+MAX_CLASSES, MAX_INPUT = 1 << 20, 1 << 14  # what the loader accepts
+
+
+class OneLineParser(argparse.ArgumentParser):
+    def error(self, message):
+        self.exit(2, "convert.py: %s; see convert.py --help\n" % message.replace("\n", " "))
+
+
+def positive(most):
+    def parse(text):
+        value = int(text)
+        if not 1 <= value <= most:
+            raise argparse.ArgumentTypeError("%d is not between 1 and %d" % (value, most))
+        return value
+    parse.__name__ = "whole number"
+    return parse
+
+
+def finite(text):
+    value = float(text)
+    if not math.isfinite(value):
+        raise argparse.ArgumentTypeError("%s is not a finite number" % text)
+    return value
+
+
+def arguments(argv):
+    p = OneLineParser(prog="convert.py", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    p.add_argument("input", metavar="IN")
+    p.add_argument("output", metavar="OUT.h5")
+    p.add_argument("--arch", choices=("vgg16", "resnet50", "densenet121", "darts"),
+                   help="guessed from the tensor names where omitted")
+    p.add_argument("--classes", metavar="FILE", help="a line = class id and name, in the order of the outputs")
+    p.add_argument("--images", metavar="DIR", help="pack images of DIR/train/<class id>/ and DIR/val/<class id>/")
+    p.add_argument("--per-class", type=positive(1 << 30), metavar="N", help="so many training images a class (all)")
+    p.add_argument("--val-per-class", type=positive(1 << 30), metavar="N", help="as many of val (as --per-class)")
+    p.add_argument("--input-size", type=positive(MAX_INPUT), metavar="PIXELS",
+                   help="224; 32 for DARTS of the CIFAR form")
+    p.add_argument("--mean", type=finite, nargs=3, default=[0.485, 0.456, 0.406], metavar=("R", "G", "B"),
+                   help="of images in [0, 1]; ImageNet's by default")
+    p.add_argument("--std", type=finite, nargs=3, default=[0.229, 0.224, 0.225], metavar=("R", "G", "B"))
+    p.add_argument("--genotype", default="DARTS_V2", metavar="G",
+                   help="of a DARTS network: DARTS_V1, DARTS_V2, a file, JSON or a Python literal")
+    p.add_argument("--half", action="store_true", help="store float16: half the size, 11 significant bits")
+    p.add_argument("--trust-pickle", action="store_true",
+                   help="load a checkpoint that holds other Python objects; this can run code from the file")
+    a = p.parse_args(argv)
+    if min(a.std) <= 0:
+        p.error("argument --std: values above 0 are expected")
+    if not a.images and (a.per_class or a.val_per_class):
+        p.error("--per-class and --val-per-class go with --images")
+    if not os.path.isfile(a.input):
+        p.error("input file %s %s" % (a.input, "is a directory" if os.path.isdir(a.input) else "does not exist"))
+    if os.path.isdir(a.output):
+        p.error("output file %s is a directory" % a.output)
+    if not os.path.isdir(os.path.dirname(os.path.abspath(a.output))):
+        p.error("the folder of output file %s does not exist" % a.output)
+    if os.path.exists(a.output) and os.path.samefile(a.input, a.output):
+        p.error("input and output are the same file")
+    return a
+
+
+def read_network(a):
+    """(tensors, attributes) of the input."""
+    from architectures import describe, guess
+    from checkpoint import BadData, read_checkpoint
+    from genotype import read_genotype
+    genotype = read_genotype(a.genotype)
+    try:
+        tensors = read_checkpoint(a.input, a.trust_pickle)
+        shapes = {name: value.shape for name, value in tensors.items()}
+        arch = a.arch or guess(shapes)
+        attributes, classes = describe(arch, shapes, genotype)
+    except BadData as e:
+        raise BadData("%s: %s" % (a.input, e))
+    if classes > MAX_CLASSES:
+        raise BadData("%s: %d classes, at most %d are read" % (a.input, classes, MAX_CLASSES))
+    attributes.update(arch=arch, num_classes=classes, format_version=1, converted_from=os.path.basename(a.input),
+                      input_size=a.input_size or (32 if attributes.get("form") == "cifar" else 224))
+    return tensors, attributes
+
+
+def class_list(a, classes):
+    """(ids, names): from --classes, or the folder names where their number is the network's, or empty."""
+    from packing import class_folders, read_classes
+    if a.classes:
+        return read_classes(a.classes, classes)
+    folders = class_folders(a.images)["train"] if a.images else []
+    return (folders, []) if len(folders) == classes else ([], [])
+
+
+def write(file, a, tensors, attributes, ids, names):
+    import h5py
+    import numpy as np
+    from checkpoint import BadData, some
+    text = h5py.string_dtype("utf-8")
+    for name, value in attributes.items():
+        if isinstance(value, list):
+            value = np.array(value, dtype=text if value and isinstance(value[0], str) else np.int64)
+        file.attrs[name] = np.int64(value) if isinstance(value, int) else value
+    file.attrs["mean"], file.attrs["std"] = np.float32(a.mean), np.float32(a.std)
+    for name, value in (("class_ids", ids), ("class_names", names)):
+        if value:
+            file.attrs[name] = np.array(value, dtype=text)
+    group, lost = file.create_group("weights"), []
+    for name in sorted(tensors):
+        value = tensors[name]
+        if a.half:
+            with np.errstate(over="ignore"):
+                value = value.astype("<f2")
+            if not np.isfinite(value).all():
+                lost.append(name)
+        group.create_dataset(name, data=value)
+    if lost:
+        raise BadData("values above 65504, which float16 cannot hold, in %s: omit --half" % some(lost))
+
+
+def convert(a):
+    import h5py
+    from checkpoint import BadData
+    from packing import pack_images
+    tensors, attributes = read_network(a)
+    ids, names = class_list(a, attributes["num_classes"])
+    if a.images and not ids:
+        raise BadData("the folders of %s cannot be matched to the network's %d classes: give --classes"
+                      % (a.images, attributes["num_classes"]))
+    # The output appears whole or not at all: written beside it and renamed.
+    partial = "%s.%d.part" % (a.output, os.getpid())
+    try:
+        # From version 1.8 of the format on an attribute may exceed 64 KiB (the ids of very many classes).
+        with h5py.File(partial, "w", libver=("v108", "v110")) as file:
+            write(file, a, tensors, attributes, ids, names)
+            most = {"train": a.per_class, "val": a.val_per_class or a.per_class}
+            packed = pack_images(file, a.images, set(ids), most) if a.images else None
+        with open(partial, "rb") as f:
+            os.fsync(f.fileno())
+        os.replace(partial, a.output)
+    finally:
+        if os.path.exists(partial):
+            os.remove(partial)
+    report(a, tensors, attributes, ids, packed)
+
+
+def report(a, tensors, attributes, ids, packed):
+    print("%s: %s, %d classes%s, %d tensors, %d parameters%s" % (
+        a.output, attributes["arch"], attributes["num_classes"], " with ids" if ids else "", len(tensors),
+        sum(t.size for t in tensors.values()), ", float16" if a.half else ""))
+    if packed:
+        done, ignored = packed
+        print("packed images: %s" % ", ".join("%s %d of %d classes" % (s, n, c) for s, (c, n) in done.items()))
+        if ignored:
+            print("convert.py: %d folders are no class of the network and were left out (%s%s)"
+                  % (len(ignored), ", ".join(ignored[:3]), ", ..." if len(ignored) > 3 else ""), file=sys.stderr)
+
+
+def main(argv=None):
+    a = arguments(argv)
+    try:
+        import h5py  # noqa: F401
+        import numpy  # noqa: F401
+        from checkpoint import BadData
+    except ImportError as e:
+        print("convert.py: %s; install python3-h5py and python3-numpy" % e, file=sys.stderr)
+        return 2
+    try:
+        convert(a)
+    except (BadData, OSError, MemoryError, RuntimeError) as e:  # h5py reports a full disk as a RuntimeError
+        print("convert.py: %s" % (str(e).replace("\n", " ") or type(e).__name__), file=sys.stderr)
+        return 3
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
