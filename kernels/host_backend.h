@@ -1,0 +1,35 @@
+// A backend whose memory is the host's: "reference" and "cpu" differ in their op table and precisions alone.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "engine/context.h"
+
+namespace nad {
+
+class HostBackend : public Backend {
+ public:
+  // Runs on `threads` threads of the process-wide pool (0: every core this process may use).
+  HostBackend(std::string name, const OpTable& ops, std::vector<Precision> precisions, int threads);
+  std::string name() const override { return name_; }
+  std::string description() const override;
+  const OpTable& ops() const override { return ops_; }
+  bool supports(Precision precision) const override;
+  Buffer allocate(size_t bytes) override;
+  size_t free_bytes() const override;
+  void upload(void* to, const void* from, size_t bytes) override;
+  void download(void* to, const void* from, size_t bytes) override;
+  void synchronize() override {}
+
+ private:
+  std::string name_;
+  const OpTable& ops_;
+  std::vector<Precision> precisions_;
+};
+
+// True if the processor (and the system) offers the instruction set, by its name in /proc/cpuinfo: "avx512f",
+// "avx512_bf16", "amx_bf16", "avx2". False where there is no such file.
+bool host_has(const std::string& instruction_set);
+
+}  // namespace nad
