@@ -1,6 +1,10 @@
 # Flags that every target of the project gets.
 add_library(nad_flags INTERFACE)
 target_compile_options(nad_flags INTERFACE -Wall -Wextra -Wshadow -Wpedantic)
+if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU" AND CMAKE_CXX_COMPILER_VERSION VERSION_LESS 13)
+  # GCC 12 warns wrongly about "text" + std::string (its bug 105651).
+  target_compile_options(nad_flags INTERFACE -Wno-restrict)
+endif()
 if(NAD_WERROR)
   target_compile_options(nad_flags INTERFACE -Werror)
 endif()
