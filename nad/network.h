@@ -1,0 +1,23 @@
+// From a weights file to what the engine needs, and the names that flags and files share.
+#pragma once
+
+#include <map>
+#include <string>
+
+#include "engine/context.h"
+#include "models/models.h"
+#include "weights/weights.h"
+
+namespace nad {
+
+// The network a weights file describes; input_size 0 takes the file's.
+NetworkDescription describe(const WeightsFile& file, int64_t input_size = 0);
+// Its parameters, checked strictly against what the network needs. Throws Error(data).
+std::map<std::string, HostTensor> load_tensors(const WeightsFile& file, const NetworkDescription& network);
+
+// "released", "paper", "variational" and "fp32", "tf32", "bf16". Throw Error(usage) that lists the known names.
+Objective parse_objective(const std::string& name);
+std::string to_string(Objective objective);
+Precision parse_precision(const std::string& name);
+
+}  // namespace nad

@@ -1,0 +1,43 @@
+// Prepared batches for nad_replay, and what it found: how any other implementation can be compared with this one.
+// The layout is weights/FORMAT.md's "Replay cases and results".
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace nad {
+
+struct ReplayCase {
+  std::optional<std::string> objective;      // root attributes, defaults for the flags
+  std::optional<double> beta, lr;
+  int64_t count = 0, size = 0;               // images, pixels of a side
+  std::vector<float> images;                 // [count, size, size, 3] NHWC, normalised
+  std::vector<int32_t> labels;               // [count]
+  int64_t steps = 0, batch = 0;
+  std::vector<int64_t> batches;              // [steps, batch], indices of images
+  std::vector<std::vector<float>> gates_init;  // per gate [C]
+  std::vector<std::vector<float>> sigma_init;  // per gate [C], or empty
+  std::vector<std::vector<float>> noise;       // per gate [steps, batch, C], or empty
+};
+
+// images_u8 becomes float by the dataset's own attributes scale and shift (u8 * scale + shift per channel) where it has
+// them, else by (u8 / 255 - mean) / stddev. Throws Error(data): unreadable, missing, wrong shape, index out of range.
+ReplayCase read_replay_case(const std::string& path, const std::array<float, 3>& mean,
+                            const std::array<float, 3>& stddev);
+
+struct ReplayResult {
+  std::vector<double> losses;    // [steps, 4]: total, first term, regularising term, cross-entropy
+  std::vector<uint8_t> skipped;  // [steps]
+  std::vector<int64_t> correct;  // [steps]
+  std::vector<std::vector<float>> gradient0, gates_final, sigma_final;  // per gate [C]; sigma_final may be empty
+  int64_t count = 0, classes = 0;
+  std::vector<float> logits_original, logits_hard;  // [count, classes]
+};
+
+// Writes to a temporary file beside `path` and renames it. Throws Error(data).
+void write_replay_result(const std::string& path, const ReplayResult& result);
+
+}  // namespace nad
