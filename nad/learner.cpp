@@ -9,14 +9,6 @@
 
 namespace nad {
 
-struct Learner::GateState {
-  int64_t channels = 0;
-  float *logits = nullptr, *sigma = nullptr, *gradient = nullptr;  // [G, C]
-  float* noise = nullptr;                                          // [N, C], variational
-  double *sum_square = nullptr, *sum_log = nullptr, *sum_ratio = nullptr;  // [G, C], not in `released`
-  double* terms = nullptr;                                         // [G, 2]
-};
-
 uint64_t class_key(uint64_t seed, int64_t class_index) {
   return random_key(random_key(0, seed), static_cast<uint64_t>(class_index));
 }

@@ -88,7 +88,13 @@ class Learner {
   std::vector<Timing> timed_step();
 
  private:
-  struct GateState;
+  struct GateState {
+    int64_t channels = 0;
+    float *logits = nullptr, *sigma = nullptr, *gradient = nullptr;          // [G, C]
+    float* noise = nullptr;                                                  // [N, C], variational
+    double *sum_square = nullptr, *sum_log = nullptr, *sum_ratio = nullptr;  // [G, C], not in `released`
+    double* terms = nullptr;                                                 // [G, 2]
+  };
   void record_step();
   void set_rows(int64_t evaluated_slot);
   template <class Visit>
