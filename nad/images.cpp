@@ -29,27 +29,61 @@ uint32_t little_endian(const Bytes& bytes, size_t at, int count) {
 }
 
 bool is_jpeg(const Bytes& b) { return b.size() >= 3 && b[0] == 0xFF && b[1] == 0xD8 && b[2] == 0xFF; }
+bool is_png(const Bytes& b) { return b.size() >= 8 && std::memcmp(b.data(), "\x89PNG\r\n\x1A\n", 8) == 0; }
 bool is_bmp(const Bytes& b) { return b.size() >= 2 && b[0] == 'B' && b[1] == 'M'; }
 
-// stb_image reads zeros behind the end of the data, so a JPEG that was cut short decodes to an image with a grey
-// rest. A whole one has an end marker behind its last scan: walk the segments to it (ITU T.81, annex B).
-bool jpeg_is_complete(const Bytes& bytes) {
+// Whether a DHT segment's tables [begin, end) are well formed. stb_image 2.27 writes out of bounds where a table
+// has more than 256 codes.
+bool huffman_tables_are_sane(const Bytes& bytes, size_t begin, size_t end) {
+  while (begin < end) {
+    if (end - begin < 17) return false;
+    size_t codes = 0;
+    for (size_t i = 1; i <= 16; i++) codes += bytes[begin + i];
+    if (codes > 256 || end - begin < 17 + codes) return false;
+    begin += 17 + codes;
+  }
+  return true;
+}
+
+// What is wrong with a JPEG, or null. stb_image reads zeros behind the end of the data, so a file that was cut short
+// decodes to an image with a grey rest. A whole one has an end marker behind its last scan: walk the segments to it
+// (ITU T.81, annex B).
+const char* jpeg_damage(const Bytes& bytes) {
+  constexpr uint8_t kHuffmanTables = 0xC4, kEnd = 0xD9, kFirstRestart = 0xD0, kLastRestart = 0xD7;
+  const char* const cut = "the JPEG file is cut short (no end marker)";
   size_t at = 2;
   while (at + 1 < bytes.size()) {
     const uint8_t marker = bytes[at + 1];
-    const bool in_scan = bytes[at] != 0xFF || marker == 0x00 || (marker >= 0xD0 && marker <= 0xD7);
+    const bool in_scan = bytes[at] != 0xFF || marker == 0x00 || (marker >= kFirstRestart && marker <= kLastRestart);
     if (in_scan) {  // entropy-coded bytes, stuffed zeros, restart markers: on to the next 0xFF
       const void* next = std::memchr(bytes.data() + at + 1, 0xFF, bytes.size() - at - 1);
-      if (!next) return false;
+      if (!next) return cut;
       at = static_cast<size_t>(static_cast<const uint8_t*>(next) - bytes.data());
     } else if (marker == 0xFF) {  // fill byte
       at++;
-    } else if (marker == 0xD9) {
-      return true;
+    } else if (marker == kEnd) {
+      return nullptr;
     } else {  // a segment with its length
-      if (at + 3 >= bytes.size()) return false;
-      at += 2 + (static_cast<size_t>(bytes[at + 2]) << 8 | bytes[at + 3]);
+      if (at + 3 >= bytes.size()) return cut;
+      const size_t end = at + 2 + (static_cast<size_t>(bytes[at + 2]) << 8 | bytes[at + 3]);
+      if (end > bytes.size()) return cut;
+      if (marker == kHuffmanTables && !huffman_tables_are_sane(bytes, at + 4, end)) return "damaged Huffman tables";
+      at = end;
     }
+  }
+  return cut;
+}
+
+// The same for PNG: every chunk, to the last one, lies inside the file. stb_image allocates what a chunk's length
+// says before it looks whether the bytes are there.
+bool png_is_complete(const Bytes& bytes) {
+  size_t at = 8;  // behind the signature
+  while (at + 12 <= bytes.size()) {
+    const size_t length =
+        size_t{bytes[at]} << 24 | size_t{bytes[at + 1]} << 16 | size_t{bytes[at + 2]} << 8 | bytes[at + 3];
+    if (length > bytes.size() - at - 12) return false;
+    if (std::memcmp(bytes.data() + at + 4, "IEND", 4) == 0) return true;
+    at += 12 + length;
   }
   return false;
 }
@@ -87,7 +121,9 @@ Image decode_image(const EncodedImage& encoded) {
   const Bytes& bytes = encoded.bytes;
   if (bytes.empty()) fail(encoded, "the file is empty or cannot be read");
   if (bytes.size() > INT_MAX) fail(encoded, "the file has more than 2 GiB");
-  if (is_jpeg(bytes) && !jpeg_is_complete(bytes)) fail(encoded, "the JPEG file is cut short (no end marker)");
+  const char* damage = is_jpeg(bytes) ? jpeg_damage(bytes) : nullptr;
+  if (damage) fail(encoded, damage);
+  if (is_png(bytes) && !png_is_complete(bytes)) fail(encoded, "the PNG file is cut short (no end chunk)");
   if (is_bmp(bytes) && !bmp_is_complete(bytes)) fail(encoded, "the BMP file is cut short");
 
   const int size = static_cast<int>(bytes.size());
