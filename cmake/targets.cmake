@@ -17,6 +17,23 @@ if(NAD_SANITIZE)
   target_link_options(nad_flags INTERFACE -fsanitize=address,undefined)
 endif()
 
+# Files named *_avx512.cpp are compiled for AVX-512 (and *_bf16_avx512.cpp for its bf16 products); callers check the
+# processor first. GCC's own header trips its warnings about uninitialised values (GCC bug 105593).
+function(nad_instruction_sets)
+  if(NOT CMAKE_SYSTEM_PROCESSOR MATCHES "x86_64|AMD64")
+    return()
+  endif()
+  foreach(file ${ARGN})
+    if(file MATCHES "_avx512\\.cpp$")
+      set(options -mavx512f -mavx512bw -mavx512dq -mavx512vl -mavx2 -mfma -Wno-uninitialized -Wno-maybe-uninitialized)
+      if(file MATCHES "_bf16_avx512\\.cpp$")
+        list(APPEND options -mavx512bf16)
+      endif()
+      set_source_files_properties(${file} PROPERTIES COMPILE_OPTIONS "${options}")
+    endif()
+  endforeach()
+endfunction()
+
 # nad_module(NAME SOURCES folder... LIBRARIES ...): the static library nad_NAME from every .cpp of the folders.
 # Files named *_main.cpp are programs, not part of a library.
 function(nad_module name)
@@ -27,6 +44,7 @@ function(nad_module name)
     list(APPEND files ${found})
   endforeach()
   list(FILTER files EXCLUDE REGEX "_main\\.cpp$")
+  nad_instruction_sets(${files})
   add_library(nad_${name} STATIC ${files})
   target_include_directories(nad_${name} PUBLIC ${CMAKE_SOURCE_DIR})
   foreach(library ${M_LIBRARIES})

@@ -1,0 +1,102 @@
+// What the AVX-512 files of the convolutions and their planning share: plain data, pointers and sizes.
+// The files named *_avx512.cpp are compiled for that instruction set and called only where the processor has it.
+#pragma once
+
+#include <cstdint>
+
+#include "kernels/cpu/gemm.h"
+
+namespace nad::cpu {
+
+// What happens to a sum before it is stored; forward and backward are special cases of one formula.
+//   v = sum + shift[c];  v = 0 where mask_scale[c] * mask_x + mask_shift[c] <= 0;  v += residual
+//   v = relu ? max(v, 0) : v;  v *= gate[row of the sample][c];  y = v
+// Forward: shift, residual, relu, gate. Backward: the mask is the prologue's ReLU, residual = y accumulates.
+// All per-pixel tensors have y's pixels; all per-channel vectors are readable up to the next multiple of 16.
+struct Finish {
+  float* y = nullptr;
+  int64_t y_stride = 0;  // floats from pixel to pixel
+  int64_t channels = 0;
+  const float* shift = nullptr;
+  const float* mask_x = nullptr;
+  int64_t mask_stride = 0;
+  const float* mask_scale = nullptr;  // or null (1)
+  const float* mask_shift = nullptr;  // or null (0)
+  const float* residual = nullptr;
+  int64_t residual_stride = 0;
+  bool relu = false;
+  const float* gate = nullptr;  // [rows, channels]
+  const int32_t* gate_row = nullptr;
+};
+
+// How the input is read: x' = relu(scale * x + shift); scale and shift readable up to the next multiple of 16.
+struct Source {
+  const float* x = nullptr;
+  int64_t stride = 0;  // floats from pixel to pixel
+  int64_t h = 0, w = 0, channels = 0;
+  const float* scale = nullptr;  // or null (1)
+  const float* shift = nullptr;  // or null (0)
+  bool relu = false;
+  bool prologue() const { return scale != nullptr || shift != nullptr || relu; }
+};
+
+// Taps that lie side by side in memory: `count` input pixels from (dh, dw), as `count * channels` rows of B.
+struct TapRun {
+  int64_t dh = 0, dw = 0, count = 1;
+};
+
+// One implicit GEMM. Row m of A is output position (n, r, c) of a grid; it reads input pixels
+// (r * step_h + dh, c * step_w + dw) and writes output pixel (out_h0 + r * out_step_h, out_w0 + c * out_step_w).
+// A forward convolution is one of these, a backward one with stride s is s * s (one per phase of dx).
+struct GemmConv {
+  Source source;
+  int64_t samples = 0, grid_h = 0, grid_w = 0;
+  int64_t step_h = 1, step_w = 1;
+  const TapRun* runs = nullptr;
+  int64_t run_count = 0;
+  PackedShape shape;
+  const void* weights = nullptr;
+  int64_t out_h = 0, out_w = 0;  // of y
+  int64_t out_h0 = 0, out_w0 = 0, out_step_h = 1, out_step_w = 1;
+  Finish finish;
+  bool direct = false;  // row m of A is pixel m of x: nothing to pack
+  int64_t block_rows = 0;
+  int64_t rows() const { return samples * grid_h * grid_w; }
+};
+
+// Rows [begin, end) x panels [first, last) of one convolution. end - begin <= block_rows; scratch:
+// gemm_conv_scratch().
+void gemm_conv_block(const GemmConv& conv, int64_t begin, int64_t end, int64_t first, int64_t last, void* scratch);
+int64_t gemm_conv_scratch(const GemmConv& conv);  // bytes per thread
+
+// Winograd F(4x4, 3x3): input transform, products, output transform of a range of tiles (conv2d_winograd.cpp).
+inline constexpr int64_t kWinogradTile = 4, kWinogradInput = 6, kWinogradPositions = 36;
+struct WinogradConv {
+  Source source;
+  int64_t origin_h = -1, origin_w = -1;  // input pixel of output (0, 0)'s first tap
+  int64_t samples = 0, out_h = 0, out_w = 0;
+  int64_t tiles_h = 0, tiles_w = 0;
+  PackedShape shape;              // of one position's weights
+  const void* weights = nullptr;  // [36] packed
+  int64_t position_bytes = 0;
+  Finish finish;
+  int64_t block_tiles = 0;   // tiles transformed together
+  int64_t block_panels = 0;  // panels of products kept at a time
+  int64_t tiles() const { return samples * tiles_h * tiles_w; }
+  // Distances in floats; the odd cache line keeps 36 streams from falling into the same cache set.
+  int64_t input_stride() const { return (shape.k + 15) / 16 * 16; }
+  int64_t input_plane() const { return block_tiles * input_stride() + 16; }
+  int64_t product_stride() const { return block_panels * kPanel; }
+  int64_t product_plane() const { return block_tiles * product_stride() + 16; }
+  int64_t input_floats() const { return kWinogradPositions * input_plane(); }
+  int64_t product_floats() const { return kWinogradPositions * product_plane(); }
+};
+// transformed[36][tile][channel] of tiles first + [begin, end), first = the block's first tile.
+void winograd_input(const WinogradConv& conv, int64_t first, int64_t begin, int64_t end, float* transformed);
+// products[36][tile][column] for unit in [begin, end): unit = position * panels in the group + panel.
+void winograd_products(const WinogradConv& conv, int64_t tiles, int64_t panel, int64_t panels, int64_t begin,
+                       int64_t end, const float* transformed, float* products);
+void winograd_output(const WinogradConv& conv, int64_t first, int64_t begin, int64_t end, int64_t panel,
+                     int64_t panels, const float* products);
+
+}  // namespace nad::cpu

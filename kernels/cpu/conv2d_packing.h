@@ -1,0 +1,107 @@
+// Packing at planning time: weights into panels, per-channel vectors padded for whole vector loads.
+#pragma once
+
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+
+#include "engine/context.h"
+#include "engine/parallel.h"
+#include "kernels/cpu/conv2d_avx512.h"
+
+namespace nad::cpu {
+
+// Round to nearest even, as the hardware does.
+inline uint16_t to_bf16(float value) {
+  uint32_t bits = 0;
+  std::memcpy(&bits, &value, sizeof bits);
+  if (std::isnan(value)) return static_cast<uint16_t>(bits >> 16 | 0x40);
+  return static_cast<uint16_t>((bits + 0x7fff + (bits >> 16 & 1)) >> 16);
+}
+
+// value(k, column) fills the panels of `shape` at `to`; padding columns and an odd last k are 0.
+template <class Value>
+void pack_panels(const PackedShape& shape, std::byte* to, const Value& value) {
+  for (int64_t slice = 0; slice < shape.blocks(); ++slice) {
+    const int64_t k0 = slice * shape.block, length = shape.block_length(slice);
+    for (int64_t panel = 0; panel < shape.panels(); ++panel) {
+      const int64_t width = shape.width(panel), first = panel * kPanel;
+      std::byte* out = to + shape.offset(slice, panel);
+      const auto at = [&](int64_t k, int64_t c) {
+        return k < length && first + c < shape.columns ? static_cast<float>(value(k0 + k, first + c)) : 0.0f;
+      };
+      for (int64_t step = 0; step < shape.steps(slice); ++step) {
+        for (int64_t c = 0; c < width; ++c, out += 4) {
+          if (shape.bf16) {
+            const uint16_t pair[2] = {to_bf16(at(2 * step, c)), to_bf16(at(2 * step + 1, c))};
+            std::memcpy(out, pair, 4);
+          } else {
+            const float v = at(step, c);
+            std::memcpy(out, &v, 4);
+          }
+        }
+      }
+    }
+  }
+}
+
+// A copy of a [C] parameter that can be read in whole vectors; null for a null parameter.
+inline const float* padded_vector(Planner& planner, const Param& param, std::vector<Buffer>& keep) {
+  if (!param) return nullptr;
+  const size_t count = param->data.size();
+  keep.push_back(planner.weights((count + 31) / 16 * 16 * sizeof(float)));
+  std::memcpy(keep.back().get(), param->data.data(), count * sizeof(float));
+  return reinterpret_cast<const float*>(keep.back().get());
+}
+
+inline float channel(const Param& param, int64_t c, float otherwise) {
+  return param ? param->data[static_cast<size_t>(c)] : otherwise;
+}
+
+inline Source forward_source(Planner& planner, const Conv2dArgs& args, std::vector<Buffer>& keep) {
+  Source s{args.x.data, args.x.stride, args.x.shape.h, args.x.shape.w, args.x.shape.c};
+  s.scale = padded_vector(planner, args.prologue.scale, keep);
+  s.shift = padded_vector(planner, args.prologue.shift, keep);
+  s.relu = args.prologue.relu;
+  return s;
+}
+
+// The epilogue's scale is not here: it is folded into the weights.
+inline Finish forward_finish(Planner& planner, const Conv2dArgs& args, std::vector<Buffer>& keep) {
+  Finish f;
+  f.y = args.y.data;
+  f.y_stride = args.y.stride;
+  f.channels = args.y.shape.c;
+  f.shift = padded_vector(planner, args.epilogue.shift, keep);
+  f.residual = args.epilogue.residual.data;
+  f.residual_stride = args.epilogue.residual.stride;
+  f.relu = args.epilogue.relu;
+  f.gate = args.epilogue.gate.table;
+  f.gate_row = args.epilogue.gate.row;
+  return f;
+}
+
+inline Source backward_source(const Conv2dBackwardArgs& args) {
+  return {args.dz.data, args.dz.stride, args.dz.shape.h, args.dz.shape.w, args.dz.shape.c};
+}
+
+// The prologue's scale is not here: its derivative is folded into the weights.
+inline Finish backward_finish(Planner& planner, const Conv2dBackwardArgs& args, std::vector<Buffer>& keep) {
+  Finish f;
+  f.y = args.dx.data;
+  f.y_stride = args.dx.stride;
+  f.channels = args.dx.shape.c;
+  if (args.prologue.relu) {
+    f.mask_x = args.x.data;
+    f.mask_stride = args.x.stride;
+    f.mask_scale = padded_vector(planner, args.prologue.scale, keep);
+    f.mask_shift = padded_vector(planner, args.prologue.shift, keep);
+  }
+  if (args.mode == Accumulate::add) {
+    f.residual = args.dx.data;
+    f.residual_stride = args.dx.stride;
+  }
+  return f;
+}
+
+}  // namespace nad::cpu

@@ -1,0 +1,56 @@
+// The register tile of the hand-written convolutions and the layout of its right-hand side (packed weights).
+// Plain data only: the files compiled for AVX-512 share nothing inline with the rest of the program.
+#pragma once
+
+#include <cstdint>
+
+namespace nad::cpu {
+
+inline constexpr int64_t kTileRows = 14;  // rows of A (pixels) of a register tile, at most
+inline constexpr int64_t kPanel = 32;     // columns of B (output channels); 16 in a narrow last panel
+
+// C[rows, width] (+)= A[rows, k] * B[k, width]
+struct GemmTile {
+  const void* a;         // rows of float, or of bf16
+  int64_t a_stride;      // bytes from row to row
+  const void* b;         // [k][width] float, or [k][width][2] bf16; 64-byte aligned
+  int64_t k;             // products per element: floats, or pairs of bf16
+  float* c;              // [rows][c_stride]
+  int64_t c_stride;      // floats from row to row
+  const void* prefetch;  // k / 4 cache lines from here are fetched into L2 meanwhile
+};
+using GemmTileFunction = void (*)(const GemmTile&, bool accumulate);
+
+// width: 16 or 32; rows: 1 .. kTileRows.
+GemmTileFunction gemm_tile_fp32(int64_t rows, int64_t width);
+GemmTileFunction gemm_tile_bf16(int64_t rows, int64_t width);
+
+// B is cut into blocks of k, each of which holds its panels one after the other: [block][panel][k][width].
+// bf16: k counts pairs; an odd last value is paired with 0.
+struct PackedShape {
+  int64_t k = 0;        // values (not pairs)
+  int64_t columns = 0;  // output channels
+  int64_t block = 0;    // values of k in a block (the last may be shorter); even
+  bool bf16 = false;
+
+  int64_t blocks() const { return k == 0 ? 0 : (k + block - 1) / block; }
+  int64_t block_length(int64_t i) const { return i + 1 < blocks() ? block : k - i * block; }
+  int64_t steps(int64_t i) const { return bf16 ? (block_length(i) + 1) / 2 : block_length(i); }
+  int64_t padded_columns() const { return (columns + 15) / 16 * 16; }
+  int64_t panels() const { return (columns + kPanel - 1) / kPanel; }
+  int64_t width(int64_t panel) const {
+    const int64_t rest = padded_columns() - panel * kPanel;
+    return rest < kPanel ? rest : kPanel;
+  }
+  // Where a panel of a block begins, in bytes.
+  int64_t offset(int64_t i, int64_t panel) const {
+    const int64_t block_steps = bf16 ? block / 2 : block;
+    return (i * block_steps * padded_columns() + steps(i) * panel * kPanel) * 4;
+  }
+  int64_t bytes() const { return ((bf16 ? (k + 1) / 2 : k) * padded_columns() + 64) * 4; }
+};
+
+bool has_avx512();       // F, BW, DQ, VL of this processor (and of this build)
+bool has_avx512_bf16();  // and BF16
+
+}  // namespace nad::cpu

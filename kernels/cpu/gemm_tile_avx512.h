@@ -1,0 +1,124 @@
+// The inner loop of every hand-written convolution: a register tile of C (+)= A B.
+//
+//   C[r, c] = sum over k of A[r, k] * B[k, c]          r < R <= 14, c < 16 V <= 32
+//
+// Versions: (1) one row at a time reads B once per row: 3 loads per 2 products; (2) a tile of R rows reads each
+// vector of B once per R rows and each value of A once per V vectors: at 14 x 32, 16 loads per 28 products, so that
+// the two product units are the limit and not the two load ports. 28 accumulators + 2 vectors of B + 1 value of A =
+// 31 of 32 registers. B is packed [k][16 V]; the rows of A lie a_stride bytes apart, packed or in the tensor itself.
+//
+// Every element is one chain of products in the order of k, whatever R is: its value does not depend on the tile.
+#pragma once
+
+#include <immintrin.h>
+
+#include "kernels/cpu/gemm.h"
+
+namespace nad::cpu {
+namespace {
+
+// Row r of A is base[r / 4] + (r % 4) * stride: four pointers and two strides stay in registers, fourteen would not.
+template <int R>
+struct RowPointers {
+  const char* base[(R + 3) / 4];
+  int64_t stride, stride3;
+
+  RowPointers(const void* a, int64_t row_stride) : stride(row_stride), stride3(3 * row_stride) {
+    for (int g = 0; g < (R + 3) / 4; ++g) base[g] = static_cast<const char*>(a) + 4 * g * row_stride;
+  }
+  const char* row(int r) const {
+    const char* p = base[r / 4];
+    return r % 4 == 0 ? p : r % 4 == 1 ? p + stride : r % 4 == 2 ? p + 2 * stride : p + stride3;
+  }
+  void advance(int64_t bytes) {
+#pragma GCC unroll 4
+    for (int g = 0; g < (R + 3) / 4; ++g) {
+      base[g] += bytes;
+      asm("" : "+r"(base[g]));  // keeps the compiler from rewriting this as fourteen pointers on the stack
+    }
+  }
+};
+
+template <class Product, int R, int V>
+void gemm_tile(const GemmTile& t, bool accumulate) {
+  __m512 acc[R][V];
+#pragma GCC unroll 14
+  for (int r = 0; r < R; ++r) {
+#pragma GCC unroll 2
+    for (int v = 0; v < V; ++v)
+      acc[r][v] = accumulate ? _mm512_loadu_ps(t.c + r * t.c_stride + 16 * v) : _mm512_setzero_ps();
+  }
+  RowPointers<R> a(t.a, t.a_stride);
+  const char* b = static_cast<const char*>(t.b);
+  const char* ahead = static_cast<const char*>(t.prefetch);
+
+  const auto step = [&](int u) __attribute__((always_inline)) {
+    __m512 bv[V];
+#pragma GCC unroll 2
+    for (int v = 0; v < V; ++v) bv[v] = _mm512_load_ps(b + (u * V + v) * 64);
+#pragma GCC unroll 14
+    for (int r = 0; r < R; ++r) {
+      const __m512 av = Product::broadcast(a.row(r) + 4 * u);
+#pragma GCC unroll 2
+      for (int v = 0; v < V; ++v) acc[r][v] = Product::multiply_add(av, bv[v], acc[r][v]);
+    }
+  };
+  int64_t k = t.k;
+  for (; k >= 4; k -= 4) {
+    _mm_prefetch(ahead, _MM_HINT_T1);
+    ahead += 64;
+    step(0);
+    step(1);
+    step(2);
+    step(3);
+    a.advance(16);
+    b += 4 * V * 64;
+  }
+  for (; k > 0; --k) {
+    step(0);
+    a.advance(4);
+    b += V * 64;
+  }
+#pragma GCC unroll 14
+  for (int r = 0; r < R; ++r) {
+#pragma GCC unroll 2
+    for (int v = 0; v < V; ++v) _mm512_storeu_ps(t.c + r * t.c_stride + 16 * v, acc[r][v]);
+  }
+}
+
+template <class Product, int V>
+GemmTileFunction gemm_tile_of(int64_t rows) {
+  switch (rows) {
+    case 1:
+      return gemm_tile<Product, 1, V>;
+    case 2:
+      return gemm_tile<Product, 2, V>;
+    case 3:
+      return gemm_tile<Product, 3, V>;
+    case 4:
+      return gemm_tile<Product, 4, V>;
+    case 5:
+      return gemm_tile<Product, 5, V>;
+    case 6:
+      return gemm_tile<Product, 6, V>;
+    case 7:
+      return gemm_tile<Product, 7, V>;
+    case 8:
+      return gemm_tile<Product, 8, V>;
+    case 9:
+      return gemm_tile<Product, 9, V>;
+    case 10:
+      return gemm_tile<Product, 10, V>;
+    case 11:
+      return gemm_tile<Product, 11, V>;
+    case 12:
+      return gemm_tile<Product, 12, V>;
+    case 13:
+      return gemm_tile<Product, 13, V>;
+    default:
+      return gemm_tile<Product, 14, V>;
+  }
+}
+
+}  // namespace
+}  // namespace nad::cpu
