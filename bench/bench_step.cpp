@@ -1,0 +1,173 @@
+// Seconds per step of gate learning, on random weights and images, for any of the four networks.
+//
+//   bench_step --arch resnet50 --batch 16 --precision fp32 --steps 7        median and minimum of timed steps
+//   bench_step --arch resnet50 --profile                                   time per kernel, grouped by op
+//   bench_step --arch resnet50 --interactive                               one step per line read: bench/compare_peer.py
+#include <CLI/CLI.hpp>
+#include <algorithm>
+#include <chrono>
+#include <cmath>
+#include <cstdio>
+#include <fstream>
+#include <iostream>
+#include <map>
+
+#include "engine/error.h"
+#include "engine/rng.h"
+#include "kernels/backends.h"
+#include "nad/learner.h"
+#include "nad/network.h"
+
+namespace {
+
+using namespace nad;
+
+struct Options {
+  std::string arch = "resnet50", device = "auto", precision = "fp32", objective = "released";
+  int64_t batch = 16, size = 224, classes = 1000, slots = 1;
+  int threads = 0, steps = 7;
+  bool profile = false, interactive = false, every = false;
+};
+
+// He-uniform convolutions and linear layers, BatchNorm close to the identity.
+std::map<std::string, HostTensor> random_weights(const NetworkDescription& network) {
+  std::map<std::string, HostTensor> weights;
+  for (const TensorSpec& spec : required_tensors(network)) {
+    HostTensor tensor{spec.shape, {}};
+    tensor.data.resize(tensor.count());
+    const bool matrix = spec.shape.size() > 1;
+    const bool scale = spec.name.ends_with("running_var") || (!matrix && spec.name.ends_with("weight"));
+    const double fan_in = matrix ? static_cast<double>(tensor.count() / spec.shape[0]) : 1;
+    const float bound = matrix ? static_cast<float>(std::sqrt(6 / fan_in)) : 0.05f;
+    const uint64_t key = hash_name(spec.name);
+    for (size_t i = 0; i < tensor.data.size(); ++i) {
+      tensor.data[i] = (scale ? 0.7f : 0.0f) + bound * (2 * random_uniform(key, i) - 1);
+    }
+    weights.emplace(spec.name, std::move(tensor));
+  }
+  return weights;
+}
+
+double peak_gib() {  // VmHWM of this process
+  std::ifstream status("/proc/self/status");
+  for (std::string line; std::getline(status, line);) {
+    if (line.rfind("VmHWM:", 0) == 0) return std::stod(line.substr(6)) / (1 << 20);
+  }
+  return 0;
+}
+
+// Images, and as labels what the network says of them, so that every sample counts as correct.
+void fill(Learner& learner, const Options& o) {
+  const int64_t pixels = o.size * o.size * 3, count = learner.capacity();
+  std::vector<float> images(count * pixels), logits(count * learner.num_classes());
+  for (size_t i = 0; i < images.size(); ++i) images[i] = random_normal(1, i);
+  const GateVectors gates = initial_gates(learner.channels(), 1);
+  learner.evaluate(gates, images.data(), count, logits.data(), nullptr);
+  for (int64_t g = 0; g < o.slots; ++g) {
+    std::vector<int32_t> labels;
+    for (int64_t n = 0; n < o.batch; ++n) {
+      const auto row = logits.begin() + (g * o.batch + n) * learner.num_classes();
+      labels.push_back(static_cast<int32_t>(std::max_element(row, row + learner.num_classes()) - row));
+    }
+    learner.assign(g, gates, {}, 1);
+    learner.set_batch(g, images.data() + g * o.batch * pixels, labels.data(), o.batch, 0);
+  }
+}
+
+double seconds(Learner& learner) {
+  const auto start = std::chrono::steady_clock::now();
+  learner.step();
+  const double elapsed = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+  if (learner.loss(0).skipped) throw Error(ErrorKind::not_finite, "bench_step: the step was skipped");
+  return elapsed;
+}
+
+// Medians over `steps` timed steps, per kernel or grouped by op and direction.
+void profile(Learner& learner, const Options& o) {
+  std::map<std::string, std::vector<double>> groups;
+  std::map<std::string, int> calls;
+  double total = 0;
+  learner.step();
+  for (int t = 0; t < o.steps; ++t) {
+    std::map<std::string, double> sums;
+    for (const Learner::Timing& timing : learner.timed_step()) {
+      std::string key = timing.op + (timing.backward ? " backward" : "");
+      if (o.every) key += " " + timing.name;
+      sums[key] += timing.seconds;
+      if (t == 0) ++calls[key];
+    }
+    for (const auto& [key, sum] : sums) groups[key].push_back(sum);
+  }
+  std::vector<std::pair<double, std::string>> rows;
+  for (auto& [key, values] : groups) {
+    std::nth_element(values.begin(), values.begin() + values.size() / 2, values.end());
+    rows.emplace_back(values[values.size() / 2], key);
+    total += rows.back().first;
+  }
+  std::sort(rows.rbegin(), rows.rend());
+  std::printf("%-44s %6s %10s %7s\n", "op", "calls", "ms", "share");
+  for (const auto& [time, key] : rows) {
+    std::printf("%-44s %6d %10.2f %6.1f%%\n", key.c_str(), calls[key], time * 1e3, 100 * time / total);
+  }
+  std::printf("%-44s %6s %10.2f\n", "sum", "", total * 1e3);
+}
+
+void run(const Options& o) {
+  NetworkDescription network{o.arch, o.classes, o.size, {}};
+  LearnOptions options;
+  options.objective = parse_objective(o.objective);
+  options.beta = default_beta(o.arch, false);
+  options.batch = o.batch;
+  options.slots = o.slots;
+  Context context(make_backend(o.device, o.threads), parse_precision(o.precision));
+  Learner learner(context, network, random_weights(network), options);
+  fill(learner, o);
+
+  if (o.profile) return profile(learner, o);
+  if (o.interactive) {
+    seconds(learner);
+    std::printf("ready\n");
+    std::fflush(stdout);
+    for (std::string line; std::getline(std::cin, line);) {
+      std::printf("%.6f %.3f\n", seconds(learner), peak_gib());
+      std::fflush(stdout);
+    }
+    return;
+  }
+  std::vector<double> times;
+  seconds(learner);
+  for (int t = 0; t < o.steps; ++t) times.push_back(seconds(learner));
+  std::sort(times.begin(), times.end());
+  const double median = times[times.size() / 2];
+  std::printf("%s %s batch %lld x %lld: median %.4f s, minimum %.4f s a step, %.1f images/s, peak memory %.2f GiB\n",
+              o.arch.c_str(), o.precision.c_str(), static_cast<long long>(o.slots), static_cast<long long>(o.batch),
+              median, times.front(), static_cast<double>(o.slots * o.batch) / median, peak_gib());
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  Options o;
+  CLI::App app("Times one step of gate learning on random weights and images.");
+  app.add_option("--arch", o.arch, "vgg16, resnet50, densenet121 or darts");
+  app.add_option("--device", o.device, "auto, cpu or reference");
+  app.add_option("--precision", o.precision, "fp32 or bf16");
+  app.add_option("--objective", o.objective, "released, paper or variational");
+  app.add_option("--batch", o.batch, "images per class");
+  app.add_option("--slots", o.slots, "classes per step");
+  app.add_option("--size", o.size, "pixels of a side");
+  app.add_option("--classes", o.classes, "classes of the network");
+  app.add_option("--threads", o.threads, "threads (default: all cores)");
+  app.add_option("--steps", o.steps, "timed steps");
+  app.add_flag("--profile", o.profile, "time per op instead");
+  app.add_flag("--every", o.every, "with --profile: every layer on its own");
+  app.add_flag("--interactive", o.interactive, "one step for every line read");
+  CLI11_PARSE(app, argc, argv);
+  try {
+    run(o);
+  } catch (const Error& e) {
+    std::fprintf(stderr, "bench_step: %s\n", e.what());
+    return e.exit_code();
+  }
+  return 0;
+}

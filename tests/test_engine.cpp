@@ -1,0 +1,112 @@
+// Engine without a backend: random numbers, offsets of regions, what recording refuses.
+#define DOCTEST_CONFIG_IMPLEMENT_WITH_MAIN
+#include <doctest/doctest.h>
+
+#include <cmath>
+#include <numeric>
+
+#include "engine/arena.h"
+#include "engine/error.h"
+#include "engine/plan.h"
+#include "engine/rng.h"
+#include "engine/tape.h"
+#include "kernels/backends.h"
+
+using namespace nad;
+
+TEST_CASE("regions that live at the same time never overlap, and the arena is not wasteful") {
+  for (uint64_t seed = 0; seed < 50; ++seed) {
+    CAPTURE(seed);
+    std::vector<Region> regions;
+    for (uint64_t i = 0; i < 40; ++i) {
+      const int first = static_cast<int>(random_bits(seed, 3 * i) % 30);
+      const int length = static_cast<int>(random_bits(seed, 3 * i + 1) % 8);
+      regions.push_back({1 + random_bits(seed, 3 * i + 2) % 5000, first, first + length, 0});
+    }
+    const size_t total = assign_offsets(regions);
+    size_t peak = 0;
+    for (int t = 0; t < 40; ++t) {
+      size_t live = 0;
+      for (const Region& r : regions) live += r.first <= t && t <= r.last ? r.bytes : 0;
+      peak = std::max(peak, live);
+    }
+    CHECK(total >= peak);
+    CHECK(total <= 2 * peak);
+    for (size_t a = 0; a < regions.size(); ++a) {
+      CHECK(regions[a].offset % 256 == 0);
+      CHECK(regions[a].offset + regions[a].bytes <= total);
+      for (size_t b = a + 1; b < regions.size(); ++b) {
+        const Region &p = regions[a], &q = regions[b];
+        const bool together = p.first <= q.last && q.first <= p.last;
+        const bool apart = p.offset + p.bytes <= q.offset || q.offset + q.bytes <= p.offset;
+        CHECK((!together || apart));
+      }
+    }
+  }
+}
+
+TEST_CASE("random numbers: known bits, mean, variance, independence of order") {
+  CHECK(random_bits(0, 0) == 0xE220A8397B1DCDAFull);  // splitmix64's first output for seed 0
+  CHECK(random_uniform(1, 2) == random_uniform(1, 2));
+  double sum = 0, square = 0, uniform = 0;
+  const int n = 200000;
+  for (int i = 0; i < n; ++i) {
+    const double x = random_normal(42, i);
+    sum += x;
+    square += x * x;
+    uniform += random_uniform(43, i);
+  }
+  CHECK(std::abs(sum / n) < 0.01);
+  CHECK(std::abs(square / n - 1) < 0.02);
+  CHECK(std::abs(uniform / n - 0.5) < 0.005);
+  CHECK(random_key(1, 2) != random_key(2, 1));
+}
+
+namespace {
+
+Param param(std::vector<int64_t> shape) {
+  auto tensor = std::make_shared<HostTensor>();
+  tensor->shape = std::move(shape);
+  tensor->data.resize(tensor->count(), 0.5f);
+  return tensor;
+}
+
+}  // namespace
+
+TEST_CASE("recording refuses what does not fit and names the node") {
+  Tape tape;
+  const Var x = tape.input({2, 5, 5, 3});
+  Conv2dParams conv;
+  conv.kernel_h = conv.kernel_w = 3;
+  CHECK_THROWS_WITH_AS(tape.conv2d(x, conv, param({4, 2, 3, 3}), {}, {}, "layer.a"), doctest::Contains("layer.a"), Error);
+  CHECK_THROWS_WITH_AS(tape.linear(x, param({4, 7}), {}, "fc"), doctest::Contains("75 inputs"), Error);
+  Post post;
+  post.shift = param({5});
+  CHECK_THROWS_WITH_AS(tape.conv2d(x, conv, param({4, 3, 3, 3}), {}, post, "layer.b"), doctest::Contains("expected 4"), Error);
+  conv.kernel_h = 9;
+  CHECK_THROWS_WITH_AS(tape.conv2d(x, conv, param({4, 3, 9, 3}), {}, {}, "layer.c"), doctest::Contains("too small"), Error);
+  const Var slab = tape.slab({2, 5, 5, 8}, "slab");
+  CHECK_THROWS_WITH_AS(tape.slice(slab, 6, 4), doctest::Contains("slab"), Error);
+}
+
+TEST_CASE("a plan that cannot have a gradient says so") {
+  Tape tape;
+  const Var x = tape.input({2, 4, 4, 3});
+  const Var y = tape.gate(x, false, 1, "gate");
+  tape.output(tape.linear(y, param({5, 48}), {}, "fc"));
+  Context context(make_backend("reference"));
+  PlanOptions options;
+  options.gradient = true;
+  CHECK_THROWS_AS(Plan(context, tape, options), Error);
+}
+
+TEST_CASE("running out of memory is an error that leaves the backend usable") {
+  Context context(make_backend("cpu"));
+  try {
+    context.backend().allocate(size_t{1} << 60);
+    FAIL("an exabyte was allocated");
+  } catch (const Error& e) {
+    CHECK(e.kind() == ErrorKind::memory);
+  }
+  CHECK(context.backend().allocate(1024) != nullptr);
+}
