@@ -1,0 +1,192 @@
+// Winograd convolution, 3x3 with stride 1 and dilation 1, forward and backward to data (the same with flipped and
+// transposed weights). The transforms are in conv2d_winograd_avx512.cpp. Here: which cases, the weights' transform
+// (in double, once), and blocks of tiles.
+//
+// A block's transformed input and products should stay in the caches while the weights stream past them once per
+// block. Small weights: every thread has blocks of its own, in L2. Large weights (more than a share of L3): one block
+// for all threads, so that each weight is read from memory once for many tiles.
+#include "kernels/cpu/conv2d.h"
+#include "kernels/cpu/conv2d_packing.h"
+#include "kernels/cpu/winograd_points.h"
+
+namespace nad::cpu {
+namespace {
+
+struct WinogradPlan {
+  WinogradConv conv;
+  std::vector<Buffer> keep;
+  int64_t blocks = 1;
+  bool shared = false;  // one block at a time for all threads
+  size_t scratch = 0;   // bytes per block in flight
+};
+
+// U = G g G' of one 3x3 kernel.
+void transform_kernel(const double g[3][3], double u[kWinogradPositions]) {
+  const double a = kWinogradA, b = kWinogradB, points[5] = {0, a, -a, b, -b};
+  double matrix[kWinogradInput][3] = {};
+  for (int p = 0; p < 5; ++p) {
+    double n = 1;
+    for (int q = 0; q < 5; ++q) n *= q == p ? 1 : points[p] - points[q];
+    for (int j = 0; j < 3; ++j) matrix[p][j] = (j == 0 ? 1 : j == 1 ? points[p] : points[p] * points[p]) / n;
+  }
+  matrix[5][2] = 1;
+  for (int r = 0; r < kWinogradInput; ++r) {
+    double row[3] = {};
+    for (int j = 0; j < 3; ++j) {
+      for (int i = 0; i < 3; ++i) row[j] += matrix[r][i] * g[i][j];
+    }
+    for (int c = 0; c < kWinogradInput; ++c) {
+      u[r * kWinogradInput + c] = row[0] * matrix[c][0] + row[1] * matrix[c][1] + row[2] * matrix[c][2];
+    }
+  }
+}
+
+int64_t round_up(int64_t value, int64_t unit) { return (value + unit - 1) / unit * unit; }
+
+void choose_blocks(WinogradPlan& plan) {
+  WinogradConv& conv = plan.conv;
+  const int64_t threads = max_threads(), tiles = conv.tiles(), panels = conv.shape.panels();
+  const int64_t input_bytes = kWinogradPositions * conv.input_stride() * 4;  // per tile
+  const int64_t weight_bytes = kWinogradPositions * conv.position_bytes;
+  plan.shared = weight_bytes > (4 << 20) && threads > 1;
+  int64_t block = 0;
+  if (plan.shared) {
+    block = std::clamp<int64_t>((16 << 20) / input_bytes, 8 * kTileRows, 32 * kTileRows);
+  } else {
+    block = std::clamp<int64_t>((512 << 10) / input_bytes, 4 * kTileRows, 16 * kTileRows);
+  }
+  block = block / kTileRows * kTileRows;
+  plan.blocks = (tiles + block - 1) / block;
+  if (!plan.shared) plan.blocks = std::min(tiles, round_up(plan.blocks, threads));
+  conv.block_tiles = (tiles + plan.blocks - 1) / plan.blocks;
+  // Products beside the transformed input, in L2 or a share of L3.
+  const int64_t product_bytes = kWinogradPositions * conv.block_tiles * kPanel * 4;  // per panel
+  conv.block_panels = std::clamp<int64_t>((plan.shared ? (6 << 20) : (384 << 10)) / product_bytes, 1, panels);
+  conv.block_panels = (panels + (panels + conv.block_panels - 1) / conv.block_panels - 1) /
+                      ((panels + conv.block_panels - 1) / conv.block_panels);
+  plan.scratch = static_cast<size_t>(round_up((conv.input_floats() + conv.product_floats()) * 4 + 256, 256));
+}
+
+// kernel(channel of the source, column, g): the 3x3 kernel that joins them, first row first.
+template <class KernelOf>
+void complete(Planner& planner, WinogradPlan& plan, const KernelOf& kernel) {
+  WinogradConv& conv = plan.conv;
+  conv.tiles_h = (conv.out_h + kWinogradTile - 1) / kWinogradTile;
+  conv.tiles_w = (conv.out_w + kWinogradTile - 1) / kWinogradTile;
+  const int64_t channels = conv.source.channels, columns = conv.finish.channels;
+  const int64_t slices = (channels + 511) / 512;
+  conv.shape = {channels, columns, round_up((channels + slices - 1) / slices, 8), false};
+  conv.position_bytes = round_up(conv.shape.bytes(), 64);
+  plan.keep.push_back(planner.weights(static_cast<size_t>(conv.position_bytes * kWinogradPositions)));
+  std::byte* weights = plan.keep.back().get();
+  conv.weights = weights;
+  std::vector<float> transformed(static_cast<size_t>(kWinogradPositions * channels * columns));
+  parallel_for(channels, [&](int64_t begin, int64_t end, int) {
+    double g[3][3], u[kWinogradPositions];
+    for (int64_t k = begin; k < end; ++k) {
+      for (int64_t c = 0; c < columns; ++c) {
+        kernel(k, c, g);
+        transform_kernel(g, u);
+        for (int64_t position = 0; position < kWinogradPositions; ++position) {
+          transformed[static_cast<size_t>((position * channels + k) * columns + c)] = static_cast<float>(u[position]);
+        }
+      }
+    }
+  });
+  parallel_for(kWinogradPositions, [&](int64_t begin, int64_t end, int) {
+    for (int64_t position = begin; position < end; ++position) {
+      const float* from = transformed.data() + position * channels * columns;
+      pack_panels(conv.shape, weights + position * conv.position_bytes,
+                  [&](int64_t k, int64_t c) { return from[k * columns + c]; });
+    }
+  });
+  choose_blocks(plan);
+  planner.reserve_scratch(plan.scratch * static_cast<size_t>(plan.shared ? 1 : max_threads()));
+}
+
+// Inside a thread's own blocks the inner loops run on that thread alone.
+void run_block(const WinogradPlan& plan, int64_t block, std::byte* scratch) {
+  const WinogradConv& conv = plan.conv;
+  float* transformed = reinterpret_cast<float*>(scratch);
+  float* products = transformed + conv.input_floats();
+  const int64_t first = conv.tiles() * block / plan.blocks;
+  const int64_t tiles = conv.tiles() * (block + 1) / plan.blocks - first;
+  parallel_for(tiles, [&](int64_t begin, int64_t end, int) { winograd_input(conv, first, begin, end, transformed); });
+  for (int64_t panel = 0; panel < conv.shape.panels(); panel += conv.block_panels) {
+    const int64_t panels = std::min(conv.block_panels, conv.shape.panels() - panel);
+    parallel_for(kWinogradPositions * panels, [&](int64_t begin, int64_t end, int) {
+      winograd_products(conv, tiles, panel, panels, begin, end, transformed, products);
+    });
+    parallel_for(tiles, [&](int64_t begin, int64_t end, int) {
+      winograd_output(conv, first, begin, end, panel, panels, products);
+    });
+  }
+}
+
+void run(const WinogradPlan& plan, Context& context) {
+  if (plan.shared) {
+    for (int64_t block = 0; block < plan.blocks; ++block) run_block(plan, block, context.scratch());
+    return;
+  }
+  parallel_for(plan.blocks, [&](int64_t begin, int64_t end, int thread) {
+    std::byte* scratch = context.scratch() + plan.scratch * static_cast<size_t>(thread);
+    for (int64_t block = begin; block < end; ++block) run_block(plan, block, scratch);
+  });
+}
+
+bool covers(const Conv2dParams& p) {
+#ifdef __x86_64__
+  return has_avx512() && p.groups == 1 && p.kernel_h == 3 && p.kernel_w == 3 && p.stride_h == 1 && p.stride_w == 1 &&
+         p.dilation_h == 1 && p.dilation_w == 1;
+#else
+  return false;
+#endif
+}
+
+}  // namespace
+
+Kernel conv2d_winograd(Planner& planner, const Conv2dArgs& args) {
+  const Conv2dParams& p = args.params;
+  if (!covers(p) || args.y.shape.count() == 0) return {};
+  const auto plan = std::make_shared<WinogradPlan>();
+  WinogradConv& conv = plan->conv;
+  conv.source = forward_source(planner, args, plan->keep);
+  conv.finish = forward_finish(planner, args, plan->keep);
+  conv.origin_h = p.offset_h - p.pad_h;
+  conv.origin_w = p.offset_w - p.pad_w;
+  conv.samples = args.y.shape.n;
+  conv.out_h = args.y.shape.h;
+  conv.out_w = args.y.shape.w;
+  const int64_t channels = args.x.shape.c;
+  complete(planner, *plan, [&](int64_t i, int64_t o, double g[3][3]) {
+    const float* w = args.weight->data.data() + (o * channels + i) * 9;
+    for (int t = 0; t < 9; ++t) {
+      g[t / 3][t % 3] = static_cast<double>(w[t]) * static_cast<double>(channel(args.epilogue.scale, o, 1.0f));
+    }
+  });
+  return [plan](Context& context) { run(*plan, context); };
+}
+
+Kernel conv2d_winograd_backward(Planner& planner, const Conv2dBackwardArgs& args) {
+  const Conv2dParams& p = args.params;
+  if (!covers(p) || args.dx.shape.count() == 0) return {};
+  const auto plan = std::make_shared<WinogradPlan>();
+  WinogradConv& conv = plan->conv;
+  conv.source = backward_source(args);
+  conv.finish = backward_finish(planner, args, plan->keep);
+  conv.origin_h = p.pad_h - p.offset_h - 2;
+  conv.origin_w = p.pad_w - p.offset_w - 2;
+  conv.samples = args.dx.shape.n;
+  conv.out_h = args.dx.shape.h;
+  conv.out_w = args.dx.shape.w;
+  const int64_t channels = args.dx.shape.c;
+  complete(planner, *plan, [&](int64_t o, int64_t i, double g[3][3]) {
+    const float* w = args.weight->data.data() + (o * channels + i) * 9;
+    const double scale = static_cast<double>(channel(args.scale, o, 1.0f)) *
+                         static_cast<double>(channel(args.prologue.scale, i, 1.0f));
+    for (int t = 0; t < 9; ++t) g[t / 3][t % 3] = static_cast<double>(w[8 - t]) * scale;
+  });
+  return [plan](Context& context) { run(*plan, context); };
+}
+
+}  // namespace nad::cpu
