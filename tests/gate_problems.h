@@ -1,0 +1,179 @@
+// From a case (tests/cases.h) to a problem (tests/compare.h): losses and gate learning.
+#pragma once
+
+#include "tests/build_problem.h"
+
+namespace nad::test {
+
+inline Groups groups_on(const Placed& placed, int64_t groups, int64_t batch, int valid) {
+  return {groups, batch, placed.pointer<int32_t>(valid)};
+}
+
+inline std::string loss_text(const LossCase& c) {
+  return std::to_string(c.groups) + "x" + std::to_string(c.batch) + " samples, " + std::to_string(c.classes) +
+         " classes" + (c.binary ? ", binary" : "");
+}
+
+// Logits whose first maximum is the label for about half of the samples. Exact data holds equal maxima.
+struct LogitArrays {
+  int logits, labels, valid;
+};
+inline LogitArrays add_logits(Builder& b, const LossCase& c) {
+  LogitArrays arrays{};
+  arrays.logits = b.input("logits", {c.groups * c.batch, 1, 1, c.classes});
+  Array& logits = b.array(arrays.logits);
+  std::vector<int32_t> labels;
+  for (int64_t n = 0; n < logits.shape.n; ++n) {
+    int64_t best = 0;
+    for (int64_t k = 0; k < c.classes; ++k) {
+      const int64_t i = n * c.classes + k;
+      // sharper from sample to sample: the last ones reach probabilities that the clamps of Eq. 12 act on
+      if (!b.exact()) logits.set(i, logits.get<float>(i) * static_cast<float>(4 << std::min<int64_t>(n, 5)));
+      if (logits.get<float>(i) > logits.get<float>(n * c.classes + best)) best = k;
+    }
+    labels.push_back(static_cast<int32_t>(n % 2 ? best : (best + n) % c.classes));
+  }
+  arrays.labels = b.sample_input("labels", labels);
+  arrays.valid = b.flat_input("valid", c.valid);
+  b.problem.separable = false;
+  b.problem.relative = 1e-6;
+  return arrays;
+}
+
+inline Problem classify_problem(const LossCase& c, Data data) {
+  Builder b("classify " + loss_text(c), data);
+  const LogitArrays in = add_logits(b, c);
+  const int64_t samples = c.groups * c.batch;
+  const int predicted = b.sample_output("predicted", Type::i32, samples);
+  const int weight = b.sample_output("tap_weight", Type::f32, samples);
+  const int count = b.flat_output("correct_count", Type::i32, c.groups);
+  const int apply = b.flat_output("apply", Type::i32, c.groups);
+  b.problem.plan = [=, groups = c.groups, batch = c.batch, needs = !c.binary](Planner& planner, const OpTable& table,
+                                                                              const Placed& placed) {
+    return table.classify(
+        planner, {groups_on(placed, groups, batch, in.valid), placed.tensor(in.logits),
+                  placed.pointer<int32_t>(in.labels), needs, placed.pointer<int32_t>(predicted),
+                  placed.pointer<float>(weight), placed.pointer<int32_t>(count), placed.pointer<int32_t>(apply)});
+  };
+  return b.finish();
+}
+
+inline Problem softmax_loss_problem(const LossCase& c, Data data) {
+  Builder b("softmax_loss " + loss_text(c), data);
+  const LogitArrays in = add_logits(b, c);
+  const int loss = b.flat_output("loss", Type::f64, c.groups);
+  const int dlogits = b.output("dlogits", {c.groups * c.batch, 1, 1, c.classes});
+  b.problem.plan = [=, groups = c.groups, batch = c.batch, binary = c.binary](Planner& planner, const OpTable& table,
+                                                                              const Placed& placed) {
+    return table.softmax_loss(planner, {groups_on(placed, groups, batch, in.valid), placed.tensor(in.logits),
+                                        placed.pointer<int32_t>(in.labels), binary, 0.25f,
+                                        placed.pointer<double>(loss), placed.tensor(dlogits)});
+  };
+  return b.finish();
+}
+
+inline std::string gate_text(const GateCase& c) {
+  constexpr const char* kNames[] = {"released", "paper", "variational"};
+  return std::string(kNames[static_cast<int>(c.objective)]) + " " + std::to_string(c.groups) + "x" +
+         std::to_string(c.batch) + " samples, " + std::to_string(c.channels) + " channels, plane " +
+         std::to_string(c.plane);
+}
+
+inline int64_t table_rows(const GateCase& c) {
+  return 1 + c.groups * (c.objective == Objective::variational ? c.batch : 1);
+}
+
+inline Problem gate_values_problem(const GateCase& c, Data data) {
+  Builder b("gate_values " + gate_text(c), data);
+  const int logits = b.flat_input("logits", b.uniform(c.groups * c.channels, -6, 6));
+  const int sigma = b.flat_input("sigma", b.uniform(c.groups * c.channels, -4, 4));
+  const int noise = b.flat_input("noise", b.uniform(c.groups * c.batch * c.channels, -2, 2));
+  const int table = b.flat_output("table", Type::f32, table_rows(c) * c.channels);
+  b.problem.separable = false;
+  b.problem.relative = 1e-6;
+  b.problem.plan = [=](Planner& planner, const OpTable& ops, const Placed& placed) {
+    return ops.gate_values(planner, {{c.groups, c.batch, nullptr},
+                                     c.objective,
+                                     c.channels,
+                                     placed.pointer<float>(logits),
+                                     placed.pointer<float>(sigma),
+                                     placed.pointer<float>(noise),
+                                     placed.pointer<float>(table)});
+  };
+  return b.finish();
+}
+
+inline Problem gate_noise_problem(const GateCase& c, Data data) {
+  Builder b("gate_noise " + gate_text(c), data);
+  std::vector<uint64_t> keys, steps;
+  for (int64_t g = 0; g < c.groups; ++g) keys.push_back(b.key()), steps.push_back(static_cast<uint64_t>(g * 3 + 1));
+  const int key = b.flat_input("key", keys), step = b.flat_input("step", steps);
+  const int noise = b.flat_output("noise", Type::f32, c.groups * c.batch * c.channels);
+  b.problem.separable = false;
+  b.problem.relative = 1e-7;  // equal on every backend, up to the last digit of the logarithm and the cosine
+  b.problem.plan = [=](Planner& planner, const OpTable& ops, const Placed& placed) {
+    return ops.gate_noise(planner, {{c.groups, c.batch, nullptr},
+                                    c.channels,
+                                    7,
+                                    placed.pointer<uint64_t>(key),
+                                    placed.pointer<uint64_t>(step),
+                                    placed.pointer<float>(noise)});
+  };
+  return b.finish();
+}
+
+inline Problem gate_statistics_problem(const GateCase& c, Data data) {
+  Builder b("gate_statistics " + gate_text(c), data);
+  const int original = b.input("original", {c.groups * c.batch, 1, c.plane, c.channels}, c.groups > 1 ? kSlab : 0u);
+  for (int64_t i = 0; i < b.array(original).count(); i += 3) b.array(original).set<float>(i, 0);  // after a ReLU
+  const bool variational = c.objective == Objective::variational;
+  const int64_t values = c.groups * c.channels;
+  const int sigma = variational ? b.flat_input("sigma", b.uniform(values, -4, 4)) : -1;
+  const int valid = b.flat_input("valid", c.valid);
+  const int square = b.flat_output("sum_square", Type::f64, values);
+  const int log = variational ? b.flat_output("sum_log", Type::f64, values) : -1;
+  const int ratio = variational ? b.flat_output("sum_ratio", Type::f64, values) : -1;
+  b.problem.separable = false;
+  b.problem.relative = 1e-6;
+  b.problem.plan = [=](Planner& planner, const OpTable& ops, const Placed& placed) {
+    return ops.gate_statistics(
+        planner, {groups_on(placed, c.groups, c.batch, valid), placed.tensor(original), placed.pointer<float>(sigma),
+                  placed.pointer<double>(square), placed.pointer<double>(log), placed.pointer<double>(ratio)});
+  };
+  return b.finish();
+}
+
+inline std::vector<double> to_double(const std::vector<float>& values) { return {values.begin(), values.end()}; }
+
+inline Problem gate_update_problem(const GateCase& c, Data data) {
+  Builder b("gate_update " + gate_text(c), data);
+  const int64_t samples = c.groups * c.batch, values = c.groups * c.channels;
+  const int hyper = b.flat_input("hyper", std::vector<float>{0.1f, 0.45f});
+  std::vector<int32_t> applied;
+  for (int32_t v : c.valid) applied.push_back(v > 0);
+  const int apply = b.flat_input("apply", applied), valid = b.flat_input("valid", c.valid);
+  const int weight = b.flat_input("tap_weight", b.uniform(samples, 0, 1));
+  const int tap = b.flat_input("tap_sum", to_double(b.uniform(samples, 0, 50)));
+  const int square = b.flat_input("sum_square", to_double(b.uniform(values, 0, 20)));
+  const int log = b.flat_input("sum_log", to_double(b.uniform(values, -20, 5)));
+  const int ratio = b.flat_input("sum_ratio", to_double(b.uniform(values, 0, 20)));
+  const int dgate = b.flat_input("dgate", b.uniform(table_rows(c) * c.channels, -1, 1));
+  const int noise = b.flat_input("noise", b.uniform(samples * c.channels, -2, 2));
+  const int logits = b.flat_input("logits", b.uniform(values, -3, 3), true);
+  const int sigma = b.flat_input("sigma", b.uniform(values, -4, 2), c.objective == Objective::variational);
+  const int gradient = b.flat_output("gradient", Type::f32, values);
+  const int terms = b.flat_output("terms", Type::f64, 2 * c.groups);
+  b.problem.separable = false;
+  b.problem.relative = 1e-6;
+  b.problem.plan = [=](Planner& planner, const OpTable& ops, const Placed& p) {
+    return ops.gate_update(
+        planner,
+        {groups_on(p, c.groups, c.batch, valid), c.objective, c.channels, c.plane, 5, p.pointer<float>(hyper),
+         p.pointer<int32_t>(apply), p.pointer<float>(weight), p.pointer<double>(tap), p.pointer<double>(square),
+         p.pointer<double>(log), p.pointer<double>(ratio), p.pointer<float>(dgate), p.pointer<float>(noise),
+         p.pointer<float>(logits), p.pointer<float>(sigma), p.pointer<float>(gradient), p.pointer<double>(terms)});
+  };
+  return b.finish();
+}
+
+}  // namespace nad::test

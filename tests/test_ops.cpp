@@ -1,0 +1,232 @@
+// Every op of every backend against the reference: within an error bound, exactly on small integers, nothing written
+// outside of the outputs, and the same bytes from run to run, from batch to batch and on any number of threads.
+#define DOCTEST_CONFIG_IMPLEMENT_WITH_MAIN
+#include <doctest/doctest.h>
+
+#include <map>
+
+#include "engine/parallel.h"
+#include "kernels/backends.h"
+#include "kernels/cpu/conv2d.h"
+#include "kernels/host_backend.h"
+#include "tests/gate_problems.h"
+#include "tests/problems.h"
+
+using namespace nad;
+using namespace nad::test;
+
+namespace {
+
+// ---- what is compared with the reference
+// ---------------------------------------------------------------------------
+template <cpu::ConvAlgorithm algorithm>
+Kernel forced_conv2d(Planner& planner, const Conv2dArgs& args) {
+  return cpu::conv2d_with(algorithm, planner, args);
+}
+template <cpu::ConvAlgorithm algorithm>
+Kernel forced_conv2d_backward(Planner& planner, const Conv2dBackwardArgs& args) {
+  return cpu::conv2d_backward_with(algorithm, planner, args);
+}
+
+struct Variant {
+  std::string name;
+  std::string backend;
+  Precision precision;
+  OpTable table;
+  bool one_algorithm;  // may decline a case; convolutions only
+  bool winograd;       // may transform its products
+};
+
+template <cpu::ConvAlgorithm algorithm>
+Variant forced(const std::string& name, Precision precision) {
+  Variant v{"cpu/" + name + " " + to_string(precision), "cpu", precision, cpu_ops(), true, name == "winograd"};
+  v.table.conv2d = forced_conv2d<algorithm>;
+  v.table.conv2d_backward = forced_conv2d_backward<algorithm>;
+  return v;
+}
+
+std::vector<Variant> variants() {
+  std::vector<Variant> list;
+  for (const std::string& name : backend_names()) {
+    if (name == "reference") continue;
+    const auto backend = make_backend(name);
+    for (Precision precision : {Precision::fp32, Precision::tf32, Precision::bf16}) {
+      if (!backend->supports(precision)) continue;
+      list.push_back({name + " " + to_string(precision), name, precision, backend->ops(), false, name == "cpu"});
+      if (name != "cpu") continue;
+      using cpu::ConvAlgorithm;
+      list.push_back(forced<ConvAlgorithm::depthwise>("depthwise", precision));
+      list.push_back(forced<ConvAlgorithm::gemm>("gemm", precision));
+      list.push_back(forced<ConvAlgorithm::winograd>("winograd", precision));
+      list.push_back(forced<ConvAlgorithm::onednn>("onednn", precision));
+    }
+  }
+  return list;
+}
+
+// Rounding errors add up like a random walk. Products of two bf16 numbers are each off by at most 2^-8. F(4x4, 3x3)
+// multiplies the error: its transforms scale by up to 100 and mix the pixels of a tile (Lavin and Gray 2016; Barabasz
+// et al. 2020 measure factors of 5 to 20 over the direct sum).
+Tolerance tolerance_of(const Problem& p, const Variant& v, Data data) {
+  const bool transforms = v.winograd && p.transformable;
+  Tolerance t;
+  t.bound = (4 + std::sqrt(static_cast<double>(p.terms))) * 0x1p-23;
+  if (transforms) t.bound *= 8;
+  if (p.products && v.precision == Precision::bf16) t.bound += transforms ? 0x1p-5 : 0x1p-8;
+  t.neighbours = transforms;
+  t.exact = data == Data::exact && !transforms && p.relative == 0;
+  return t;
+}
+
+class Machine {
+ public:
+  Machine() : reference_(make_backend("reference")), variants_(variants()) {
+    for (const Variant& v : variants_) {
+      contexts_.push_back(std::make_unique<Context>(make_backend(v.backend), v.precision));
+    }
+  }
+  Context& reference() { return reference_; }
+  const std::vector<Variant>& list() const { return variants_; }
+  Context& context(size_t i) { return *contexts_[i]; }
+  // Runs of each variant, to prove that none was skipped throughout.
+  std::map<std::string, int> ran;
+
+ private:
+  Context reference_;
+  std::vector<Variant> variants_;
+  std::vector<std::unique_ptr<Context>> contexts_;
+};
+
+void compare(Machine& machine, const Problem& p, Data data) {
+  const auto expected = run(p, machine.reference(), reference_ops());
+  const auto bounds = run(absolute(p), machine.reference(), reference_ops(), true);
+  const std::string untouched = check_untouched(p, expected);
+  CHECK_MESSAGE(untouched.empty(), "reference: ", p.text(), ": ", untouched);
+  for (size_t i = 0; i < machine.list().size(); ++i) {
+    const Variant& v = machine.list()[i];
+    if (v.one_algorithm && p.name.compare(0, 6, "conv2d") != 0) continue;
+    std::vector<Array> actual;
+    try {
+      actual = run(p, machine.context(i), v.table);
+    } catch (const Error& error) {
+      FAIL_CHECK(v.name << ": " << p.text() << ": " << error.what());
+      continue;
+    }
+    if (actual.empty()) {
+      CHECK_MESSAGE(v.one_algorithm, v.name, ": ", p.text(), ": no kernel");
+      continue;
+    }
+    ++machine.ran[v.name];
+    const std::string close = check_close(p, expected, bounds, actual, tolerance_of(p, v, data));
+    const std::string outside = check_untouched(p, actual);
+    CHECK_MESSAGE(close.empty(), v.name, ": ", p.text(), ": ", close);
+    CHECK_MESSAGE(outside.empty(), v.name, ": ", p.text(), ": ", outside);
+  }
+}
+
+// Two runs, every sample alone, one thread and two: the same bytes.
+void compare_with_itself(Machine& machine, const Problem& p) {
+  for (size_t i = 0; i < machine.list().size(); ++i) {
+    const Variant& v = machine.list()[i];
+    if (v.one_algorithm && p.name.compare(0, 6, "conv2d") != 0) continue;
+    set_threads(2);
+    const auto first = run(p, machine.context(i), v.table);
+    if (first.empty()) continue;
+    const auto again = run(p, machine.context(i), v.table);
+    set_threads(1);
+    const auto single = run(p, machine.context(i), v.table);
+    set_threads(2);
+    const std::string runs = check_same_bytes(first, again), threads = check_same_bytes(first, single);
+    CHECK_MESSAGE(runs.empty(), v.name, ": ", p.text(), ": two runs differ, ", runs);
+    CHECK_MESSAGE(threads.empty(), v.name, ": ", p.text(), ": one thread differs from two, ", threads);
+    if (!p.separable) continue;
+    std::vector<Array> whole = first;
+    for (Array& a : whole) a.output = a.output && a.per_sample;
+    Problem batch = p;
+    batch.arrays = whole;
+    for (int64_t n = 0; n < p.arrays[0].shape.n; ++n) {
+      const auto alone = run(sample(p, n), machine.context(i), v.table);
+      const std::string difference = check_same_bytes(sample(batch, n).arrays, alone);
+      CHECK_MESSAGE(difference.empty(), v.name, ": ", p.text(), ": sample ", n, " alone differs, ", difference);
+    }
+  }
+}
+
+Machine& machine() {
+  static Machine instance;
+  return instance;
+}
+
+template <class Cases, class... Builders>
+void compare_all(const Cases& cases, std::initializer_list<Data> kinds, Builders... builders) {
+  for (const auto& c : cases) {
+    for (Data data : kinds) (compare(machine(), builders(c, data), data), ...);
+  }
+}
+
+template <class Cases, class... Builders>
+void compare_all_with_themselves(const Cases& cases, Builders... builders) {
+  for (const auto& c : cases) (compare_with_itself(machine(), builders(c, Data::random)), ...);
+}
+
+constexpr std::initializer_list<Data> kBoth = {Data::random, Data::exact};
+constexpr std::initializer_list<Data> kRandom = {Data::random};
+
+}  // namespace
+
+TEST_CASE("convolutions equal the reference") {
+  compare_all(conv_shapes(), kBoth, conv_problem, conv_backward_problem);
+}
+
+TEST_CASE("every prologue and epilogue of a convolution equals the reference") {
+  compare_all(conv_combinations(), kRandom, conv_problem, conv_backward_problem);
+}
+
+TEST_CASE("every convolution algorithm ran") {
+  compare_all(std::vector<ConvCase>{{2, 8, 8, 16, 16, square(3, 1, 1)}, {2, 8, 8, 16, 16, square(3, 1, 1, 1, 16)}},
+              kBoth, conv_problem, conv_backward_problem);
+  const bool wide = host_has("avx512f") && host_has("avx512bw") && host_has("avx512vl") && host_has("avx512dq");
+  for (const Variant& v : machine().list()) {
+    const int count = machine().ran[v.name];
+    MESSAGE(v.name << ": " << count << " cases");
+    const bool optional = v.precision == Precision::bf16 && v.one_algorithm;  // an algorithm may be fp32 only
+    if (wide && !optional) CHECK_MESSAGE(count > 0, v.name, " ran no case");
+  }
+}
+
+TEST_CASE("linear layers equal the reference") {
+  compare_all(linear_cases(), kBoth, linear_problem, linear_backward_problem);
+}
+
+TEST_CASE("elementwise ops and gates equal the reference") {
+  compare_all(pointwise_cases(), kBoth, pointwise_problem, pointwise_backward_problem);
+  compare_all(gate_cases(), kBoth, gate_problem);
+  compare_all(epilogue_backward_cases(), kBoth, epilogue_backward_problem);
+}
+
+TEST_CASE("pooling equals the reference") {
+  compare_all(pool_cases(), kBoth, max_pool_problem, max_pool_backward_problem);
+  compare_all(pool_cases(), kRandom, avg_pool_problem, avg_pool_backward_problem);
+  compare_all(adaptive_cases(), kRandom, adaptive_pool_problem, adaptive_pool_backward_problem);
+}
+
+TEST_CASE("losses and gate learning equal the reference") {
+  compare_all(loss_cases(), kBoth, classify_problem);
+  compare_all(loss_cases(), kRandom, softmax_loss_problem);
+  compare_all(gate_learning_cases(), kRandom, gate_values_problem, gate_noise_problem, gate_statistics_problem,
+              gate_update_problem);
+}
+
+TEST_CASE("same bytes again, alone and on one thread") {
+  compare_all_with_themselves(conv_shapes(), conv_problem, conv_backward_problem);
+  compare_all_with_themselves(linear_cases(), linear_problem, linear_backward_problem);
+  compare_all_with_themselves(pointwise_cases(), pointwise_problem, pointwise_backward_problem);
+  compare_all_with_themselves(gate_cases(), gate_problem);
+  compare_all_with_themselves(epilogue_backward_cases(), epilogue_backward_problem);
+  compare_all_with_themselves(pool_cases(), max_pool_problem, max_pool_backward_problem, avg_pool_problem,
+                              avg_pool_backward_problem);
+  compare_all_with_themselves(adaptive_cases(), adaptive_pool_problem, adaptive_pool_backward_problem);
+  compare_all_with_themselves(loss_cases(), classify_problem, softmax_loss_problem);
+  compare_all_with_themselves(gate_learning_cases(), gate_values_problem, gate_noise_problem, gate_statistics_problem,
+                              gate_update_problem);
+}
