@@ -231,7 +231,8 @@ def describe(arch, shapes, genotype):
     if set(shapes) - set(want):
         parts.append("unexpected: " + some(set(shapes) - set(want)))
     if wrong:
-        parts.append("wrong shape: " + some(["%s %s instead of %s" % (n, list(shapes[n]), list(want[n])) for n in wrong]))
+        texts = ["%s %s instead of %s" % (n, list(shapes[n]), list(want[n])) for n in wrong]
+        parts.append("wrong shape: " + some(texts))
     if parts:
         hint = "; is it another genotype? see --genotype" if arch == "darts" else ""
         raise BadData("the tensors are not those of %s: %s%s" % (arch, "; ".join(parts), hint))

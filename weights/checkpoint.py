@@ -1,29 +1,24 @@
 """Reading a PyTorch checkpoint in any of its containers as {tensor name: float32 array}, names made uniform."""
 import json
 import os
-import pickle
 import re
 import struct
-import zipfile
 
 import numpy as np
+
+import torch_file
 
 
 class BadData(Exception):
     """The input cannot be used. The text is one line."""
 
 
-# numpy has no bfloat16: its 16 bits are the upper half of a float32.
 SAFETENSORS_DTYPES = {"F64": "<f8", "F32": "<f4", "F16": "<f2", "BF16": "<u2", "I64": "<i8", "I32": "<i4",
                       "I16": "<i2", "I8": "i1", "U8": "u1", "BOOL": "?"}
 MAX_HEADER = 100 << 20  # bytes; the reference implementation's limit
 
 # DenseNet files from before torchvision 0.3 say norm.1 where the modules are now called norm1.
 OLD_DENSENET = re.compile(r"(denselayer\d+\.(?:norm|conv))\.([12]\.)")
-
-
-def bfloat16_to_float32(bits):
-    return (bits.astype(np.uint32) << 16).view(np.float32)
 
 
 def read_safetensors(path):
@@ -50,7 +45,7 @@ def read_safetensors(path):
                 or offsets[1] - offsets[0] != count * kind.itemsize:
             raise BadData("tensor %s lies outside the file or its size is wrong: cut short?" % name)
         array = np.frombuffer(data[offsets[0]:offsets[1]], kind).reshape(shape)
-        tensors[name] = bfloat16_to_float32(array) if dtype == "BF16" else array
+        tensors[name] = torch_file.bfloat16_to_float32(array) if dtype == "BF16" else array
     return tensors
 
 
@@ -59,42 +54,35 @@ def one_line(error):
     return lines[0][:200] or type(error).__name__
 
 
-def read_torch(path, trust_pickle):
+def read_torch(path):
     try:
-        import torch
-    except ImportError:
-        raise BadData("reading a PyTorch checkpoint needs PyTorch (python3-torch); safetensors files do not")
-    try:
-        loaded = torch.load(path, map_location="cpu", weights_only=not trust_pickle)
-    except (pickle.UnpicklingError, RuntimeError, EOFError, ValueError, KeyError, AttributeError, ImportError,
-            TypeError, IndexError, UnicodeDecodeError, OSError, zipfile.BadZipFile) as e:
-        text = one_line(e)
-        if not trust_pickle and re.search("weights[._ ]only|Unsupported (class|global|operand)", str(e), re.I):
-            raise BadData("it holds Python objects beside tensors (%s); if you trust its author, give "
-                          "--trust-pickle, which can run code from the file" % text)
-        raise BadData("PyTorch cannot read it (%s): cut short, or no checkpoint?" % text)
-    state = find_state_dict(loaded)
+        loaded = torch_file.read(path)
+    except torch_file.Damaged as e:
+        raise BadData("it is no PyTorch checkpoint or is cut short (%s)" % e)
     tensors = {}
-    for name, value in state.items():
-        if not isinstance(value, torch.Tensor):
-            raise BadData("entry %r of the state dict is a %s, not a tensor" % (name, type(value).__name__))
-        if value.layout != torch.strided or value.is_quantized:
-            raise BadData("tensor %s is sparse or quantised, plain tensors are expected" % name)
-        value = value.detach()
-        tensors[str(name)] = (value.float() if value.dtype == torch.bfloat16 else value).numpy()
+    for name, value in find_state_dict(loaded).items():
+        if not isinstance(value, torch_file.Tensor):
+            raise BadData("entry %r of the state dict is of the type %s, not a tensor" % (name, kind_of(value)))
+        try:
+            tensors[str(name)] = value.array()
+        except Exception as e:  # a forged pickle can put anything into a tensor
+            raise BadData("tensor %s is damaged (%s)" % (name, one_line(e)))
     return tensors
+
+
+def kind_of(value):
+    return value.kind if isinstance(value, torch_file.Inert) else type(value).__name__
 
 
 def find_state_dict(loaded):
     """A state dict, or the one inside a training checkpoint."""
     if not isinstance(loaded, dict):
-        raise BadData("it holds a %s, not a state dict: save model.state_dict()" % type(loaded).__name__)
+        raise BadData("it holds a thing of the type %s, not a state dict: save model.state_dict()" % kind_of(loaded))
     for key in ("state_dict", "model", "model_state_dict", "net"):
-        if key in loaded:
-            if isinstance(loaded[key], dict):
-                return loaded[key]
-            if not hasattr(loaded[key], "layout"):
-                raise BadData("its entry %r is a %s, not a state dict" % (key, type(loaded[key]).__name__))
+        if isinstance(loaded.get(key), dict):
+            return loaded[key]
+        if key in loaded and not isinstance(loaded[key], torch_file.Tensor):
+            raise BadData("its entry %r is of the type %s, not a state dict" % (key, kind_of(loaded[key])))
     return loaded
 
 
@@ -119,11 +107,11 @@ def some(names, most=4):
     return ", ".join(names[:most]) + (", ... (%d in all)" % len(names) if len(names) > most else "")
 
 
-def read_checkpoint(path, trust_pickle=False):
+def read_checkpoint(path):
     """{uniform name: float32 array}, finite. Raises BadData."""
     if os.path.getsize(path) == 0:
         raise BadData("it is empty")
-    raw = read_safetensors(path) if looks_like_safetensors(path) else read_torch(path, trust_pickle)
+    raw = read_safetensors(path) if looks_like_safetensors(path) else read_torch(path)
     tensors, sick = {}, []
     for old, value in raw.items():
         name = uniform_name(old)

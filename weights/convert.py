@@ -3,8 +3,8 @@
 
     weights/convert.py IN.pth OUT.h5 [--arch resnet50] [--classes synset_words.txt] [--images DIR --per-class 50]
 
-IN is a .pth, .pt, .tar or .safetensors file: a state dict or a training checkpoint that holds one. Needs h5py, numpy
-and, for all but safetensors, PyTorch. Exit codes: 0 done, 2 wrong usage or a missing package, 3 bad data.
+IN is a .pth, .pt, .tar or .safetensors file: a state dict or a training checkpoint that holds one. Needs h5py and
+numpy, not PyTorch; no code that lies in IN is run. Exit codes: 0 done, 2 wrong usage or missing package, 3 bad data.
 """
 import argparse
 import math
@@ -54,8 +54,6 @@ def arguments(argv):
     p.add_argument("--genotype", default="DARTS_V2", metavar="G",
                    help="of a DARTS network: DARTS_V1, DARTS_V2, a file, JSON or a Python literal")
     p.add_argument("--half", action="store_true", help="store float16: half the size, 11 significant bits")
-    p.add_argument("--trust-pickle", action="store_true",
-                   help="load a checkpoint that holds other Python objects; this can run code from the file")
     a = p.parse_args(argv)
     if min(a.std) <= 0:
         p.error("argument --std: values above 0 are expected")
@@ -79,7 +77,7 @@ def read_network(a):
     from genotype import read_genotype
     genotype = read_genotype(a.genotype)
     try:
-        tensors = read_checkpoint(a.input, a.trust_pickle)
+        tensors = read_checkpoint(a.input)
         shapes = {name: value.shape for name, value in tensors.items()}
         arch = a.arch or guess(shapes)
         attributes, classes = describe(arch, shapes, genotype)
@@ -168,8 +166,7 @@ def report(a, tensors, attributes, ids, packed):
 def main(argv=None):
     a = arguments(argv)
     try:
-        import h5py  # noqa: F401
-        import numpy  # noqa: F401
+        import h5py  # noqa: F401, needed later
         from checkpoint import BadData
     except ImportError as e:
         print("convert.py: %s; install python3-h5py and python3-numpy" % e, file=sys.stderr)
