@@ -33,9 +33,10 @@ struct ClassResult {
 
   int64_t index = 0;
   std::string id, name;
-  int64_t steps = 0;      // to take; taken are losses.size()
-  bool finished = false;  // learnt and evaluated
-  std::string error;      // why the class failed; it then has neither gates nor losses
+  int64_t steps = 0;                          // to take; taken are losses.size()
+  bool finished = false;                      // learnt and evaluated
+  std::string error;                          // why the class failed; it then has neither gates nor losses
+  int64_t error_code = 0;                     // the exit code of that error
   GateVectors logits, sigma;                  // sigma: objective `variational` only
   std::vector<std::array<double, 4>> losses;  // total, first term, regularising term, cross-entropy
   std::vector<int32_t> correct;               // samples of the batch that the original network classifies correctly

@@ -161,6 +161,7 @@ void visit_class(Class& c, Visit&& visit) {
   visit("steps", c.steps);
   visit("finished", c.finished);
   visit("error", c.error);
+  visit("error_code", c.error_code);
   visit("top1_before", c.top1_before);
   visit("top1_after", c.top1_after);
   visit("train_images", c.train_images);

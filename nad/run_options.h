@@ -13,25 +13,25 @@
 namespace nad {
 
 struct RunOptions {
-  std::string weights;              // path of the weights file
-  std::string arch;                 // must agree with the weights file; empty = the file decides
-  std::string data;                 // image folder; empty = the images packed into the weights file
-  std::string classes = "all";      // as given: indices, ranges, ids
+  std::string weights;          // path of the weights file
+  std::string arch;             // must agree with the weights file; empty = the file decides
+  std::string data;             // image folder; empty = the images packed into the weights file
+  std::string classes = "all";  // as given: indices, ranges, ids
   Objective objective = Objective::released;
-  std::optional<double> beta;       // absent = the architecture's
+  std::optional<double> beta;  // absent = the architecture's
   double lr = 0.1;
   int64_t epochs = 20;
-  int64_t steps = 0;                // replaces epochs where above 0
+  int64_t steps = 0;  // replaces epochs where above 0
   int64_t batch = 16;
   uint64_t seed = 233;
-  int64_t classes_per_step = 0;     // 0 = auto
+  int64_t classes_per_step = 0;  // 0 = auto
   std::string device = "auto";
   Precision precision = Precision::fp32;
-  int threads = 0;                  // 0 = all cores
-  std::string out;                  // empty = <arch>_results.h5
+  int threads = 0;  // 0 = all cores
+  std::string out;  // empty = <arch>_results.h5
   bool resume = false, dry_run = false, json = false, eval = true, profile = false, quiet = false;
-  int64_t log_every = 0;            // steps between progress lines; 0 = ten lines per class
-  double checkpoint_every = 60;     // seconds; 0 = after every step
+  int64_t log_every = 0;         // steps between progress lines; 0 = ten lines per class
+  double checkpoint_every = 60;  // seconds; 0 = after every step
 };
 
 std::string to_string(Objective objective);

@@ -1,0 +1,24 @@
+// --classes: which classes of the network a run learns.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "nad/dataset.h"
+
+namespace nad {
+
+struct ClassTask {
+  int64_t index = 0;     // in the network's outputs
+  std::string id, name;  // of the weights file; where it has none: the source's name
+  std::string source;    // the image source's name for it; empty = it has no images of this class
+};
+
+// text: comma-separated indices, ranges of indices ("0-9", both ends included) and class ids, or "all": every class
+// that the source has. Classes come in the order given, each once. ids and names are the network's, in class order,
+// or empty. Throws Error(usage) for an index out of range, an unknown id, an empty item.
+std::vector<ClassTask> select_classes(const std::string& text, const ClassMatch& match,
+                                      const std::vector<std::string>& ids, const std::vector<std::string>& names);
+
+}  // namespace nad

@@ -1,0 +1,51 @@
+// Lines for people on stderr: notes, warnings, and how learning goes on. On a terminal the progress is one line that
+// is redrawn; elsewhere it is a plain line every so many steps, without control characters.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <cstdio>
+#include <string>
+#include <vector>
+
+namespace nad {
+
+// Control characters become '?': a line stays one line whatever names a file holds.
+std::string one_line(const std::string& text);
+std::string clock_text(double seconds);  // "0:07", "12:34", "1:02:03"
+
+class Progress {
+ public:
+  struct ClassStep {  // a class after a step
+    std::string label;
+    int64_t taken = 0, steps = 0;
+    double loss = 0;  // total
+    bool skipped = false;
+    int correct = 0, valid = 0;  // of the batch's images, by the original network
+  };
+
+  // terminal: redraw one line. log_every: steps between the plain lines of a class, 0 = ten lines per class.
+  Progress(std::FILE* stream, bool terminal, bool quiet, int64_t log_every);
+  ~Progress();
+  Progress(const Progress&) = delete;
+  Progress& operator=(const Progress&) = delete;
+
+  void say(const std::string& line);   // not when quiet
+  void warn(const std::string& line);  // always
+  // classes: those that took part. seconds: of this step. class_steps_left: of all classes together.
+  void step(const std::vector<ClassStep>& classes, double seconds, double class_steps_left);
+
+ private:
+  void print(const std::string& line);
+  void draw(const std::string& line);
+  void clear();
+
+  std::FILE* stream_;
+  const bool terminal_, quiet_;
+  const int64_t log_every_;
+  double step_seconds_ = 0;  // smoothed
+  bool drawn_ = false;
+  std::chrono::steady_clock::time_point last_drawn_{};
+};
+
+}  // namespace nad

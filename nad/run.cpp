@@ -1,0 +1,339 @@
+#include "nad/run.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "engine/error.h"
+#include "engine/parallel.h"
+#include "nad/accuracy.h"
+#include "nad/durable_file.h"
+#include "nad/signals.h"
+
+namespace nad {
+
+// The images outlive the loader that reads them: members are destroyed from the last to the first.
+struct Run::Work {
+  ClassTask task;
+  ClassResult result;
+  DecodedClass images;
+  std::vector<int32_t> labels;  // [batch]
+  std::unique_ptr<BatchLoader> loader;
+  Clock::time_point since;
+  double seconds_before = 0;  // of earlier runs
+  int valid = 0;              // images of the batch of this step
+
+  bool learnt() const { return result.taken() == result.steps; }
+  std::string label() const {
+    const std::string index = std::to_string(task.index);
+    return task.id.empty() || task.id == index ? index : index + " " + task.id;
+  }
+};
+
+namespace {
+
+uint64_t key_of(const RunSetup& setup, int64_t index) { return class_key(setup.options.seed, index); }
+
+std::string hash_of(const DecodedClass& images) {
+  uint64_t hash = kHashStart;
+  for (const Image& image : images.images) {
+    const int64_t size[2] = {image.width, image.height};
+    hash = hash_bytes(hash, size, sizeof size);
+    hash = hash_bytes(hash, image.rgb.data(), image.rgb.size());
+  }
+  return hexadecimal(hash);
+}
+
+// A class may fail alone; out of memory, a lost device or a full disk concern the whole run.
+bool concerns_one_class(const Error& e) { return e.kind() == ErrorKind::data || e.kind() == ErrorKind::not_finite; }
+
+}  // namespace
+
+Run::Run(RunSetup& setup, Learner& learner, Progress& progress)
+    : setup_(setup), learner_(learner), progress_(progress), slots_(static_cast<size_t>(setup.slots)) {
+  for (const ClassTask& task : setup.classes) {
+    const auto found = setup.results.classes.find(task.index);
+    if (found == setup.results.classes.end() || !found->second.finished) queue_.push_back(task);
+  }
+}
+
+Run::~Run() = default;
+
+void Run::learn() {
+  try {
+    save();
+    while (fill_slots()) {
+      step();
+      finish_slots();
+      checkpoint_if_due();
+    }
+    if (unsaved_failure_) save();
+  } catch (const Stopped&) {
+    save();
+    int64_t finished = 0, started = 0;
+    for (const auto& [index, result] : setup_.results.classes) {
+      finished += result.finished;
+      started += result.in_progress();
+    }
+    throw Error(ErrorKind::interrupted,
+                "interrupted by " + signal_name(stop_signal()) + ": " + std::to_string(finished) +
+                    " classes finished and " + std::to_string(started) + " in progress are saved in " + setup_.out,
+                "go on with the same command and --resume");
+  }
+}
+
+// Gives every free slot a class. False where nothing is left to do.
+bool Run::fill_slots() {
+  bool busy = false;
+  for (size_t slot = 0; slot < slots_.size(); slot++) {
+    while (!slots_[slot] && !queue_.empty()) {
+      stop_if_asked();
+      const ClassTask task = queue_.front();
+      try {
+        slots_[slot] = start(task, slot);
+      } catch (const Error& e) {
+        if (!concerns_one_class(e)) throw;
+        fail(task, e, false);
+      }
+      queue_.pop_front();
+    }
+    busy = busy || slots_[slot];
+  }
+  return busy;
+}
+
+std::unique_ptr<Run::Work> Run::start(const ClassTask& task, size_t slot) {
+  auto work = std::make_unique<Work>();
+  work->task = task;
+  work->since = Clock::now();
+  if (task.source.empty())
+    throw Error(ErrorKind::data, "class " + work->label() + ": there is no folder of its images");
+  work->images = decode_class(*setup_.source, "train", task.index, task.source, std::max(1, max_threads()),
+                              [this](const std::string& line) { progress_.warn("broken image: " + line); });
+
+  const std::string hash = hash_of(work->images);
+  const auto count = static_cast<int64_t>(work->images.images.size());
+  ClassResult& result = work->result;
+  const auto saved = setup_.results.classes.find(task.index);
+  if (saved != setup_.results.classes.end() && saved->second.in_progress()) {
+    result = saved->second;
+    if (result.images_hash != hash) {
+      throw Error(ErrorKind::data,
+                  "class " + work->label() + ": its images are not those that it was learnt from so far",
+                  "give the same images, or another --out to start anew");
+    }
+  } else {
+    result.logits = initial_gates(learner_.channels(), key_of(setup_, task.index));
+  }
+  result.index = task.index;
+  result.id = task.id;
+  result.name = task.name;
+  result.images_hash = hash;
+  result.train_images = count;
+  result.broken_images = work->images.broken;
+  const RunOptions& o = setup_.options;
+  result.steps = o.steps > 0 ? o.steps : o.epochs * steps_per_epoch(count, o.batch);
+  work->seconds_before = result.seconds;
+  known_steps_ += result.steps;
+  known_classes_++;
+
+  LoaderOptions loader;
+  loader.batch = static_cast<int>(o.batch);
+  loader.size = static_cast<int>(learner_.input_size());
+  loader.normalization = setup_.normalization;
+  loader.seed = o.seed;
+  loader.first_step = result.taken();
+  loader.steps = result.steps;
+  loader.workers = workers();
+  loader.ahead = 3;
+  work->labels.assign(static_cast<size_t>(o.batch), static_cast<int32_t>(task.index));
+  work->loader = std::make_unique<BatchLoader>(work->images, loader);
+  learner_.assign(static_cast<int64_t>(slot), result.logits, result.sigma, key_of(setup_, task.index));
+  progress_.say("class " + work->label() + " (" + task.name + "): " + std::to_string(count) + " training images, " +
+                (result.taken() > 0 ? "goes on at step " + std::to_string(result.taken()) + " of " : "") +
+                std::to_string(result.steps) + " steps");
+  return work;
+}
+
+void Run::step() {
+  stop_if_asked();
+  const Clock::time_point begin = Clock::now();
+  bool any = false;
+  for (size_t slot = 0; slot < slots_.size(); slot++) {
+    if (!slots_[slot] || slots_[slot]->learnt()) continue;
+    Work& work = *slots_[slot];
+    const Batch& batch = work.loader->next();
+    work.valid = batch.valid;
+    learner_.set_batch(static_cast<int64_t>(slot), batch.images, work.labels.data(), batch.valid,
+                       static_cast<uint64_t>(batch.step));
+    any = true;
+  }
+  if (!any) return;
+  learner_.step();
+  take_losses(std::chrono::duration<double>(Clock::now() - begin).count());
+}
+
+void Run::take_losses(double seconds) {
+  std::vector<Progress::ClassStep> steps;
+  for (size_t slot = 0; slot < slots_.size(); slot++) {
+    if (!slots_[slot] || slots_[slot]->learnt()) continue;
+    Work& work = *slots_[slot];
+    try {
+      const StepLoss loss = learner_.loss(static_cast<int64_t>(slot));
+      work.result.losses.push_back({loss.total, loss.first, loss.regular, loss.cross_entropy});
+      work.result.correct.push_back(loss.correct);
+      work.result.skipped.push_back(loss.skipped);
+      steps.push_back(
+          {work.label(), work.result.taken(), work.result.steps, loss.total, loss.skipped, loss.correct, work.valid});
+    } catch (const Error& e) {
+      if (!concerns_one_class(e)) throw;
+      fail(work.task, Error(e.kind(), "step " + std::to_string(work.result.taken()) + ": " + e.what()), true);
+      learner_.release(static_cast<int64_t>(slot));
+      slots_[slot].reset();
+    }
+  }
+  progress_.step(steps, seconds, class_steps_left());
+}
+
+void Run::finish_slots() {
+  for (size_t slot = 0; slot < slots_.size(); slot++) {
+    if (!slots_[slot] || !slots_[slot]->learnt()) continue;
+    snapshot(slot);  // an interruption of the evaluation keeps what was learnt
+    Work& work = *slots_[slot];
+    try {
+      if (setup_.options.eval && setup_.val_classes > 0) evaluate(work);
+      work.result.finished = true;
+      snapshot(slot);
+      const ClassResult& r = work.result;
+      char text[160];
+      std::snprintf(text, sizeof text, ": %lld steps, loss %.6f, keeps %.1f %% of the channels, Top-1 %.2f -> %.2f",
+                    static_cast<long long>(r.steps), r.last_loss(), r.kept_percent(), r.top1_before, r.top1_after);
+      progress_.say("class " + work.label() + text);
+      if (std::all_of(r.skipped.begin(), r.skipped.end(), [](uint8_t skipped) { return skipped; })) {
+        progress_.warn("class " + work.label() +
+                       ": every step was skipped, the original network classifies none of its images correctly");
+      }
+    } catch (const Error& e) {
+      if (!concerns_one_class(e)) throw;
+      fail(work.task, e, true);
+    }
+    learner_.release(static_cast<int64_t>(slot));
+    slots_[slot].reset();
+    save();
+  }
+}
+
+void Run::evaluate(Work& work) {
+  const ClassTask& task = work.task;
+  DecodedClass images;
+  try {
+    images = decode_class(*setup_.source, "val", task.index, task.source, std::max(1, max_threads()),
+                          [this](const std::string& line) { progress_.warn("broken image: " + line); });
+  } catch (const Error& e) {
+    if (e.kind() != ErrorKind::data) throw;
+    progress_.warn("class " + work.label() + " has no val images: its accuracies are left out");
+    return;
+  }
+  const Accuracy accuracy = class_accuracy(learner_, work.result.logits, images, setup_.normalization,
+                                           std::max(1, max_threads()), [this] { stop_if_asked(); });
+  work.result.val_images = accuracy.images;
+  work.result.top1_before = accuracy.before;
+  work.result.top1_after = accuracy.after;
+}
+
+// started: the class took steps that are worth nothing now. Otherwise what an earlier run saved of it is kept.
+// Saving waits until every slot is between two steps.
+void Run::fail(const ClassTask& task, const Error& error, bool started) {
+  progress_.warn("class " + std::to_string(task.index) + " failed: " + error.what());
+  ClassResult& record = setup_.results.classes[task.index];
+  if (started || !record.in_progress()) record = ClassResult();
+  record.index = task.index;
+  record.id = task.id;
+  record.name = task.name;
+  record.error = error.what();
+  record.error_code = error.exit_code();
+  unsaved_failure_ = true;
+}
+
+// Copies the state of a slot into the results.
+void Run::snapshot(size_t slot) {
+  Work& work = *slots_[slot];
+  const auto index = static_cast<int64_t>(slot);
+  work.result.logits = learner_.logits(index);
+  if (setup_.learn.objective == Objective::variational) work.result.sigma = learner_.sigma(index);
+  work.result.seconds = work.seconds_before + std::chrono::duration<double>(Clock::now() - work.since).count();
+  work.result.error.clear();
+  work.result.error_code = 0;
+  setup_.results.classes[work.task.index] = work.result;
+}
+
+void Run::save() {
+  for (size_t slot = 0; slot < slots_.size(); slot++) {
+    if (slots_[slot]) snapshot(slot);
+  }
+  write_results(setup_.out, setup_.results);
+  last_save_ = Clock::now();
+  unsaved_failure_ = false;
+}
+
+void Run::checkpoint_if_due() {
+  const double elapsed = std::chrono::duration<double>(Clock::now() - last_save_).count();
+  const bool busy = std::any_of(slots_.begin(), slots_.end(), [](const auto& work) { return work != nullptr; });
+  if (unsaved_failure_ || (busy && elapsed >= setup_.options.checkpoint_every)) save();
+}
+
+void Run::stop_if_asked() const {
+  if (stop_signal()) throw Stopped{};
+}
+
+double Run::class_steps_left() const {
+  double left = 0;
+  for (const auto& work : slots_) {
+    if (work) left += static_cast<double>(work->result.steps - work->result.taken());
+  }
+  if (known_classes_ == 0) return left;
+  return left +
+         static_cast<double>(queue_.size()) * static_cast<double>(known_steps_) / static_cast<double>(known_classes_);
+}
+
+// Preparing images is light beside a step: half of the threads, shared by the slots, are plenty.
+int Run::workers() const { return std::max(1, max_threads() / (2 * static_cast<int>(slots_.size()))); }
+
+std::vector<Learner::Timing> Run::profile(int repeats) {
+  slots_.resize(1);
+  queue_.assign(setup_.classes.begin(), setup_.classes.end());
+  while (!queue_.empty() && !slots_[0]) {
+    const ClassTask task = queue_.front();
+    queue_.pop_front();
+    slots_[0] = start(task, 0);
+  }
+  // Every slot learns the same images: the cost of a step does not depend on what they show.
+  const Batch& batch = slots_[0]->loader->next();
+  for (int64_t slot = 0; slot < setup_.slots; slot++) {
+    learner_.assign(slot, slots_[0]->result.logits, {}, key_of(setup_, slots_[0]->task.index));
+    learner_.set_batch(slot, batch.images, slots_[0]->labels.data(), batch.valid, 0);
+  }
+  learner_.step();
+  std::vector<std::vector<Learner::Timing>> runs;
+  for (int i = 0; i < repeats; i++) runs.push_back(learner_.timed_step());
+  std::vector<Learner::Timing> medians = runs.at(0);
+  for (size_t k = 0; k < medians.size(); k++) {
+    std::vector<double> seconds;
+    for (const auto& run : runs) seconds.push_back(run[k].seconds);
+    std::nth_element(seconds.begin(), seconds.begin() + static_cast<int64_t>(seconds.size() / 2), seconds.end());
+    medians[k].seconds = seconds[seconds.size() / 2];
+  }
+  return medians;
+}
+
+Failures failures(const RunSetup& setup) {
+  Failures found;
+  for (const ClassTask& task : setup.classes) {
+    const auto result = setup.results.classes.find(task.index);
+    if (result == setup.results.classes.end() || result->second.error.empty()) continue;
+    found.count++;
+    found.exit_code = std::max(found.exit_code, static_cast<int>(result->second.error_code));
+  }
+  return found;
+}
+
+}  // namespace nad

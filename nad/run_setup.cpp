@@ -1,0 +1,209 @@
+#include "nad/run_setup.h"
+
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+#include <filesystem>
+#include <new>
+
+#include "engine/error.h"
+#include "engine/parallel.h"
+#include "kernels/backends.h"
+#include "nad/durable_file.h"
+#include "nad/progress.h"
+
+namespace nad {
+namespace {
+
+namespace fs = std::filesystem;
+
+std::string first_few(const std::vector<std::string>& names) {
+  std::string text;
+  for (size_t i = 0; i < names.size() && i < 3; i++) text += (i ? ", " : "") + names[i];
+  return names.size() > 3 ? text + ", ..." : text;
+}
+
+void open_network(RunSetup& s) {
+  const RunOptions& o = s.options;
+  s.weights = std::make_unique<WeightsFile>(o.weights);
+  if (!o.arch.empty() && o.arch != s.weights->arch()) {
+    throw Error(ErrorKind::usage,
+                "--arch " + o.arch + ": the weights file " + o.weights + " holds " + s.weights->arch(),
+                "omit --arch or give the right weights file");
+  }
+  s.network = {s.weights->arch(), s.weights->num_classes(), s.weights->input_size(), s.weights->attributes()};
+  s.gates = gate_infos(s.network);
+  s.normalization = {s.weights->mean(), s.weights->stddev()};
+}
+
+// Says early, before minutes of learning, what would go wrong when the results are written.
+void check_out(RunSetup& s) {
+  s.out = s.options.out.empty() ? s.network.arch + "_results.h5" : s.options.out;
+  const auto refuse = [&](const std::string& what, const std::string& hint) {
+    return Error(ErrorKind::usage, "--out " + s.out + " " + what, hint);
+  };
+  std::error_code ignored;
+  if (fs::is_directory(s.out, ignored)) throw refuse("is a folder", "give the name of a file");
+  const fs::path folder = fs::path(s.out).parent_path();
+  if (!folder.empty() && !fs::is_directory(folder, ignored)) {
+    throw refuse("lies in a folder that does not exist", "make the folder first");
+  }
+  if (access(folder.empty() ? "." : folder.c_str(), W_OK) != 0) {
+    throw refuse(std::string("cannot be written: ") + std::strerror(errno), "choose another folder");
+  }
+  if (s.options.profile) return;
+  if (fs::exists(s.out, ignored) && !s.options.resume) {
+    throw refuse("exists already",
+                 "go on with it by --resume, or choose another name: results are never overwritten");
+  }
+}
+
+void open_images(RunSetup& s) {
+  const RunOptions& o = s.options;
+  if (!o.data.empty()) {
+    s.source = std::make_unique<FolderSource>(o.data);
+    s.source_name = "folder " + o.data;
+  } else {
+    s.source = std::make_unique<PackedSource>(*s.weights);
+    s.source_name = "packed into the weights file";
+  }
+  const std::vector<std::string> found = s.source->classes("train");
+  s.train_classes = found.size();
+  const ClassMatch match = match_classes(found, s.weights->class_ids(), s.weights->num_classes());
+  if (!match.ignored.empty()) {
+    s.notes.push_back(std::to_string(match.ignored.size()) + " class folders are no class of the network (" +
+                      first_few(match.ignored) + ")");
+  }
+  if (s.source->has_split("val")) {
+    s.val_classes = s.source->classes("val").size();
+  } else if (o.eval) {
+    s.notes.push_back("there are no val images: accuracies before and after are left out");
+  }
+  s.classes = select_classes(o.classes, match, s.weights->class_ids(), s.weights->class_names());
+  if (s.classes.empty()) throw Error(ErrorKind::data, "no class has images", "see --data and --classes");
+}
+
+std::unique_ptr<Context> take_device(const RunOptions& o) {
+  return std::make_unique<Context>(make_backend(o.device, o.threads), o.precision);
+}
+
+void resolve_settings(RunSetup& s, const std::string& command_line) {
+  const RunOptions& o = s.options;
+  const Backend& backend = s.context->backend();
+  s.device_choice = "as asked for";
+  if (o.device == "auto") {
+    std::string names;
+    for (const std::string& name : backend_names()) names += (names.empty() ? "" : ", ") + name;
+    s.device_choice = "auto: the fastest that this build and machine have, of " + names;
+  }
+  s.slots = o.classes_per_step > 0 ? o.classes_per_step : 1;
+  s.slots = std::min(s.slots, static_cast<int64_t>(s.classes.size()));
+  s.learn.objective = o.objective;
+  s.learn.beta = o.beta ? *o.beta : default_beta(s.network.arch, s.network.num_classes == 365);
+  s.learn.lr = o.lr;
+  s.learn.slots = s.slots;
+  s.learn.batch = o.batch;
+
+  RunSettings& r = s.settings;
+  r.arch = s.network.arch;
+  r.weights_hash = file_hash(o.weights);
+  r.objective = to_string(o.objective);
+  r.precision = to_string(o.precision);
+  r.device = backend.name();
+  r.beta = s.learn.beta;
+  r.lr = o.lr;
+  r.epochs = o.steps > 0 ? 0 : o.epochs;
+  r.steps = o.steps;
+  r.batch = o.batch;
+  r.seed = o.seed;
+  r.weights_file = fs::path(o.weights).filename().string();
+  r.data = o.data.empty() ? "packed" : o.data;
+  r.program = program_version();
+  r.command_line = command_line;
+  r.device_description = backend.description();
+  r.threads = max_threads();
+  r.classes_per_step = s.slots;
+  r.input_size = s.network.input_size;
+  r.num_classes = s.network.num_classes;
+}
+
+// The results of the run that goes on, checked against this one.
+void open_results(RunSetup& s) {
+  std::vector<std::string> names;
+  std::vector<int64_t> channels;
+  for (const GateInfo& gate : s.gates) {
+    names.push_back(gate.name);
+    channels.push_back(gate.channels);
+  }
+  std::error_code ignored;
+  if (s.options.resume && fs::exists(s.out, ignored)) {
+    s.results = read_results(s.out);
+    const std::string difference = first_difference(s.results.settings, s.settings);
+    if (!difference.empty()) {
+      throw Error(ErrorKind::usage, "--resume: " + s.out + " was made with other settings: " + difference,
+                  "give the same settings or another --out");
+    }
+    if (s.results.channels != channels) {
+      throw Error(ErrorKind::data, "--resume: " + s.out + " has gates of other sizes than this network",
+                  "choose another --out");
+    }
+  } else if (s.options.resume) {
+    s.notes.push_back(s.out + " does not exist yet: nothing to resume, the run starts anew");
+  }
+  s.results.settings = s.settings;
+  s.results.gate_names = names;
+  s.results.channels = channels;
+}
+
+// The largest batch of one class at a time, found by planning a batch of one. 0 where not even that fits.
+int64_t largest_batch(RunSetup& s) {
+  try {
+    const std::unique_ptr<Context> context = take_device(s.options);
+    LearnOptions smallest = s.learn;
+    smallest.slots = smallest.batch = 1;
+    return Learner(*context, s.network, s.weights->read_all(required_tensors(s.network)), smallest).largest_batch();
+  } catch (const Error& e) {
+    if (e.kind() != ErrorKind::memory) throw;
+  } catch (const std::bad_alloc&) {
+    // as above
+  }
+  return 0;
+}
+
+}  // namespace
+
+RunSetup prepare_run(const RunOptions& options, const std::string& command_line) {
+  RunSetup setup;
+  setup.options = options;
+  open_network(setup);
+  check_out(setup);
+  open_images(setup);
+  setup.context = take_device(options);
+  resolve_settings(setup, command_line);
+  if (!setup.options.profile) open_results(setup);
+  return setup;
+}
+
+std::unique_ptr<Learner> plan_learner(RunSetup& s) {
+  const std::string wanted = "--batch " + std::to_string(s.learn.batch) + " with " + std::to_string(s.slots) +
+                             (s.slots == 1 ? " class" : " classes") + " per step";
+  std::string why;
+  try {
+    return std::make_unique<Learner>(*s.context, s.network, s.weights->read_all(required_tensors(s.network)),
+                                     s.learn);
+  } catch (const Error& e) {
+    if (e.kind() != ErrorKind::memory) throw;
+    why = e.what();
+  } catch (const std::bad_alloc&) {
+    why = "out of memory";
+  }
+  s.context.reset();
+  const int64_t fits = largest_batch(s);
+  throw Error(ErrorKind::memory, wanted + " does not fit: " + why,
+              fits > 0 ? "the largest batch that fits is about " + std::to_string(fits) + " with one class per step"
+                       : "not even a batch of 1 fits");
+}
+
+}  // namespace nad

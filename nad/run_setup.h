@@ -1,0 +1,48 @@
+// Everything that nad_run knows before the first step: files opened, names matched, defaults resolved, device taken,
+// the network planned.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "engine/context.h"
+#include "models/models.h"
+#include "nad/class_selection.h"
+#include "nad/learner.h"
+#include "nad/loader.h"
+#include "nad/results.h"
+#include "nad/run_options.h"
+#include "weights/weights.h"
+
+namespace nad {
+
+struct RunSetup {
+  RunOptions options;
+  std::unique_ptr<WeightsFile> weights;
+  NetworkDescription network;
+  std::vector<GateInfo> gates;
+  std::unique_ptr<ImageSource> source;
+  std::string source_name;                    // for the banner
+  size_t train_classes = 0, val_classes = 0;  // classes of the source in each split
+  std::vector<std::string> notes;             // worth a line: folders that are no class, no val split, ...
+  std::vector<ClassTask> classes;             // to learn
+  std::string device_choice;                  // how the device was chosen
+  std::unique_ptr<Context> context;
+  std::string out;
+  int64_t slots = 1;  // classes per step
+  LearnOptions learn;
+  RunSettings settings;
+  Normalization normalization;
+  Results results;  // of the run that goes on, or only the settings
+};
+
+// Cheap checks first. Throws Error(usage): arch or classes that do not fit, an existing --out without --resume, a
+// resumed file made with other settings; Error(data): weights, images or results file; Error(device).
+RunSetup prepare_run(const RunOptions& options, const std::string& command_line);
+
+// Reads the parameters and plans. Throws Error(data), Error(device) and Error(memory) with the largest batch that
+// fits.
+std::unique_ptr<Learner> plan_learner(RunSetup& setup);
+
+}  // namespace nad
