@@ -131,7 +131,9 @@ std::vector<std::string> PackedSource::classes(const std::string& split) const {
 }
 
 std::vector<EncodedImage> PackedSource::load(const std::string& split, const std::string& class_id) const {
-  return file_.images(split, class_id);
+  std::vector<EncodedImage> images = file_.images(split, class_id);
+  for (EncodedImage& image : images) image.name = where(split, class_id) + "/" + image.name;
+  return images;
 }
 
 std::string PackedSource::where(const std::string& split, const std::string& class_id) const {

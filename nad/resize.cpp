@@ -5,6 +5,10 @@
 #include <cstring>
 #include <string>
 
+#if defined(__x86_64__)
+#include <immintrin.h>
+#endif
+
 #include "engine/error.h"
 
 namespace nad {
@@ -14,12 +18,6 @@ constexpr int kWeightBits = 32 - 8 - 2;
 constexpr int32_t kHalf = 1 << (kWeightBits - 1);
 constexpr int kPad = 16;  // vector loads and stores may run this far past a row
 
-// Small vectors of the compiler (GCC, Clang): portable, and one source for every instruction set.
-typedef uint8_t Byte4 __attribute__((vector_size(4)));
-typedef int32_t Int4 __attribute__((vector_size(16)));
-typedef uint8_t Byte16 __attribute__((vector_size(16)));
-typedef int32_t Int16 __attribute__((vector_size(64)));
-
 double triangle(double x) { return std::max(0.0, 1.0 - std::abs(x)); }
 
 int taps_for(int in, int out) { return static_cast<int>(std::ceil(std::max(1.0, double(in) / out))) * 2 + 1; }
@@ -27,66 +25,81 @@ int taps_for(int in, int out) { return static_cast<int>(std::ceil(std::max(1.0, 
 // No clipping in either pass: weights are >= 0 and sum to 2^22 within half a unit per tap, and kMaxImageSide taps
 // keep the sum below 256 * 2^22.
 
-// One row: dst pixel x from src pixels first[x]... Pixels are handled as four bytes, the fourth is the next
-// pixel's and is overwritten by it.
-inline __attribute__((always_inline)) void filter_row(const uint8_t* src, int width, int taps, const int* first,
-                                                      const int* count, const int32_t* weights, uint8_t* dst) {
+// One row: dst pixel x from the count[x] pixels of src that begin at first[x].
+using RowFilter = void (*)(const uint8_t* src, int width, int taps, const int* first, const int* count,
+                           const int32_t* weights, uint8_t* dst);
+// One output row of `stride` bytes from `count` rows.
+using ColumnFilter = void (*)(const uint8_t* src, int64_t stride, int count, const int32_t* weight, uint8_t* dst);
+
+void filter_row(const uint8_t* src, int width, int taps, const int* first, const int* count, const int32_t* weights,
+                uint8_t* dst) {
   for (int x = 0; x < width; x++) {
-    Int4 sum = {kHalf, kHalf, kHalf, kHalf};
+    int32_t sum[3] = {kHalf, kHalf, kHalf};
     const uint8_t* pixel = src + 3 * int64_t{first[x]};
     const int32_t* weight = weights + int64_t{x} * taps;
     for (int j = 0; j < count[x]; j++, pixel += 3) {
-      Byte4 bytes;
-      std::memcpy(&bytes, pixel, sizeof bytes);
-      sum += __builtin_convertvector(bytes, Int4) * weight[j];
+      for (int c = 0; c < 3; c++) sum[c] += pixel[c] * weight[j];
     }
-    const Byte4 result = __builtin_convertvector(sum >> kWeightBits, Byte4);
-    std::memcpy(dst + 3 * int64_t{x}, &result, sizeof result);
+    for (int c = 0; c < 3; c++) dst[3 * int64_t{x} + c] = static_cast<uint8_t>(sum[c] >> kWeightBits);
   }
 }
 
-// One output row from `count` rows of `stride` bytes; both have kPad readable (writable) bytes behind them.
-inline __attribute__((always_inline)) void filter_column(const uint8_t* src, int64_t stride, int count,
-                                                         const int32_t* weight, uint8_t* dst) {
-  for (int64_t i = 0; i < stride; i += 16) {
-    Int16 sum = Int16{} + kHalf;
-    const uint8_t* row = src + i;
-    for (int j = 0; j < count; j++, row += stride) {
-      Byte16 bytes;
-      std::memcpy(&bytes, row, sizeof bytes);
-      sum += __builtin_convertvector(bytes, Int16) * weight[j];
-    }
-    const Byte16 result = __builtin_convertvector(sum >> kWeightBits, Byte16);
-    std::memcpy(dst + i, &result, static_cast<size_t>(std::min<int64_t>(16, stride - i)));
+void filter_column(const uint8_t* src, int64_t stride, int count, const int32_t* weight, uint8_t* dst) {
+  for (int64_t i = 0; i < stride; i++) {
+    int32_t sum = kHalf;
+    for (int j = 0; j < count; j++) sum += src[j * stride + i] * weight[j];
+    dst[i] = static_cast<uint8_t>(sum >> kWeightBits);
   }
-}
-
-using RowFilter = void (*)(const uint8_t*, int, int, const int*, const int*, const int32_t*, uint8_t*);
-using ColumnFilter = void (*)(const uint8_t*, int64_t, int, const int32_t*, uint8_t*);
-
-void filter_row_base(const uint8_t* src, int width, int taps, const int* first, const int* count,
-                     const int32_t* weights, uint8_t* dst) {
-  filter_row(src, width, taps, first, count, weights, dst);
-}
-void filter_column_base(const uint8_t* src, int64_t stride, int count, const int32_t* weight, uint8_t* dst) {
-  filter_column(src, stride, count, weight, dst);
 }
 
 #if defined(__x86_64__)
+// The same with AVX2. Pixels are handled as four bytes: the fourth is the next pixel's, which overwrites it.
 __attribute__((target("avx2"))) void filter_row_avx2(const uint8_t* src, int width, int taps, const int* first,
                                                      const int* count, const int32_t* weights, uint8_t* dst) {
-  filter_row(src, width, taps, first, count, weights, dst);
+  const __m128i low_bytes = _mm_setr_epi8(0, 4, 8, 12, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1);
+  for (int x = 0; x < width; x++) {
+    __m128i sum = _mm_set1_epi32(kHalf);
+    const uint8_t* pixel = src + 3 * int64_t{first[x]};
+    const int32_t* weight = weights + int64_t{x} * taps;
+    for (int j = 0; j < count[x]; j++, pixel += 3) {
+      const __m128i values = _mm_cvtepu8_epi32(_mm_loadu_si32(pixel));
+      sum = _mm_add_epi32(sum, _mm_mullo_epi32(values, _mm_set1_epi32(weight[j])));
+    }
+    _mm_storeu_si32(dst + 3 * int64_t{x}, _mm_shuffle_epi8(_mm_srai_epi32(sum, kWeightBits), low_bytes));
+  }
 }
+
+// 16 bytes at a time; the last block reads up to 15 bytes past the rows and writes only what belongs to its row.
 __attribute__((target("avx2"))) void filter_column_avx2(const uint8_t* src, int64_t stride, int count,
                                                         const int32_t* weight, uint8_t* dst) {
-  filter_column(src, stride, count, weight, dst);
+  for (int64_t i = 0; i < stride; i += 16) {
+    __m256i low = _mm256_set1_epi32(kHalf), high = low;
+    const uint8_t* row = src + i;
+    for (int j = 0; j < count; j++, row += stride) {
+      const __m256i w = _mm256_set1_epi32(weight[j]);
+      low = _mm256_add_epi32(low, _mm256_mullo_epi32(_mm256_cvtepu8_epi32(_mm_loadu_si64(row)), w));
+      high = _mm256_add_epi32(high, _mm256_mullo_epi32(_mm256_cvtepu8_epi32(_mm_loadu_si64(row + 8)), w));
+    }
+    const __m256i mixed =
+        _mm256_packus_epi32(_mm256_srai_epi32(low, kWeightBits), _mm256_srai_epi32(high, kWeightBits));
+    const __m256i words = _mm256_permute4x64_epi64(mixed, 0xD8);  // packing mixes the 128-bit halves
+    const __m128i bytes = _mm_packus_epi16(_mm256_castsi256_si128(words), _mm256_extracti128_si256(words, 1));
+    if (stride - i >= 16) {
+      _mm_storeu_si128(reinterpret_cast<__m128i*>(dst + i), bytes);
+    } else {
+      uint8_t last[16];
+      _mm_storeu_si128(reinterpret_cast<__m128i*>(last), bytes);
+      std::memcpy(dst + i, last, static_cast<size_t>(stride - i));
+    }
+  }
 }
+
 bool have_avx2() { return __builtin_cpu_supports("avx2"); }
-RowFilter row_filter() { return have_avx2() ? filter_row_avx2 : filter_row_base; }
-ColumnFilter column_filter() { return have_avx2() ? filter_column_avx2 : filter_column_base; }
+RowFilter row_filter(bool simd) { return simd && have_avx2() ? filter_row_avx2 : filter_row; }
+ColumnFilter column_filter(bool simd) { return simd && have_avx2() ? filter_column_avx2 : filter_column; }
 #else
-RowFilter row_filter() { return filter_row_base; }
-ColumnFilter column_filter() { return filter_column_base; }
+RowFilter row_filter(bool) { return filter_row; }
+ColumnFilter column_filter(bool) { return filter_column; }
 #endif
 
 bool inside(const Box& box, int width, int height) {
@@ -168,7 +181,7 @@ void Resizer::resize(const Image& image, const Box& crop, int out_width, int out
   const int top = rows_.first.front(), bottom = rows_.first.back() + rows_.count.back();
   const int64_t stride = int64_t{3} * window.width, image_stride = int64_t{3} * image.width;
   between_.resize(static_cast<size_t>(stride * (bottom - top) + kPad));
-  const RowFilter filter_one_row = row_filter();
+  const RowFilter filter_one_row = row_filter(simd_);
   for (int y = top; y < bottom; y++) {
     const uint8_t* row = image.rgb.data() + (crop.top + y) * image_stride;
     if (crop.top + y == image.height - 1) {
@@ -180,7 +193,7 @@ void Resizer::resize(const Image& image, const Box& crop, int out_width, int out
                    columns_.count.data(), columns_.weights.data(), between_.data() + (y - top) * stride);
   }
 
-  const ColumnFilter filter_one_column = column_filter();
+  const ColumnFilter filter_one_column = column_filter(simd_);
   for (int y = 0; y < window.height; y++) {
     filter_one_column(between_.data() + (rows_.first[y] - top) * stride, stride, rows_.count[y],
                       rows_.weights.data() + int64_t{y} * rows_.taps, out + y * stride);

@@ -19,6 +19,9 @@ struct Box {
 // Keeps its scratch memory from call to call: one per thread.
 class Resizer {
  public:
+  // simd = false: portable loops instead of the processor's vector instructions, with the same bytes.
+  explicit Resizer(bool simd = true) : simd_(simd) {}
+
   // Makes room for every resize of images up to width x height to at most out_width x out_height, so that none of
   // them allocates.
   void reserve(int width, int height, int out_width, int out_height);
@@ -38,6 +41,7 @@ class Resizer {
     void reserve(int in, int out);
     void plan(int in, int out, int begin, int outputs);
   };
+  bool simd_;
   Axis columns_, rows_;
   std::vector<uint8_t> between_;   // rows after the horizontal pass
   std::vector<uint8_t> last_row_;  // the image's last row with readable bytes behind it

@@ -1,0 +1,223 @@
+// Class folders, packed images, class matching, and the decoding of a class.
+#define DOCTEST_CONFIG_IMPLEMENT_WITH_MAIN
+#include <doctest/doctest.h>
+
+#include <algorithm>
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "engine/error.h"
+#include "nad/dataset.h"
+#include "nad/loader.h"
+#include "tests/weights_file.h"
+
+namespace {
+
+namespace fs = std::filesystem;
+using Bytes = std::vector<uint8_t>;
+using nad::test::Folder;
+
+void write(const fs::path& path, const Bytes& bytes) {
+  fs::create_directories(path.parent_path());
+  std::ofstream(path, std::ios::binary)
+      .write(reinterpret_cast<const char*>(bytes.data()), static_cast<std::streamsize>(bytes.size()));
+}
+
+// A 24-bit BMP of one colour.
+Bytes bmp(int width, int height, uint8_t red, uint8_t green, uint8_t blue) {
+  const int row = (width * 3 + 3) / 4 * 4;
+  Bytes b(static_cast<size_t>(54 + row * height), 0);
+  b[0] = 'B', b[1] = 'M', b[10] = 54, b[14] = 40, b[26] = 1, b[28] = 24;
+  b[18] = static_cast<uint8_t>(width), b[22] = static_cast<uint8_t>(height);
+  for (int y = 0; y < height; y++) {
+    for (int x = 0; x < width; x++) {
+      uint8_t* pixel = b.data() + 54 + y * row + 3 * x;
+      pixel[0] = blue, pixel[1] = green, pixel[2] = red;
+    }
+  }
+  return b;
+}
+
+std::string failure(const std::function<void()>& body, nad::ErrorKind kind = nad::ErrorKind::data) {
+  try {
+    body();
+  } catch (const nad::Error& e) {
+    CHECK(e.kind() == kind);
+    return e.what();
+  }
+  return "no error";
+}
+
+bool contains(const std::string& text, const std::string& part) { return text.find(part) != std::string::npos; }
+
+TEST_CASE("a folder source lists what are images, sorted, and nothing else") {
+  const Folder dir;
+  for (const char* name :
+       {"b.JPG", "a.bmp", "c.Jpeg", "B.pNg", "notes.txt", "noending", ".hidden.jpg", "x.jpg.txt"}) {
+    write(dir.path / "train/fish" / name, bmp(2, 2, 1, 2, 3));
+  }
+  write(dir.path / "train/dog/one.bmp", bmp(2, 2, 1, 2, 3));
+  write(dir.path / "train/.cache/one.bmp", bmp(2, 2, 1, 2, 3));
+  write(dir.path / "train/stray.bmp", bmp(2, 2, 1, 2, 3));
+  fs::create_directories(dir / "train/fish/folder.jpg");
+  fs::create_symlink(dir / "nowhere", dir / "train/fish/lost.png");
+
+  const nad::FolderSource source(dir.path.string());
+  CHECK(source.has_split("train"));
+  CHECK_FALSE(source.has_split("val"));
+  CHECK(source.classes("train") == std::vector<std::string>{"dog", "fish"});
+  CHECK(contains(failure([&] { source.classes("val"); }), "val"));
+  CHECK(source.load("train", "cat").empty());
+  std::vector<std::string> names;
+  for (const nad::EncodedImage& image : source.load("train", "fish")) {
+    names.push_back(fs::path(image.name).filename().string());
+    CHECK(image.bytes.empty() == (names.back() == "lost.png"));
+  }
+  CHECK(names == std::vector<std::string>{"B.pNg", "a.bmp", "b.JPG", "c.Jpeg", "lost.png"});
+}
+
+TEST_CASE("folders that are missing are named") {
+  const Folder dir;
+  CHECK(contains(failure([&] { nad::FolderSource((dir.path / "absent").string()); }), "absent"));
+  CHECK(contains(failure([&] { nad::FolderSource(dir.path.string()); }), "neither train nor val"));
+  write(dir.path / "file", {1});
+  CHECK(contains(failure([&] { nad::FolderSource((dir.path / "file").string()); }), "no image folder"));
+}
+
+TEST_CASE("packed images are read by class, and a broken one is named with its file") {
+  const nad::test::Watch watch;
+  const Folder dir;
+  const std::string path = nad::test::make_file(
+      dir / "packed.h5", [](hid_t file) { nad::test::put_bytes(file, "images/train/n2/c.bmp", bmp(5, 4, 9, 8, 7)); });
+  const nad::WeightsFile file(path);
+  const nad::PackedSource source(file);
+  CHECK(source.has_split("train"));
+  CHECK(source.classes("train") == std::vector<std::string>{"n2"});
+  CHECK(source.load("train", "n1").empty());
+  std::vector<std::string> reports;
+  const nad::DecodedClass c =
+      nad::decode_class(source, "train", 1, "n2", 2, [&](const std::string& r) { reports.push_back(r); });
+  REQUIRE(c.images.size() == 1);
+  CHECK(c.images[0].width == 5);
+  CHECK(c.images[0].rgb[0] == 9);
+  CHECK(c.broken == 2);
+  REQUIRE(reports.size() == 2);
+  CHECK(contains(reports[0], path + ":train/n2/a.png"));
+  CHECK(contains(failure([&] { nad::decode_class(source, "val", 2, "n3", 2, nullptr); }), path + ":val/n3"));
+
+  const std::string bare =
+      nad::test::make_file(dir / "bare.h5", [](hid_t f) { H5Ldelete(f, "images", H5P_DEFAULT); });
+  const nad::WeightsFile without(bare);
+  CHECK(contains(failure([&] { nad::PackedSource nothing(without); }), "has no packed images"));
+}
+
+TEST_CASE("classes are matched by id, or by sorted order where there are no ids") {
+  using Names = std::vector<std::string>;
+  const nad::ClassMatch by_id = nad::match_classes({"a", "c", "z"}, {"c", "b", "a"}, 3);
+  CHECK(by_id.source_class == Names{"c", "", "a"});
+  CHECK(by_id.ignored == Names{"z"});
+  CHECK(nad::match_classes({"a", "b"}, {}, 2).source_class == Names{"a", "b"});
+  CHECK(nad::match_classes({"a", "b"}, {}, 2).ignored.empty());
+  const std::string counts = failure([] { nad::match_classes({"a", "b"}, {}, 365); });
+  CHECK(contains(counts, "365"));
+  CHECK(contains(counts, " 2 "));
+  CHECK(contains(failure([] { nad::match_classes({"x", "y"}, {"a", "b"}, 2); }), "none of the 2 class folders"));
+  CHECK(contains(failure([] { nad::match_classes({}, {"a", "b"}, 2); }), "none of the 0 class folders"));
+}
+
+TEST_CASE("broken images are reported in order, counted and left out") {
+  const Folder dir;
+  for (int n = 0; n < 6; n++)
+    write(dir.path / "train/fish" / (std::to_string(n) + ".bmp"), bmp(3 + n, 2, 10, 20, 30));
+  write(dir.path / "train/fish/1.bmp", {});
+  write(dir.path / "train/fish/4.bmp", {'n', 'o'});
+  const nad::FolderSource source(dir.path.string());
+  for (int workers : {1, 3}) {
+    std::vector<std::string> reports;
+    const nad::DecodedClass c =
+        nad::decode_class(source, "train", 7, "fish", workers, [&](const std::string& r) { reports.push_back(r); });
+    CHECK(c.index == 7);
+    CHECK(c.id == "fish");
+    CHECK(c.broken == 2);
+    REQUIRE(c.images.size() == 4);
+    REQUIRE(c.names.size() == 4);
+    for (size_t i = 0; i < 4; i++) CHECK(c.images[i].width == std::vector<int>{3, 5, 6, 8}[i]);
+    CHECK(c.images[0].rgb[0] == 10);
+    CHECK(c.images[0].rgb[2] == 30);
+    CHECK(c.names[1].ends_with("2.bmp"));
+    REQUIRE(reports.size() == 2);
+    CHECK(contains(reports[0], "1.bmp"));
+    CHECK(contains(reports[1], "4.bmp"));
+  }
+}
+
+TEST_CASE("a class without a usable image is an error that names class and folder") {
+  const Folder dir;
+  write(dir.path / "train/fish/a.bmp", {'B', 'M'});
+  fs::create_directories(dir / "train/empty");
+  const nad::FolderSource source(dir.path.string());
+  const std::string broken = failure([&] { nad::decode_class(source, "train", 3, "fish", 2, nullptr); });
+  CHECK(contains(broken, "class 3 (fish)"));
+  CHECK(contains(broken, (dir.path / "train/fish").string()));
+  CHECK(contains(broken, "1 broken"));
+  CHECK(contains(failure([&] { nad::decode_class(source, "train", 4, "empty", 2, nullptr); }), "class 4 (empty)"));
+  CHECK(contains(failure([&] { nad::decode_class(source, "train", 5, "cat", 2, nullptr); }), "class 5 (cat)"));
+}
+
+// The folder of real images, or an empty path: then the test says so and checks nothing.
+fs::path real_data(const std::string& folder) {
+  const char* variable = std::getenv("NAD_TEST_DATA");
+  const fs::path root = variable ? fs::path(variable) : fs::path(NAD_SOURCE_DIR) / ".." / "shared" / "data";
+  if (fs::is_directory(root / folder)) return root / folder;
+  MESSAGE("skipped: no folder " << (root / folder).string() << " (set NAD_TEST_DATA)");
+  return {};
+}
+
+TEST_CASE("real images: every class decodes, is matched by id and gives finite batches") {
+  const fs::path folder = real_data("imagenette224");
+  if (folder.empty()) return;
+  const nad::FolderSource source(folder.string());
+  const std::vector<std::string> classes = source.classes("train");
+  REQUIRE(classes.size() == 10);
+  std::vector<std::string> ids{"n00000000"};
+  ids.insert(ids.end(), classes.rbegin(), classes.rend());
+  const nad::ClassMatch match = nad::match_classes(classes, ids, 11);
+  CHECK(match.ignored.empty());
+  CHECK(match.source_class[0].empty());
+  for (size_t k = 1; k < ids.size(); k++) {
+    CAPTURE(ids[k]);
+    REQUIRE(match.source_class[k] == ids[k]);
+    const nad::DecodedClass train = nad::decode_class(source, "train", 1, ids[k], 2, nullptr);
+    const nad::DecodedClass val = nad::decode_class(source, "val", 1, ids[k], 2, nullptr);
+    CHECK(train.images.size() == 60);
+    CHECK(val.images.size() == 40);
+    CHECK(train.broken + val.broken == 0);
+    nad::LoaderOptions options;
+    options.steps = 2;
+    nad::BatchLoader loader(train, options);
+    for (int step = 0; step < 2; step++) {
+      const nad::Batch& b = loader.next();
+      CHECK(b.valid == 16);
+      CHECK(std::all_of(b.images, b.images + 16 * 224 * 224 * 3, [](float v) { return v > -3 && v < 3; }));
+    }
+  }
+}
+
+TEST_CASE("real images: one JPEG of each of ImageNet's first 50 classes decodes") {
+  const fs::path folder = real_data("imagenet1k");
+  if (folder.empty()) return;
+  const nad::FolderSource source(folder.string());
+  const std::vector<std::string> classes = source.classes("train");
+  CHECK(classes.size() == 1000);
+  for (size_t k = 0; k < std::min<size_t>(50, classes.size()); k++) {
+    const nad::DecodedClass c = nad::decode_class(source, "train", 0, classes[k], 1, nullptr);
+    CHECK(c.broken == 0);
+    CHECK(c.images.size() == 1);
+  }
+}
+
+}  // namespace
