@@ -95,7 +95,7 @@ class Builder {
   uint64_t keys_ = 0;
 };
 
-// A gate table with rows for the samples of a view; zeros and ones are among the multipliers.
+// A gate table with rows for the samples of a view; zeros, ones and negative multipliers among them.
 struct GateArrays {
   int table = -1, row = -1;
   int64_t rows = 0;
@@ -111,6 +111,7 @@ inline GateArrays add_gate(Builder& b, int64_t samples, int64_t channels, unsign
   std::vector<float> table = b.uniform(gate.rows * channels, 0.05, 1.0);
   for (size_t i = 0; i < table.size(); ++i) {
     if (b.exact()) table[i] = table[i] < 0.3f ? 0.25f : table[i] < 0.6f ? 0.5f : 1.0f;
+    if (i % 5 == 3) table[i] = -table[i];  // mu + noise * sigma may be negative
     if (i % 11 == 7) table[i] = 0.0f;
     if (i < static_cast<size_t>(channels)) table[i] = 1.0f;
   }
