@@ -1,0 +1,19 @@
+// Loops of gate.cpp, compiled once per instruction set.
+
+// Pixels [begin, end) of x; each is read once and written `repeat` times.
+static void gate_pixels(const GateLoop& p, int64_t begin, int64_t end) {
+  for (int64_t pixel = begin; pixel < end; ++pixel) {
+    const float* x = p.x + pixel * p.x_stride;
+    const int64_t sample = pixel / p.plane;
+    for (int64_t r = 0; r < p.repeat; ++r) {
+      float* y = p.y + (r * p.samples * p.plane + pixel) * p.y_stride;
+      const float* gate = p.table + p.row[r * p.samples + sample] * p.channels;
+      for_channels(p.channels, [&](auto lanes, int64_t c) NAD_INLINE_LAMBDA {
+        using L = decltype(lanes);
+        typename L::F v = L::load(x + c) * L::load(gate + c);
+        if (p.relu) v = relu<L>(v);
+        L::store(y + c, v);
+      });
+    }
+  }
+}

@@ -1,0 +1,33 @@
+// The CPU backend's table. What touches only gates and logits (a few thousand numbers) is the reference's.
+#include "kernels/cpu/ops.h"
+
+#include "kernels/backends.h"
+
+namespace nad {
+
+static OpTable make_cpu_ops() {
+  OpTable ops = reference_ops();  // classify, softmax_loss, gate_values, gate_noise, gate_update stay
+  ops.conv2d = cpu::conv2d;
+  ops.conv2d_backward = cpu::conv2d_backward;
+  ops.linear = cpu::linear;
+  ops.linear_backward = cpu::linear_backward;
+  ops.pointwise = cpu::pointwise;
+  ops.pointwise_backward = cpu::pointwise_backward;
+  ops.gate = cpu::gate;
+  ops.epilogue_backward = cpu::epilogue_backward;
+  ops.max_pool = cpu::max_pool;
+  ops.max_pool_backward = cpu::max_pool_backward;
+  ops.avg_pool = cpu::avg_pool;
+  ops.avg_pool_backward = cpu::avg_pool_backward;
+  ops.adaptive_pool = cpu::adaptive_pool;
+  ops.adaptive_pool_backward = cpu::adaptive_pool_backward;
+  ops.gate_statistics = cpu::gate_statistics;
+  return ops;
+}
+
+const OpTable& cpu_ops() {
+  static const OpTable ops = make_cpu_ops();
+  return ops;
+}
+
+}  // namespace nad
