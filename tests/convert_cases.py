@@ -76,8 +76,8 @@ def darts():
             shapes.update({n + "preprocess0.op.1.weight": (c, before, 1, 1), **bn(n + "preprocess0.op.2", c)})
         shapes.update({n + "preprocess1.op.1.weight": (c, last, 1, 1), **bn(n + "preprocess1.op.2", c)})
         if reduction:
-            shapes.update({n + "_ops.0.op.1.weight": (c, c, 1, 7), n + "_ops.0.op.2.weight": (c, c, 7, 1),
-                           **bn(n + "_ops.0.op.3", c), n + "_ops.1.conv_1.weight": (c // 2, c, 1, 1),
+            shapes.update({n + "_ops.0.1.weight": (c, c, 1, 7), n + "_ops.0.2.weight": (c, c, 7, 1),
+                           **bn(n + "_ops.0.3", c), n + "_ops.1.conv_1.weight": (c // 2, c, 1, 1),
                            n + "_ops.1.conv_2.weight": (c // 2, c, 1, 1), **bn(n + "_ops.1.bn", c),
                            n + "_ops.2.op.1.weight": (c, 1, 5, 5), n + "_ops.2.op.2.weight": (c, c, 1, 1),
                            **bn(n + "_ops.2.op.3", c)})

@@ -145,8 +145,7 @@ def darts_operation(operation, name, c, stride):
             tensors.update(batch_norm("%s.op.%d" % (name, at + 2), c))
         return tensors
     if operation == "conv_7x1_1x7":
-        return {name + ".op.1.weight": (c, c, 1, 7), name + ".op.2.weight": (c, c, 7, 1),
-                **batch_norm(name + ".op.3", c)}
+        return {name + ".1.weight": (c, c, 1, 7), name + ".2.weight": (c, c, 7, 1), **batch_norm(name + ".3", c)}
     return {}  # pools and none
 
 
