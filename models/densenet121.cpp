@@ -61,8 +61,8 @@ Var record_transition(Builder& b, const Structure& s, size_t block, Var slab) {
   const Var y =
       b.conv(x, {.conv = name + ".conv", .channels = half, .prologue = b.batchnorm_relu(name + ".norm", channels)});
   Shape map = tape.shape(y);
-  map.h /= 2;
-  map.w /= 2;
+  map.h = conv_extent(map.h, 2, 2, 0, 1, 0);
+  map.w = conv_extent(map.w, 2, 2, 0, 1, 0);
   const Var next = block_slab(b, s, block + 1, map, half);
   b.gated(gate, {}, [&](const Post& post) {
     return tape.avg_pool(y, square_pool(2, 2), post, name + ".pool", tape.slice(next, 0, half));

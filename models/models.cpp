@@ -32,12 +32,39 @@ const Architecture& find(const std::string& name) {
   throw Error(ErrorKind::data, "unknown architecture '" + name + "'", "known are " + known);
 }
 
+// Every window fits into its padded input at least once, as PyTorch demands.
+void check_windows(const Tape& tape) {
+  for (const Tape::Node& node : tape.nodes()) {
+    const Shape in = tape.shape(node.x);
+    int64_t least_h = 1, least_w = 1;  // rows and columns of x that one window needs
+    if (node.op == Op::conv2d) {
+      const Conv2dParams& p = node.conv;
+      least_h = p.dilation_h * (p.kernel_h - 1) + 1 + p.offset_h - 2 * p.pad_h;
+      least_w = p.dilation_w * (p.kernel_w - 1) + 1 + p.offset_w - 2 * p.pad_w;
+    } else if (node.op == Op::max_pool || node.op == Op::avg_pool) {
+      least_h = node.pool.kernel_h - 2 * node.pool.pad_h;
+      least_w = node.pool.kernel_w - 2 * node.pool.pad_w;
+    }
+    if (in.h >= least_h && in.w >= least_w) continue;
+    throw Error(ErrorKind::data,
+                "network: " + node.name + ": the input is too small, its map is " + std::to_string(in.h) + "x" +
+                    std::to_string(in.w) + " here, at least " + std::to_string(least_h) + "x" +
+                    std::to_string(least_w) + " is needed",
+                "use larger images or check the attributes of the weights file");
+  }
+}
+
+void record(Builder& builder) {
+  find(builder.description().arch).record(builder);
+  check_windows(builder.tape());
+}
+
 // The network's shapes and names, without values.
 Builder sketch(const NetworkDescription& description) {
   BuildOptions options;
   options.repeat = 1;
   Builder builder(description, options, Parameters());
-  find(description.arch).record(builder);
+  record(builder);
   return builder;
 }
 
@@ -71,9 +98,8 @@ std::vector<GateInfo> gate_infos(const NetworkDescription& description) {
 
 Tape build_network(const NetworkDescription& description, std::map<std::string, HostTensor> weights,
                    const BuildOptions& options) {
-  const Architecture& architecture = find(description.arch);
   Builder builder(description, options, Parameters(std::move(weights)));
-  architecture.record(builder);
+  record(builder);
   builder.parameters().expect_all_taken();
   return std::move(builder.tape());
 }
