@@ -28,6 +28,7 @@ class PlanBuilder {
     }
     allocate_state();
     touch(value_region(tape_.input_var()), 0);
+    touch(value_region(tape_.input_var()), end_time());  // a step may be repeated on the same images
     for (int i = 0; i < forward_count_; ++i) walk_forward(i);
     touch(value_region(tape_.output_var()), end_time());
     if (options_.keep_gates) {
