@@ -102,8 +102,17 @@ def random_state(shapes, seed=233):
     state = {name: torch.from_numpy(rng.randn(*shape).astype(np.float32)) for name, shape in shapes.items()}
     for name in shapes:
         if name.endswith("running_var"):
+            state[name] = state[name].abs() + 0.5
             state[name[:-len("running_var")] + "num_batches_tracked"] = torch.tensor(7)
     return state
+
+
+def bmp(size, shade):
+    """The bytes of a square image of one colour."""
+    row = bytes([shade, shade // 2, 255 - shade]) * size
+    row += bytes(-len(row) % 4)
+    info = struct.pack("<IiiHHIIiiII", 40, size, size, 1, 24, 0, len(row) * size, 2835, 2835, 0, 0)
+    return struct.pack("<2sIHHI", b"BM", 54 + len(row) * size, 0, 0, 54) + info + row * size
 
 
 def save_safetensors(state, path, dtype=None):

@@ -6,6 +6,7 @@ The files are written by PyTorch, which the converter itself does not use.
 import contextlib
 import io
 import json
+import os
 import subprocess
 import sys
 import unittest
@@ -14,7 +15,7 @@ import h5py
 import numpy as np
 import torch
 
-from convert_cases import CONTAINERS, DATA, FAMILIES, GENOTYPE, PEER, Case, darts, random_state, resnet50
+from convert_cases import CONTAINERS, DATA, FAMILIES, GENOTYPE, PEER, Case, bmp, darts, random_state, resnet50
 
 
 class Converting(Case):
@@ -136,7 +137,7 @@ class Converting(Case):
                     self.assertEqual((f.attrs["arch"], f.attrs["num_classes"]), (arch, 1000))
                     self.check_tensors(f, state)
                     if arch == "darts":
-                        self.assertEqual((f.attrs["channels"], f.attrs["layers"], f.attrs["form"]), (48, 14, "imagenet"))
+                        self.assertEqual([f.attrs[k] for k in ("channels", "layers", "form")], [48, 14, "imagenet"])
                         for kind, edges in (("normal", nad_torch.NORMAL), ("reduce", nad_torch.REDUCE)):
                             self.assertEqual(list(f.attrs["genotype_" + kind]), ["%s:%d" % e for e in edges])
 
@@ -150,6 +151,27 @@ class Converting(Case):
             with self.convert(source, "--genotype", text) as f:
                 self.assertEqual(list(f.attrs["genotype_reduce"]), attributes["genotype_reduce"])
                 self.assertEqual(list(f.attrs["genotype_reduce_concat"]), [2, 3])
+
+    def test_the_engine_runs_what_is_converted(self):
+        """Names, attributes and packed images as the C++ side understands them: two steps of every family."""
+        program = os.environ.get("NAD_RUN")
+        if not program:
+            self.skipTest("SKIPPED: NAD_RUN does not name the program nad_run")
+        for arch, family in FAMILIES.items():
+            with self.subTest(arch=arch):
+                shapes, _, classes = family()
+                for split in ("train", "val"):
+                    for i in range(classes):
+                        folder = self.dir / arch / split / ("c%d" % i)
+                        folder.mkdir(parents=True)
+                        (folder / "a.bmp").write_bytes(bmp(48, 20 * i))
+                with self.convert(self.save(random_state(shapes)), "--genotype", repr(GENOTYPE), "--images",
+                                  self.dir / arch, "--input-size", 64) as f:
+                    self.assertEqual(len(f["images/val"]), classes)
+                flags = ["--classes", "0,1", "--steps", "2", "--batch", "2", "--out", self.dir / (arch + "_results.h5")]
+                done = subprocess.run([program, "--arch", arch, "--weights", self.dir / "out.h5", *flags],
+                                      stdout=subprocess.PIPE, stderr=subprocess.STDOUT, universal_newlines=True)
+                self.assertEqual(done.returncode, 0, done.stdout)
 
     def test_real_resnet50(self):
         if not (DATA / "weights" / "expand_resnet50.py").is_file():
