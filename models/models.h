@@ -13,19 +13,19 @@
 namespace nad {
 
 struct NetworkDescription {
-  std::string arch;             // "vgg16", "resnet50", "densenet121", "darts"
+  std::string arch;  // "vgg16", "resnet50", "densenet121", "darts"
   int64_t num_classes = 1000;
   int64_t input_size = 224;
-  Attributes attributes;        // widths, depths, ...; absent ones take the standard network's values
+  Attributes attributes;  // widths, depths, ...; absent ones take the standard network's values
 };
 
 struct BuildOptions {
-  int64_t batch = 1;            // images
-  int64_t repeat = 2;           // copies of every image after gate 0 (original + gated)
-  bool fold_batchnorm = true;   // fold a BatchNorm that follows a convolution into its weights (in double)
+  int64_t batch = 1;           // images
+  int64_t repeat = 2;          // copies of every image after gate 0 (original + gated)
+  bool fold_batchnorm = true;  // fold a BatchNorm that follows a convolution into its weights (in double)
 };
 
-std::vector<std::string> architectures();  // the known names
+std::vector<std::string> architectures();                      // the known names
 double default_beta(const std::string& arch, bool places365);  // method.md section 2
 
 // The tensors that this network needs. Throws Error(data) for an unknown architecture or attributes that contradict
@@ -40,7 +40,8 @@ struct GateInfo {
 };
 std::vector<GateInfo> gate_infos(const NetworkDescription& description);
 
-// Records the network. `weights` maps state_dict names to tensors; they are moved out where they are used as they are.
+// Records the network. `weights` maps state_dict names to tensors; they are moved out where they are used as they
+// are.
 Tape build_network(const NetworkDescription& description, std::map<std::string, HostTensor> weights,
                    const BuildOptions& options);
 

@@ -1,0 +1,140 @@
+// The forward pass of the four networks against PyTorch in double precision: logits, and mean and mean square of the
+// representation at every gate, original and with binary gates. Small networks come from tests/golden/make_models.py,
+// the full ones from the peer's golden files where those are.
+#define DOCTEST_CONFIG_IMPLEMENT_WITH_MAIN
+#include <doctest/doctest.h>
+
+#include <algorithm>
+#include <cmath>
+#include <cstdlib>
+#include <filesystem>
+
+#include "engine/plan.h"
+#include "kernels/backends.h"
+#include "models/models.h"
+#include "nad/network.h"
+#include "tests/golden_results.h"
+#include "weights/replay_case.h"
+
+// ------------------------------------------------------------------------------------------------
+namespace {
+
+using namespace nad;
+
+const char* const kGolden[] = {"vgg16_small",       "vgg16_pooled", "resnet50_small", "resnet50_narrow",
+                               "densenet121_small", "darts_small",  "darts_exotic",   "darts_cifar"};
+
+struct ForwardResult {
+  std::vector<float> logits_original, logits_hard;           // [N, classes]
+  std::vector<double> original_statistics, hard_statistics;  // [gates, 2]: mean and mean square
+};
+
+std::vector<float> fetch(Context& context, const Tensor& view) {
+  std::vector<float> strided(static_cast<size_t>((view.shape.pixels() - 1) * view.stride + view.shape.c));
+  context.backend().download(strided.data(), view.data, strided.size() * sizeof(float));
+  std::vector<float> dense;
+  dense.reserve(static_cast<size_t>(view.shape.count()));
+  for (int64_t p = 0; p < view.shape.pixels(); ++p) {
+    const auto pixel = strided.begin() + p * view.stride;
+    dense.insert(dense.end(), pixel, pixel + view.shape.c);
+  }
+  return dense;
+}
+
+void append_statistics(const std::vector<float>& values, std::vector<double>& out) {
+  double sum = 0, square = 0;
+  for (const float v : values) {
+    sum += v;
+    square += static_cast<double>(v) * v;
+  }
+  out.push_back(sum / static_cast<double>(values.size()));
+  out.push_back(square / static_cast<double>(values.size()));
+}
+
+// Original (gates of ones) and binary sub-architecture in one pass.
+ForwardResult run_forward(Context& context, const WeightsFile& file, const ReplayCase& images,
+                          const test::GoldenResults& golden, bool fold) {
+  const NetworkDescription network = describe(file);
+  BuildOptions build;
+  build.batch = images.count;
+  build.fold_batchnorm = fold;
+  const Tape tape = build_network(network, load_tensors(file, network), build);
+  PlanOptions options;
+  options.keep_gates = true;
+  options.gate_rows = 2;
+  Plan plan(context, tape, options);
+
+  context.backend().upload(plan.images().data, images.images.data(), images.images.size() * sizeof(float));
+  std::vector<int32_t> rows(static_cast<size_t>(2 * images.count), 0);
+  std::fill(rows.begin() + images.count, rows.end(), 1);
+  context.backend().upload(plan.rows(), rows.data(), rows.size() * sizeof(int32_t));
+  for (size_t i = 0; i < plan.gates().size(); ++i) {
+    const std::vector<double> hard = golden.gate("hard", i);
+    REQUIRE(static_cast<int64_t>(hard.size()) == plan.gates()[i].channels);
+    std::vector<float> table(hard.size(), 1.0f);
+    table.insert(table.end(), hard.begin(), hard.end());
+    context.backend().upload(plan.gates()[i].table, table.data(), table.size() * sizeof(float));
+  }
+  plan.forward();
+  context.backend().synchronize();
+
+  ForwardResult result;
+  result.logits_original = fetch(context, plan.logits().samples(0, images.count));
+  result.logits_hard = fetch(context, plan.logits().samples(images.count, images.count));
+  for (const Plan::GateMemory& gate : plan.gates()) {
+    append_statistics(fetch(context, gate.value.samples(0, images.count)), result.original_statistics);
+    append_statistics(fetch(context, gate.value.samples(images.count, images.count)), result.hard_statistics);
+  }
+  return result;
+}
+
+void check_statistics(const std::vector<double>& actual, const std::vector<double>& expected) {
+  REQUIRE(actual.size() == expected.size());
+  for (size_t i = 0; i < expected.size(); i += 2) {
+    CAPTURE(i / 2);
+    const double scale = std::sqrt(expected[i + 1]);
+    CHECK(std::abs(actual[i] - expected[i]) <= 1e-4 * scale);
+    CHECK(std::abs(actual[i + 1] - expected[i + 1]) <= 1e-4 * expected[i + 1]);
+  }
+}
+
+void check_forward(const std::string& path, const std::string& backend, bool fold) {
+  const WeightsFile file(path);
+  const ReplayCase images = read_replay_case(path, file.mean(), file.stddev());
+  const test::GoldenResults golden(path, "f64_released");
+  Context context(make_backend(backend));
+  const ForwardResult result = run_forward(context, file, images, golden, fold);
+  CHECK(test::relative_error(result.logits_original, golden.read("logits_orig")) <= 1e-4);
+  CHECK(test::relative_error(result.logits_hard, golden.read("logits_hard")) <= 1e-4);
+  check_statistics(result.original_statistics, golden.read("rec_orig_mean_meansq"));
+  check_statistics(result.hard_statistics, golden.read("rec_hard_mean_meansq"));
+}
+
+}  // namespace
+
+TEST_CASE("logits and representations of small networks equal PyTorch's, BatchNorm folded or not") {
+  for (const char* name : kGolden) {
+    for (const std::string& backend : backend_names()) {
+      for (const bool fold : {true, false}) {
+        CAPTURE(name);
+        CAPTURE(backend);
+        CAPTURE(fold);
+        check_forward(std::string(NAD_SOURCE_DIR) + "/tests/golden/" + name + ".h5", backend, fold);
+      }
+    }
+  }
+}
+
+TEST_CASE("logits and representations of the full networks equal PyTorch's") {
+  const char* folder = std::getenv("NAD_TEST_PEER");
+  const std::string peer = folder ? folder : std::string(NAD_SOURCE_DIR) + "/../shared/peer";
+  for (const std::string& arch : architectures()) {
+    const std::string path = peer + "/golden/" + arch + ".h5";
+    if (!std::filesystem::exists(path)) {
+      MESSAGE("skipped: no golden file of the full ", arch, "; NAD_TEST_PEER is the peer's folder");
+      continue;
+    }
+    CAPTURE(arch);
+    check_forward(path, "cpu", true);
+  }
+}
