@@ -107,7 +107,7 @@ struct GateArrays {
 
 inline GateArrays add_gate(Builder& b, int64_t samples, int64_t channels, unsigned options) {
   GateArrays gate;
-  gate.rows = options & kMultiple ? std::min<int64_t>(samples, 3) + 1 : 2;
+  gate.rows = options & kMultiple ? std::min<int64_t>(samples, 4) : 2;  // each of several rows has samples
   std::vector<float> table = b.uniform(gate.rows * channels, 0.05, 1.0);
   for (size_t i = 0; i < table.size(); ++i) {
     if (b.exact()) table[i] = table[i] < 0.3f ? 0.25f : table[i] < 0.6f ? 0.5f : 1.0f;
