@@ -40,8 +40,8 @@ struct GateInfo {
 };
 std::vector<GateInfo> gate_infos(const NetworkDescription& description);
 
-// Records the network. `weights` maps state_dict names to tensors; they are moved out where they are used as they
-// are.
+// Records the network. `weights` maps state_dict names to tensors, exactly those of required_tensors; they are moved
+// out. Throws Error(data) where one is missing, unexpected or of the wrong shape.
 Tape build_network(const NetworkDescription& description, std::map<std::string, HostTensor> weights,
                    const BuildOptions& options);
 
