@@ -168,7 +168,8 @@ class Converting(Case):
                 with self.convert(self.save(random_state(shapes)), "--genotype", repr(GENOTYPE), "--images",
                                   self.dir / arch, "--input-size", 64) as f:
                     self.assertEqual(len(f["images/val"]), classes)
-                flags = ["--classes", "0,1", "--steps", "2", "--batch", "2", "--out", self.dir / (arch + "_results.h5")]
+                out = self.dir / (arch + "_results.h5")
+                flags = ["--classes", "0,1", "--steps", "2", "--batch", "2", "--out", out]
                 done = subprocess.run([program, "--arch", arch, "--weights", self.dir / "out.h5", *flags],
                                       stdout=subprocess.PIPE, stderr=subprocess.STDOUT, universal_newlines=True)
                 self.assertEqual(done.returncode, 0, done.stdout)
