@@ -70,9 +70,10 @@ struct Conv2dParams {
   bool operator==(const Conv2dParams&) const = default;
 };
 
-// torch.nn.Conv2d's output extent, with the input shortened by the offset.
+// torch.nn.Conv2d's output extent, with the input shortened by the offset; 0 where the window is larger than that.
 inline int64_t conv_extent(int64_t in, int64_t kernel, int64_t stride, int64_t pad, int64_t dilation, int64_t offset) {
-  return (in - offset + 2 * pad - dilation * (kernel - 1) - 1) / stride + 1;
+  const int64_t room = in - offset + 2 * pad - dilation * (kernel - 1) - 1;
+  return room < 0 ? 0 : room / stride + 1;
 }
 
 struct Conv2dArgs {
