@@ -28,10 +28,6 @@ struct AdaptivePoolBackwardLoop {
   bool add = false;
 };
 
-struct Range {
-  int64_t begin = 0, end = 0;
-};
-
 // Input positions that output o averages.
 static inline Range adaptive_window(int64_t o, int64_t out, int64_t in) {
   return {o * in / out, ((o + 1) * in + out - 1) / out};

@@ -25,17 +25,24 @@ struct AvgPoolBackwardLoop {
   float* dx = nullptr;
   int64_t dx_stride = 0;
   Shape dx_shape;
+  const Range* rows = nullptr;     // [H]: the windows of each row of dx
+  const Range* columns = nullptr;  // [W]
   bool add = false;
 };
+
+// Input positions of window o along one axis, without the padding.
+static inline Range avg_pool_window(int64_t o, int64_t kernel, int64_t stride, int64_t pad, int64_t extent) {
+  const int64_t first = o * stride - pad;
+  return {std::max<int64_t>(0, first), std::min(extent, first + kernel)};
+}
 
 // 1 / (pixels that count in the window of output (oh, ow)). Windows never reach beyond the padding (output extents
 // are rounded down), so with padding counted it is the kernel's size.
 static inline float avg_pool_factor(const PoolParams& p, const Shape& x, int64_t oh, int64_t ow) {
   if (p.count_include_pad) return 1.f / static_cast<float>(p.kernel_h * p.kernel_w);
-  const int64_t h0 = oh * p.stride_h - p.pad_h, w0 = ow * p.stride_w - p.pad_w;
-  const int64_t rows = std::min(x.h, h0 + p.kernel_h) - std::max<int64_t>(0, h0);
-  const int64_t columns = std::min(x.w, w0 + p.kernel_w) - std::max<int64_t>(0, w0);
-  return 1.f / static_cast<float>(rows * columns);
+  const Range rows = avg_pool_window(oh, p.kernel_h, p.stride_h, p.pad_h, x.h);
+  const Range columns = avg_pool_window(ow, p.kernel_w, p.stride_w, p.pad_w, x.w);
+  return 1.f / static_cast<float>((rows.end - rows.begin) * (columns.end - columns.begin));
 }
 
 }  // namespace nad::cpu
@@ -60,10 +67,12 @@ Kernel avg_pool(Planner&, const AvgPoolArgs& args) {
 
 Kernel avg_pool_backward(Planner&, const AvgPoolBackwardArgs& args) {
   require_pool("avg_pool_backward", args.params, args.dx.shape, args.dz.shape);
-  const AvgPoolBackwardLoop loop{args.params,  args.dz.data,   args.dz.stride, args.dz.shape,
-                                 args.dx.data, args.dx.stride, args.dx.shape,  args.mode == Accumulate::add};
+  const auto windows = std::make_shared<const PoolWindows>(args.params, args.dx.shape, args.dz.shape);
+  const AvgPoolBackwardLoop loop{
+      args.params,    args.dz.data,  args.dz.stride,       args.dz.shape,           args.dx.data,
+      args.dx.stride, args.dx.shape, windows->rows.data(), windows->columns.data(), args.mode == Accumulate::add};
   const auto rows = NAD_BEST(avg_pool_backward_rows);
-  return [loop, rows](Context&) {
+  return [windows, loop, rows](Context&) {
     parallel_for(loop.dx_shape.n * loop.dx_shape.h, [&](int64_t begin, int64_t end, int) { rows(loop, begin, end); });
   };
 }

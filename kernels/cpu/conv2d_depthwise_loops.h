@@ -119,7 +119,8 @@ static void depthwise_row_any(const DepthwiseLoop& p, int64_t n, int64_t oh) {
 }
 
 // Rows [begin, end) of the N*OH output rows.
-static void depthwise_rows(const DepthwiseLoop& p, int64_t begin, int64_t end) {
+static void depthwise_rows(const DepthwiseLoop& loop, int64_t begin, int64_t end) {
+  const DepthwiseLoop p = loop;  // a copy that no store can change: its fields stay in registers
   const bool unit_stride = p.stride_h == 1 && p.stride_w == 1 && !p.gather;
   const int64_t form = unit_stride ? 10 * p.kernel_w + p.dilation_w : 0;
   for (int64_t item = begin; item < end; ++item) {

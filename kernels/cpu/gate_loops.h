@@ -1,7 +1,8 @@
 // Loops of gate.cpp, compiled once per instruction set.
 
 // Pixels [begin, end) of x; each is read once and written `repeat` times.
-static void gate_pixels(const GateLoop& p, int64_t begin, int64_t end) {
+static void gate_pixels(const GateLoop& loop, int64_t begin, int64_t end) {
+  const GateLoop p = loop;  // a copy that no store can change: its fields stay in registers
   for (int64_t pixel = begin; pixel < end; ++pixel) {
     const float* x = p.x + pixel * p.x_stride;
     const int64_t sample = pixel / p.plane;

@@ -26,8 +26,9 @@ static void add_to_double(const float* from, double* to, int64_t count) {
 
 // Adds pixels [begin, end) of one sample to sums [3][C] (square, log, ratio). block: scratch [3][C].
 // sigma: [C], softplus applied, or null: squares only.
-static void gate_statistics_chunk(const GateStatisticsLoop& p, int64_t sample, int64_t begin, int64_t end,
+static void gate_statistics_chunk(const GateStatisticsLoop& loop, int64_t sample, int64_t begin, int64_t end,
                                   const float* sigma, float* block, double* sums) {
+  const GateStatisticsLoop p = loop;  // a copy that no store can change: its fields stay in registers
   const int64_t count = sigma ? 3 * p.channels : p.channels;
   for (int64_t first = begin; first < end; first += kSumPixels) {
     std::memset(block, 0, static_cast<size_t>(count) * sizeof(float));

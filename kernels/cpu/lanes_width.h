@@ -49,11 +49,11 @@ struct Lanes<NAD_WIDTH> {
   static NAD_INLINE float sum(F v) {
 #if NAD_WIDTH == 4
     return (v[0] + v[2]) + (v[1] + v[3]);
+#elif NAD_WIDTH == 8
+    return Lanes<4>::sum(__builtin_shufflevector(v, v, 0, 1, 2, 3) + __builtin_shufflevector(v, v, 4, 5, 6, 7));
 #else
-    Lanes<NAD_WIDTH / 2>::F low, high;
-    __builtin_memcpy(&low, &v, sizeof low);
-    __builtin_memcpy(&high, reinterpret_cast<const char*>(&v) + sizeof low, sizeof high);
-    return Lanes<NAD_WIDTH / 2>::sum(low + high);
+    return Lanes<8>::sum(__builtin_shufflevector(v, v, 0, 1, 2, 3, 4, 5, 6, 7) +
+                         __builtin_shufflevector(v, v, 8, 9, 10, 11, 12, 13, 14, 15));
 #endif
   }
 };

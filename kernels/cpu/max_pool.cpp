@@ -7,6 +7,8 @@
 
 namespace nad::cpu {
 
+constexpr int64_t kLargestWindow = 256;  // what a byte can tell apart
+
 struct MaxPoolLoop {
   PoolParams params;
   const float* x = nullptr;
@@ -28,6 +30,8 @@ struct MaxPoolBackwardLoop {
   float* dx = nullptr;
   int64_t dx_stride = 0;
   Shape dx_shape;
+  const Range* rows = nullptr;     // [H]: the windows of each row of dx
+  const Range* columns = nullptr;  // [W]
   bool add = false;
 };
 
@@ -42,7 +46,7 @@ Kernel max_pool(Planner&, const MaxPoolArgs& args) {
   const char* op = "max_pool";
   require_pool(op, args.params, args.x.shape, args.y.shape);
   require_gate_and_relu_only(op, args.epilogue);
-  require(args.params.kernel_h * args.params.kernel_w <= 256, op, "a window of at most 256 pixels");
+  require(args.params.kernel_h * args.params.kernel_w <= kLargestWindow, op, "a window of at most 256 pixels");
   const auto plan = plan_epilogue(op, args.epilogue, args.y.shape);
   const MaxPoolLoop loop{args.params,   args.x.data,  args.x.stride, args.x.shape, args.y.data,
                          args.y.stride, args.y.shape, args.argmax,   plan->loop};
@@ -55,12 +59,22 @@ Kernel max_pool(Planner&, const MaxPoolArgs& args) {
 Kernel max_pool_backward(Planner&, const MaxPoolBackwardArgs& args) {
   const char* op = "max_pool_backward";
   require_pool(op, args.params, args.dx.shape, args.dz.shape);
+  require(args.params.kernel_h * args.params.kernel_w <= kLargestWindow, op, "a window of at most 256 pixels");
   require(args.argmax != nullptr, op, "the argmax of the forward pass");
-  const MaxPoolBackwardLoop loop{args.params,    args.dz.data,  args.dz.stride,
-                                 args.dz.shape,  args.argmax,   args.dx.data,
-                                 args.dx.stride, args.dx.shape, args.mode == Accumulate::add};
+  const auto windows = std::make_shared<const PoolWindows>(args.params, args.dx.shape, args.dz.shape);
+  const MaxPoolBackwardLoop loop{args.params,
+                                 args.dz.data,
+                                 args.dz.stride,
+                                 args.dz.shape,
+                                 args.argmax,
+                                 args.dx.data,
+                                 args.dx.stride,
+                                 args.dx.shape,
+                                 windows->rows.data(),
+                                 windows->columns.data(),
+                                 args.mode == Accumulate::add};
   const auto rows = NAD_BEST(max_pool_backward_rows);
-  return [loop, rows](Context&) {
+  return [windows, loop, rows](Context&) {
     parallel_for(loop.dx_shape.n * loop.dx_shape.h, [&](int64_t begin, int64_t end, int) { rows(loop, begin, end); });
   };
 }

@@ -2,7 +2,8 @@
 #include "kernels/cpu/epilogue_lanes.h"
 
 // Pixels [begin, end) of y = epilogue(x).
-static void pointwise_pixels(const PointwiseLoop& p, int64_t begin, int64_t end) {
+static void pointwise_pixels(const PointwiseLoop& loop, int64_t begin, int64_t end) {
+  const PointwiseLoop p = loop;  // a copy that no store can change: its fields stay in registers
   for (int64_t pixel = begin; pixel < end; ++pixel) {
     const float* x = p.x + pixel * p.x_stride;
     float* y = p.y + pixel * p.y_stride;
@@ -16,7 +17,8 @@ static void pointwise_pixels(const PointwiseLoop& p, int64_t begin, int64_t end)
 }
 
 // Pixels [begin, end) of dx (+)= scale * dz.
-static void pointwise_backward_pixels(const PointwiseBackwardLoop& p, int64_t begin, int64_t end) {
+static void pointwise_backward_pixels(const PointwiseBackwardLoop& loop, int64_t begin, int64_t end) {
+  const PointwiseBackwardLoop p = loop;
   for (int64_t pixel = begin; pixel < end; ++pixel) {
     const float* dz = p.dz + pixel * p.dz_stride;
     float* dx = p.dx + pixel * p.dx_stride;
