@@ -31,8 +31,12 @@ class Backend {
   virtual void upload(void* to, const void* from, size_t bytes) = 0;
   virtual void download(void* to, const void* from, size_t bytes) = 0;
   virtual void synchronize() = 0;
-  // Replays a step: a plain call here, cold -> warm -> captured graph on a device that has graphs.
-  virtual void replay(const std::function<void()>& step) { step(); }
+  // Replays a step: a plain call here, cold -> warm -> captured graph on a device that has graphs. key: who owns the
+  // step; the same key must come with the same step.
+  virtual void replay(const void* /*key*/, const std::function<void()>& step) { step(); }
+  // Names what runs in between for a profiler.
+  virtual void begin_range(const std::string& /*name*/) {}
+  virtual void end_range() {}
 };
 
 // What planning found out about memory, in bytes.

@@ -1,31 +1,83 @@
 #include "kernels/backends.h"
 
+#include <charconv>
+
 #include "engine/error.h"
 #include "kernels/host_backend.h"
 
 namespace nad {
+namespace {
 
-std::vector<std::string> backend_names() { return {"reference", "cpu"}; }
+#ifdef NAD_CUDA
+constexpr bool kHasCuda = true;
+#else
+constexpr bool kHasCuda = false;
+#endif
 
-std::unique_ptr<Backend> make_backend(const std::string& name, int threads) {
+std::string why_no_cuda([[maybe_unused]] int index) {
+#ifdef NAD_CUDA
+  return cuda_problem(index);
+#else
+  return "device cuda: this build has no CUDA backend; configure with -DNAD_CUDA=ON or use --device cpu";
+#endif
+}
+
+std::unique_ptr<Backend> make_cuda([[maybe_unused]] int index, [[maybe_unused]] bool graph) {
+#ifdef NAD_CUDA
+  return make_cuda_backend(index, graph);
+#else
+  throw Error(ErrorKind::device, why_no_cuda(index));
+#endif
+}
+
+bool is_cuda(const std::string& name) { return name == "cuda" || name.compare(0, 5, "cuda:") == 0; }
+
+// The I of "cuda:I"; 0 for "cuda".
+int device_index(const std::string& name) {
+  if (name == "cuda") return 0;
+  int index = 0;
+  const char *begin = name.data() + 5, *end = name.data() + name.size();
+  const auto [stop, status] = std::from_chars(begin, end, index);
+  if (begin == end || status != std::errc() || stop != end || index < 0) {
+    throw Error(ErrorKind::usage, "device '" + name + "' is unknown", "expected cuda:I with I = 0, 1, ...");
+  }
+  return index;
+}
+
+std::unique_ptr<Backend> make_cpu(int threads) {
+  std::vector<Precision> precisions = {Precision::fp32};
+  // Products of bfloat16 need 512-bit registers, in the hand-written kernels as in oneDNN.
+  if (host_has("avx512f") && host_has("avx512bw") && host_has("avx512vl") && host_has("avx512dq")) {
+    precisions.push_back(Precision::bf16);
+  }
+  return std::make_unique<HostBackend>("cpu", cpu_ops(), precisions, threads);
+}
+
+}  // namespace
+
+DeviceChoice choose_device() {
+  const std::string problem = why_no_cuda(0);
+  if (problem.empty()) return {"cuda:0", "auto takes cuda:0, the first CUDA device"};
+  return {"cpu", "auto takes cpu: " + problem.substr(0, problem.find(';'))};
+}
+
+std::vector<std::string> backend_names() {
+  std::vector<std::string> names = {"reference", "cpu"};
+  if (kHasCuda && why_no_cuda(0).empty()) names.push_back("cuda");
+  return names;
+}
+
+std::unique_ptr<Backend> make_backend(const std::string& name, int threads, bool graph) {
   if (threads < 0) {
     throw Error(ErrorKind::usage, "threads: " + std::to_string(threads) + " is negative", "0 means all cores");
   }
+  if (name == "auto") return make_backend(choose_device().name, threads, graph);
+  if (is_cuda(name)) return make_cuda(device_index(name), graph);
+  if (name == "cpu") return make_cpu(threads);
   if (name == "reference") {
     return std::make_unique<HostBackend>("reference", reference_ops(), std::vector{Precision::fp32}, threads);
   }
-  if (name == "cpu" || name == "auto") {
-    std::vector<Precision> precisions = {Precision::fp32};
-    // Products of bfloat16 need 512-bit registers, in the hand-written kernels as in oneDNN.
-    if (host_has("avx512f") && host_has("avx512bw") && host_has("avx512vl") && host_has("avx512dq")) {
-      precisions.push_back(Precision::bf16);
-    }
-    return std::make_unique<HostBackend>("cpu", cpu_ops(), precisions, threads);
-  }
-  if (name == "cuda") {
-    throw Error(ErrorKind::device, "device cuda: this build has no CUDA backend", "use --device cpu");
-  }
-  throw Error(ErrorKind::usage, "device '" + name + "' is unknown", "expected auto, cpu or reference");
+  throw Error(ErrorKind::usage, "device '" + name + "' is unknown", "expected auto, cpu, cuda, cuda:I or reference");
 }
 
 }  // namespace nad

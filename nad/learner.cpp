@@ -222,8 +222,12 @@ void Learner::each_kernel(Visit&& visit) {
 
 void Learner::step() {
   set_rows(0);
-  context_.backend().replay([this] {
-    each_kernel([this](const std::string&, const char*, bool, const Kernel& kernel) { kernel(context_); });
+  context_.backend().replay(this, [this] {
+    each_kernel([this](const std::string& name, const char*, bool, const Kernel& kernel) {
+      context_.backend().begin_range(name);
+      kernel(context_);
+      context_.backend().end_range();
+    });
   });
 }
 

@@ -1,0 +1,175 @@
+// From the arguments of engine/ops.h to the arguments of kernels: views with their lengths, parameters on the device,
+// V channels at a time, and the epilogue that forward ops share.
+//
+// V = 4 where every channel group of four is one aligned 16-byte access, else V = 1.
+#pragma once
+
+#include <initializer_list>
+#include <string>
+
+#include "engine/context.h"
+#include "engine/error.h"
+#include "kernels/cuda/backend.h"
+#include "kernels/cuda/device.h"
+#include "kernels/cuda/launch.h"
+
+namespace nad::cuda {
+
+// ---- host side ---------------------------------------------------------------------------------------------------
+// All of a view: element c of pixel p is at [p * stride + c].
+template <class T>
+Global<T> global(const View<T>& view) {
+  return view ? Global<T>(view.data, (view.shape.pixels() - 1) * view.stride + view.shape.c) : Global<T>();
+}
+template <class T>
+Global<T> global(T* data, int64_t count) {
+  return data ? Global<T>(data, count) : Global<T>();
+}
+
+// A parameter in device memory; the kernel keeps it, so that the buffer lives as long as the kernel.
+struct DeviceParam {
+  Buffer buffer;
+  int64_t count = 0;
+  Global<const float> view() const {
+    return global(static_cast<const float*>(static_cast<const void*>(buffer.get())), count);
+  }
+};
+inline DeviceParam device_param(Planner& planner, const Param& param) {
+  if (!param) return {};
+  const size_t bytes = param->data.size() * sizeof(float);
+  DeviceParam result{planner.weights(bytes), param->count()};
+  planner.context().backend().upload(result.buffer.get(), param->data.data(), bytes);
+  return result;
+}
+
+// True where four channels of this pixel are one aligned access.
+inline bool aligned16(const void* data) { return reinterpret_cast<uintptr_t>(data) % 16 == 0; }
+template <class T>
+bool by_four(const View<T>& view) {
+  return !view || (aligned16(view.data) && view.stride % 4 == 0 && view.shape.c % 4 == 0);
+}
+inline bool by_four(const GateRef& gate) { return !gate || aligned16(gate.table); }
+
+// Number of threads and blocks for one item per thread, samples in y (a kernel loops over what exceeds the grid's y).
+constexpr int item_threads = 256;
+inline Grid item_grid(int64_t items, int64_t samples,
+                      const std::source_location& where = std::source_location::current()) {
+  constexpr int64_t most = int64_t{1} << 31;  // items are counted in 32 bits, samples and planes in 64
+  if (items >= most) {
+    throw Error(ErrorKind::device, "CUDA: a sample has " + std::to_string(items) + " items, at most 2^31 - 1 are possible",
+                "use a smaller input size");
+  }
+  return Grid(blocks_for(items, item_threads), samples < 65535 ? samples : 65535, 1, where);
+}
+
+// ---- device side -------------------------------------------------------------------------------------------------
+// V adjacent floats.
+template <int V>
+struct Pack {
+  float v[V];
+};
+template <int V, class T, class Index>
+__device__ inline Pack<V> load_pack(const Global<T>& x, Index i) {
+  Pack<V> r;
+  if constexpr (V == 4) {
+    const float4 q = load<float4>(x, i);
+    r.v[0] = q.x, r.v[1] = q.y, r.v[2] = q.z, r.v[3] = q.w;
+  } else {
+    r.v[0] = x[i];
+  }
+  return r;
+}
+template <int V, class Index>
+__device__ inline void store_pack(const Global<float>& x, Index i, const Pack<V>& r) {
+  if constexpr (V == 4) {
+    store(x, i, make_float4(r.v[0], r.v[1], r.v[2], r.v[3]));
+  } else {
+    x[i] = r.v[0];
+  }
+}
+// (+)=
+template <int V, class Index>
+__device__ inline void put_pack(const Global<float>& x, Index i, Pack<V> r, bool add) {
+  if (add) {
+    const Pack<V> old = load_pack<V>(x, i);
+    for (int k = 0; k < V; ++k) r.v[k] += old.v[k];
+  }
+  store_pack<V>(x, i, r);
+}
+
+// max(z, 0) that lets NaN through.
+__device__ inline float relu(float z) { return z < 0.0f ? 0.0f : z; }
+
+// One item of a plane: V channels from c on of pixel `pixel`; PRECOND: item < pixels * (channels / V).
+template <int V>
+struct Item {
+  int64_t pixel;
+  int c;
+  __device__ Item(unsigned item, int channels) {
+    const unsigned groups = static_cast<unsigned>(channels / V);
+    pixel = item / groups;
+    c = static_cast<int>(item % groups) * V;
+  }
+};
+
+// What Epilogue says, as pointers. Vectors are null where absent.
+struct DeviceEpilogue {
+  Global<const float> scale, shift;  // [C]
+  Global<const float> residual;      // view of y's shape
+  int64_t residual_stride = 0;
+  Global<const float> table;         // [rows, C]
+  Global<const int32_t> row;         // [N]
+  bool relu = false;
+
+  // The sample's row of the table.
+  __device__ int64_t gate_row(int64_t n, int channels) const {
+    if (!table) return 0;
+    const int32_t r = row[n];
+    return int64_t{r} * channels;
+  }
+  // z (V channels from c on, of pixel number `pixel` of all samples) -> y.
+  template <int V>
+  __device__ void apply(Pack<V>& z, int64_t pixel, int c, int64_t gate_row) const {
+    if (scale) {
+      const Pack<V> s = load_pack<V>(scale, c);
+      for (int k = 0; k < V; ++k) z.v[k] *= s.v[k];
+    }
+    if (shift) {
+      const Pack<V> s = load_pack<V>(shift, c);
+      for (int k = 0; k < V; ++k) z.v[k] += s.v[k];
+    }
+    if (residual) {
+      const Pack<V> s = load_pack<V>(residual, pixel * residual_stride + c);
+      for (int k = 0; k < V; ++k) z.v[k] += s.v[k];
+    }
+    if (relu) {
+      for (int k = 0; k < V; ++k) z.v[k] = cuda::relu(z.v[k]);
+    }
+    if (table) {
+      const Pack<V> g = load_pack<V>(table, gate_row + c);
+      for (int k = 0; k < V; ++k) z.v[k] *= g.v[k];
+    }
+  }
+};
+
+// The epilogue of an op with output y; `keep` holds its parameters.
+struct EpilogueParams {
+  DeviceParam scale, shift;
+};
+inline EpilogueParams epilogue_params(Planner& planner, const Epilogue& e) {
+  return {device_param(planner, e.scale), device_param(planner, e.shift)};
+}
+inline DeviceEpilogue device_epilogue(const Epilogue& e, const EpilogueParams& params, const Shape& y) {
+  DeviceEpilogue d;
+  d.scale = params.scale.view();
+  d.shift = params.shift.view();
+  d.residual = global(e.residual);
+  d.residual_stride = e.residual.stride;
+  d.table = global(e.gate.table, e.gate.rows * y.c);
+  d.row = global(e.gate.row, y.n);
+  d.relu = e.relu;
+  return d;
+}
+inline bool by_four(const Epilogue& e) { return by_four(e.residual) && by_four(e.gate); }
+
+}  // namespace nad::cuda
