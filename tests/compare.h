@@ -93,7 +93,7 @@ inline Array make_array(std::string name, Type type, Shape shape, bool output, i
   return a;
 }
 
-// The arrays of a problem in a backend's memory.
+// The arrays of a problem in a backend's memory. Borrows the problem's arrays and parameters.
 class Placed {
  public:
   Placed(Context& context, const std::vector<Array>& arrays, const std::vector<Param>& params, bool absolute)
@@ -127,8 +127,8 @@ class Placed {
 
  private:
   Context& context_;
-  std::vector<Array> arrays_;
-  std::vector<Param> params_;
+  const std::vector<Array>& arrays_;
+  const std::vector<Param>& params_;
   bool absolute_;
   std::vector<Buffer> buffers_;
 };
@@ -262,9 +262,9 @@ inline double largest(const Array& a) {
   return value;
 }
 
-// `bounds` are the arrays of the run on absolute values.
+// `bounds` are the arrays of the run on absolute values; `worst` is raised to the largest error over its tolerance.
 inline std::string check_close(const Problem& p, const std::vector<Array>& expected, const std::vector<Array>& bounds,
-                               const std::vector<Array>& actual, const Tolerance& tolerance) {
+                               const std::vector<Array>& actual, const Tolerance& tolerance, double& worst) {
   for (size_t k = 0; k < actual.size(); ++k) {
     const Array &want = expected[k], &got = actual[k];
     if (!got.output) continue;
@@ -275,7 +275,9 @@ inline std::string check_close(const Problem& p, const std::vector<Array>& expec
       const double factor = p.relative > 0 ? p.relative : tolerance.bound;
       double allowed = factor * (whole ? scale : std::fabs(bounds[k].number(i))) + 1e-30;
       if (tolerance.exact || integer) allowed = 0;
-      if (std::fabs(want.number(i) - got.number(i)) <= allowed && std::isfinite(got.number(i))) continue;
+      const double error = std::fabs(want.number(i) - got.number(i));
+      if (allowed > 0) worst = std::max(worst, error / allowed);
+      if (error <= allowed && std::isfinite(got.number(i))) continue;
       std::ostringstream text;
       text.precision(9);
       text << got.name << " " << to_string(got.shape) << " element " << i << ": " << got.number(i) << ", expected "
