@@ -64,7 +64,7 @@ void launch(void (*kernel)(Parameters...), const Grid& grid, dim3 block, size_t 
   const void* address = reinterpret_cast<const void*>(kernel);
   prepare_launch(address, grid, block, shared_bytes);
 #if defined(NAD_HOST_CUDA)
-  ::host_cuda::launch(kernel, grid.size(), block, shared_bytes, stream, std::forward<Arguments>(arguments)...);
+  ::host_cuda::launch_kernel(kernel, grid.size(), block, shared_bytes, stream, std::forward<Arguments>(arguments)...);
 #else
   kernel<<<grid.size(), block, shared_bytes, stream>>>(std::forward<Arguments>(arguments)...);
 #endif
