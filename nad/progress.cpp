@@ -9,7 +9,7 @@
 namespace nad {
 namespace {
 
-constexpr double kSmoothing = 0.1;  // weight of the newest step in the time per step
+constexpr double kSmoothing = 0.1;  // least weight of the newest step in the time per step
 constexpr auto kRedraw = std::chrono::milliseconds(100);
 
 std::string number(const char* format, double value) {
@@ -87,13 +87,17 @@ void Progress::clear() {
 }
 
 void Progress::step(const std::vector<ClassStep>& classes, double seconds, double class_steps_left) {
-  step_seconds_ = step_seconds_ > 0 ? step_seconds_ + kSmoothing * (seconds - step_seconds_) : seconds;
   if (quiet_ || classes.empty()) return;
   int images = 0;
   for (const ClassStep& c : classes) images += c.valid;
+  // A plain mean of the first steps, then a sliding one. The very first step also pays for cold memory.
+  steps_seen_++;
+  const double weight = steps_seen_ <= 2 ? 1.0 : std::max(kSmoothing, 1.0 / static_cast<double>(steps_seen_ - 1));
+  step_seconds_ += weight * (seconds - step_seconds_);
+  step_images_ += weight * (images - step_images_);
   const double left = class_steps_left / static_cast<double>(classes.size()) * step_seconds_;
   const std::string rate = number("%.0f ms/step, ", 1000 * step_seconds_) +
-                           number("%.1f images/s, ", images / std::max(step_seconds_, 1e-9)) + "left " +
+                           number("%.1f images/s, ", step_images_ / std::max(step_seconds_, 1e-9)) + "left " +
                            clock_text(left);
   const auto told = [](const ClassStep& c) {
     return "loss " + loss_text(c) + ", correct " + std::to_string(c.correct) + "/" + std::to_string(c.valid) + ", ";

@@ -43,7 +43,8 @@ class Progress {
   std::FILE* stream_;
   const bool terminal_, quiet_;
   const int64_t log_every_;
-  double step_seconds_ = 0;  // smoothed
+  int64_t steps_seen_ = 0;
+  double step_seconds_ = 0, step_images_ = 0;  // smoothed
   bool drawn_ = false;
   std::chrono::steady_clock::time_point last_drawn_{};
 };

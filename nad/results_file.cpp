@@ -55,8 +55,8 @@ class Writer {
   Writer() {
     Handle access(H5Pcreate(H5P_FILE_ACCESS), H5Pclose);
     check(H5Pset_fapl_core(access.get(), size_t{1} << 20, false));
-    // Compact groups, and attributes above 64 KiB (names of very many gates).
-    check(H5Pset_libver_bounds(access.get(), H5F_LIBVER_V18, H5F_LIBVER_V110));
+    // The oldest version of the format, HDF5's default: newer ones keep an open-for-writing flag under the checksum
+    // of an image taken from memory.
     file_ = Handle(check(H5Fcreate("results in memory", H5F_ACC_TRUNC, H5P_DEFAULT, access.get())), H5Fclose);
   }
   hid_t file() const { return file_.get(); }

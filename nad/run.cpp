@@ -203,15 +203,7 @@ void Run::finish_slots() {
       if (setup_.options.eval && setup_.val_classes > 0) evaluate(work);
       work.result.finished = true;
       snapshot(slot);
-      const ClassResult& r = work.result;
-      char text[160];
-      std::snprintf(text, sizeof text, ": %lld steps, loss %.6f, keeps %.1f %% of the channels, Top-1 %.2f -> %.2f",
-                    static_cast<long long>(r.steps), r.last_loss(), r.kept_percent(), r.top1_before, r.top1_after);
-      progress_.say("class " + work.label() + text);
-      if (std::all_of(r.skipped.begin(), r.skipped.end(), [](uint8_t skipped) { return skipped; })) {
-        progress_.warn("class " + work.label() +
-                       ": every step was skipped, the original network classifies none of its images correctly");
-      }
+      say_finished(work);
     } catch (const Error& e) {
       if (!concerns_one_class(e)) throw;
       fail(work.task, e, true);
@@ -219,6 +211,22 @@ void Run::finish_slots() {
     learner_.release(static_cast<int64_t>(slot));
     slots_[slot].reset();
     save();
+  }
+}
+
+void Run::say_finished(const Work& work) {
+  const ClassResult& r = work.result;
+  char text[64];
+  const auto add = [&](const char* pattern, double value) {
+    std::snprintf(text, sizeof text, pattern, value);
+    return std::isnan(value) ? std::string() : std::string(text);
+  };
+  progress_.say("class " + work.label() + " is finished: " + std::to_string(r.steps) + " steps" +
+                add(", loss %.6f", r.last_loss()) + add(", keeps %.1f %% of the channels", r.kept_percent()) +
+                add(", Top-1 %.2f", r.top1_before) + add(" -> %.2f", r.top1_after));
+  if (std::all_of(r.skipped.begin(), r.skipped.end(), [](uint8_t skipped) { return skipped; })) {
+    progress_.warn("class " + work.label() +
+                   ": every step was skipped, the original network classified none of its training crops correctly");
   }
 }
 

@@ -43,6 +43,7 @@ class Run {
   void take_losses(double seconds);
   void finish_slots();
   void evaluate(Work& work);
+  void say_finished(const Work& work);
   void fail(const ClassTask& task, const Error& error, bool started);
   void snapshot(size_t slot);
   void save();

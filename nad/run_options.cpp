@@ -5,11 +5,11 @@
 #include <charconv>
 #include <cmath>
 #include <limits>
-#include <utility>
 #include <vector>
 
 #include "engine/error.h"
 #include "models/models.h"
+#include "nad/network.h"
 
 namespace nad {
 namespace {
@@ -38,16 +38,6 @@ double real_number(const std::string& flag, const std::string& text, bool zero_a
   throw usage(flag, text, zero_allowed ? "a number that is not negative" : "a number above 0");
 }
 
-template <class T>
-T choice(const std::string& flag, const std::string& text, const std::vector<std::pair<std::string, T>>& known) {
-  std::string names;
-  for (const auto& [name, value] : known) {
-    if (name == text) return value;
-    names += (names.empty() ? "" : ", ") + name;
-  }
-  throw usage(flag, text, "one of: " + names);
-}
-
 // Values as typed; CLI11 finds the flags, what they may be is checked here, with one style of message.
 struct Texts {
   std::optional<std::string> objective, beta, lr, epochs, steps, batch, seed, classes_per_step, precision, threads,
@@ -69,7 +59,7 @@ void declare(CLI::App& app, RunOptions& o, Texts& t, bool& no_eval, bool& versio
   app.add_option("--seed", t.seed, "233")->type_name("N");
   app.add_option("--classes-per-step", t.classes_per_step, "classes learnt side by side: auto (default) or a number")
       ->type_name("N");
-  app.add_option("--device", o.device, "auto (default), cpu or reference")->type_name("NAME");
+  app.add_option("--device", o.device, "auto (default), cpu, cuda, cuda:I or reference")->type_name("NAME");
   app.add_option("--precision", t.precision, "fp32 (default) or bf16")->type_name("NAME");
   app.add_option("--threads", t.threads, "0 (default) = all cores")->type_name("N");
   app.add_option("--out", o.out, "results file; default: <arch>_results.h5")->type_name("R.h5");
@@ -87,15 +77,8 @@ void declare(CLI::App& app, RunOptions& o, Texts& t, bool& no_eval, bool& versio
 }
 
 void convert(const Texts& t, RunOptions& o) {
-  if (t.objective) {
-    o.objective = choice<Objective>(
-        "--objective", *t.objective,
-        {{"released", Objective::released}, {"paper", Objective::paper}, {"variational", Objective::variational}});
-  }
-  if (t.precision) {
-    o.precision =
-        choice<Precision>("--precision", *t.precision, {{"fp32", Precision::fp32}, {"bf16", Precision::bf16}});
-  }
+  if (t.objective) o.objective = parse_objective(*t.objective);
+  if (t.precision) o.precision = parse_precision(*t.precision);
   if (t.beta) o.beta = real_number("--beta", *t.beta, true);
   if (t.lr) o.lr = real_number("--lr", *t.lr, false);
   if (t.checkpoint_every) o.checkpoint_every = real_number("--checkpoint-every", *t.checkpoint_every, true);
@@ -122,25 +105,15 @@ void check_together(const RunOptions& o, const Texts& t) {
   if (o.profile && o.dry_run) throw Error(ErrorKind::usage, "--profile and --dry-run exclude each other");
   if (o.classes.empty()) throw usage("--classes", "", "indices, ids or ranges such as 0,217 or 0-9, or all");
   if (!o.arch.empty()) {
-    std::vector<std::pair<std::string, int>> known;
-    for (const std::string& name : architectures()) known.emplace_back(name, 0);
-    choice<int>("--arch", o.arch, known);
+    std::string names;
+    for (const std::string& name : architectures()) names += (names.empty() ? "" : ", ") + name;
+    const std::vector<std::string> known = architectures();
+    if (std::find(known.begin(), known.end(), o.arch) == known.end())
+      throw usage("--arch", o.arch, "one of: " + names);
   }
 }
 
 }  // namespace
-
-std::string to_string(Objective objective) {
-  switch (objective) {
-    case Objective::released:
-      return "released";
-    case Objective::paper:
-      return "paper";
-    case Objective::variational:
-      return "variational";
-  }
-  return "?";
-}
 
 std::string program_version() { return std::string("nad_run ") + NAD_VERSION; }
 

@@ -34,7 +34,6 @@ struct RunOptions {
   double checkpoint_every = 60;  // seconds; 0 = after every step
 };
 
-std::string to_string(Objective objective);
 std::string program_version();  // "nad_run 0.1.0"
 
 // Empty where the program is done: --help or --version was asked for and written to `out`.

@@ -12,6 +12,7 @@
 #include "engine/parallel.h"
 #include "kernels/backends.h"
 #include "nad/durable_file.h"
+#include "nad/network.h"
 #include "nad/progress.h"
 
 namespace nad {
@@ -33,7 +34,7 @@ void open_network(RunSetup& s) {
                 "--arch " + o.arch + ": the weights file " + o.weights + " holds " + s.weights->arch(),
                 "omit --arch or give the right weights file");
   }
-  s.network = {s.weights->arch(), s.weights->num_classes(), s.weights->input_size(), s.weights->attributes()};
+  s.network = describe(*s.weights);
   s.gates = gate_infos(s.network);
   s.normalization = {s.weights->mean(), s.weights->stddev()};
 }
@@ -92,12 +93,7 @@ std::unique_ptr<Context> take_device(const RunOptions& o) {
 void resolve_settings(RunSetup& s, const std::string& command_line) {
   const RunOptions& o = s.options;
   const Backend& backend = s.context->backend();
-  s.device_choice = "as asked for";
-  if (o.device == "auto") {
-    std::string names;
-    for (const std::string& name : backend_names()) names += (names.empty() ? "" : ", ") + name;
-    s.device_choice = "auto: the fastest that this build and machine have, of " + names;
-  }
+  s.device_choice = o.device == "auto" ? choose_device().reason : "as asked for";
   s.slots = o.classes_per_step > 0 ? o.classes_per_step : 1;
   s.slots = std::min(s.slots, static_cast<int64_t>(s.classes.size()));
   s.learn.objective = o.objective;
@@ -163,7 +159,7 @@ int64_t largest_batch(RunSetup& s) {
     const std::unique_ptr<Context> context = take_device(s.options);
     LearnOptions smallest = s.learn;
     smallest.slots = smallest.batch = 1;
-    return Learner(*context, s.network, s.weights->read_all(required_tensors(s.network)), smallest).largest_batch();
+    return Learner(*context, s.network, load_tensors(*s.weights, s.network), smallest).largest_batch();
   } catch (const Error& e) {
     if (e.kind() != ErrorKind::memory) throw;
   } catch (const std::bad_alloc&) {
@@ -191,8 +187,7 @@ std::unique_ptr<Learner> plan_learner(RunSetup& s) {
                              (s.slots == 1 ? " class" : " classes") + " per step";
   std::string why;
   try {
-    return std::make_unique<Learner>(*s.context, s.network, s.weights->read_all(required_tensors(s.network)),
-                                     s.learn);
+    return std::make_unique<Learner>(*s.context, s.network, load_tensors(*s.weights, s.network), s.learn);
   } catch (const Error& e) {
     if (e.kind() != ErrorKind::memory) throw;
     why = e.what();

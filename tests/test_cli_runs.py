@@ -1,0 +1,258 @@
+#!/usr/bin/env python3
+"""Whole runs of nad_run: what the results hold, the same bytes in every arrangement, and after every kind of end."""
+import json
+import os
+import pty
+import random
+import resource
+import signal
+import subprocess
+import time
+import unittest
+
+import h5py
+import numpy as np
+
+from cli_tools import IDS, OTHER_SOURCE, Case, command, contents, make_weights, run, start
+
+
+class Results(Case):
+    def test_what_the_file_holds(self):
+        out = self.dir / "r.h5"
+        result = self.learn(out, "--classes", "0,3", "--steps", 12, "--json", "--seed", 7)
+        printed = json.loads(result.stdout)
+        self.assertEqual(printed["settings"]["seed"], 7)
+        with h5py.File(out, "r") as file:
+            self.assertEqual(file.attrs["arch"], "resnet50")
+            self.assertEqual((file.attrs["seed"], file.attrs["steps"], file.attrs["batch"]), (7, 12, 4))
+            self.assertIn("--seed 7", file.attrs["command_line"])
+            channels = list(file["gates"].attrs["channels"])
+            self.assertEqual(sum(channels), 60)
+            self.assertEqual(len(file["gates"].attrs["names"]), len(channels))
+            self.assertEqual(sorted(file["classes"]), ["0", "3"])
+            for c, told in zip(("0", "3"), printed["classes"]):
+                group = file["classes"][c]
+                self.assertEqual(group.attrs["id"], IDS[int(c)])
+                self.assertEqual(group.attrs["name"], "name of " + IDS[int(c)])
+                self.assertEqual((group.attrs["finished"], group.attrs["steps"]), (1, 12))
+                self.assertEqual((group.attrs["train_images"], group.attrs["val_images"]), (6, 4))
+                kept = 0
+                for i, size in enumerate(channels):
+                    logits, mask = group["logits/%02d" % i][()], group["mask/%02d" % i][()]
+                    self.assertEqual((logits.dtype, logits.shape, mask.dtype), (np.float32, (size,), np.uint8))
+                    np.testing.assert_array_equal(mask, logits > 0)
+                    kept += int(mask.sum())
+                self.assertAlmostEqual(told["kept_percent"], 100 * kept / 60)
+                self.assertEqual(group["losses"].shape, (12, 4))
+                skipped = group["skipped"][()].astype(bool)
+                np.testing.assert_array_equal(np.isnan(group["losses"][()]).all(axis=1), skipped)
+                np.testing.assert_array_equal(group["correct"][()] == 0, skipped)
+                self.assertEqual(told["top1_after"], group.attrs["top1_after"])
+                self.assertIn(group.attrs["top1_before"], (0, 25, 50, 75, 100))
+
+    def test_the_seed_matters(self):
+        files = [self.dir / ("seed%d.h5" % seed) for seed in (1, 2)]
+        for seed, out in zip((1, 2), files):
+            self.learn(out, "--classes", "0", "--steps", 3, "--seed", seed, "--objective", "paper")
+        a, b = (contents(out) for out in files)
+        self.assertNotEqual(a["classes/0/logits/00"], b["classes/0/logits/00"])
+
+    def test_same_bytes_in_every_arrangement(self):
+        for objective in ("released", "paper", "variational"):
+            with self.subTest(objective=objective):
+                args = ["--objective", objective, "--epochs", 3]
+                one = self.dir / ("one_%s.h5" % objective)
+                self.learn(one, "--classes", "0-4", *args)
+                # Class 1 has fewer images and steps: its slot is refilled while the others go on.
+                arrangements = [["--classes-per-step", 2], ["--classes-per-step", 3], ["--threads", 2]]
+                for i, arrangement in enumerate(arrangements):
+                    out = self.dir / ("other_%s_%d.h5" % (objective, i))
+                    self.learn(out, "--classes", "0-4", *args, *arrangement)
+                    self.assert_same(one, out)
+                alone = self.dir / ("alone_%s.h5" % objective)
+                self.learn(alone, "--classes", "3", *args)
+                self.learn(alone, "--classes", "0-4", *args, "--resume")  # the classes may be extended
+                self.assert_same(one, alone)
+
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        for image in sorted((cls.data / "train" / IDS[1]).iterdir())[2:]:
+            image.unlink()
+
+    def test_packed_images(self):
+        def pack(file):
+            for split in ("train", "val"):
+                for name in IDS:
+                    for image in sorted((self.data / split / name).iterdir()):
+                        file["images/%s/%s/%s" % (split, name, image.name)] = np.fromfile(image, np.uint8)
+        packed, a, b = make_weights(self.dir / "packed.h5", change=pack), self.dir / "a.h5", self.dir / "b.h5"
+        self.learn(a, "--classes", "0,1", "--steps", 6)
+        result = run("--weights", packed, "--out", b, "--batch", 4, "--classes", "0,1", "--steps", 6)
+        self.assertEqual(result.returncode, 0, result.stderr)
+        self.assertIn("packed into the weights file", result.stderr)
+        self.assert_same(a, b, OTHER_SOURCE)
+
+    def test_a_terminal_gets_one_line(self):
+        main, end = pty.openpty()
+        child = subprocess.Popen(command("--weights", self.weights, "--data", self.data, "--out", self.dir / "tty.h5",
+                                         "--classes", "0", "--steps", 30, "--batch", 4),
+                                 stdout=subprocess.PIPE, stderr=end, text=True)
+        os.close(end)
+        text = b""
+        try:
+            while block := os.read(main, 4096):
+                text += block
+        except OSError:  # Linux' way to say that the other end is closed
+            pass
+        self.assertIn("mean", child.communicate(timeout=60)[0])
+        self.assertEqual(child.returncode, 0)
+        self.assertIn(b"\r\x1b[Kclass 0", text)
+        self.assertNotIn(b": step ", text)
+
+
+class Ends(Case):
+    """Kills and full disks. The run: three classes, two at a time, saved after every step."""
+    ARGS = ["--classes", "0-2", "--steps", 60, "--classes-per-step", 2, "--objective", "variational"]
+
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        cls.whole = cls.dir / "whole.h5"
+        begin = time.monotonic()
+        result = run("--weights", cls.weights, "--data", cls.data, "--out", cls.whole, "--batch", 4, *cls.ARGS,
+                     "--checkpoint-every", 0)
+        cls.seconds = time.monotonic() - begin
+        assert result.returncode == 0, result.stderr
+
+    def command(self, out):
+        return ["--weights", self.weights, "--data", self.data, "--out", out, "--batch", 4, *self.ARGS,
+                "--checkpoint-every", 0, "--resume"]
+
+    def finish(self, out):
+        result = run(*self.command(out))
+        self.assertEqual(result.returncode, 0, result.stderr)
+        self.assert_same(self.whole, out)
+
+    def wait_for(self, out, child, steps):
+        """Until the file shows so many steps of class 0."""
+        for _ in range(6000):
+            try:
+                with h5py.File(out, "r") as file:
+                    if len(file["classes/0/losses"]) >= steps:
+                        return
+            except (OSError, KeyError):
+                pass
+            if child.poll() is not None:
+                self.fail("ended early: " + child.stderr.read())
+            time.sleep(0.005)
+        self.fail("no progress")
+
+    def test_sigint_and_sigterm_save_and_exit_130(self):
+        for number in (signal.SIGINT, signal.SIGTERM):
+            with self.subTest(signal=number.name):
+                out = self.dir / ("%s.h5" % number.name)
+                child = start(*self.command(out))
+                self.wait_for(out, child, 5)
+                child.send_signal(number)
+                stdout, stderr = child.communicate(timeout=60)
+                self.assertEqual(child.returncode, 130, stderr)
+                self.assertEqual(stdout, "")
+                self.assertRegex(stderr.rstrip("\n").split("\n")[-1],
+                                 "^nad_run: interrupted by %s: .*--resume$" % number.name)
+                with h5py.File(out, "r") as file:
+                    self.assertEqual(file["classes/0"].attrs["finished"], 0)
+                    self.assertGreaterEqual(len(file["classes/0/losses"]), 5)
+                self.finish(out)
+
+    def test_sigkill_at_any_moment(self):
+        rng = random.Random(int(os.environ.get("NAD_TEST_SEED", "1")))
+        for trial in range(4):
+            with self.subTest(trial=trial):
+                out = self.dir / ("kill%d.h5" % trial)
+                kills = 0
+                for _ in range(3):
+                    child = start(*self.command(out))
+                    try:
+                        child.wait(rng.uniform(0.05, 0.8) * self.seconds)
+                    except subprocess.TimeoutExpired:
+                        child.kill()
+                        kills += 1
+                    child.communicate()
+                    if out.exists():
+                        h5py.File(out, "r").close()  # whole at any time
+                self.assertGreater(kills, 0)
+                self.finish(out)
+                self.assertFalse(out.with_name(out.name + ".part").exists())
+
+    def test_a_full_disk_keeps_what_was_there(self):
+        out = self.dir / "disk.h5"
+        first = ["--weights", self.weights, "--data", self.data, "--out", out, "--batch", 4, "--steps", 60,
+                 "--objective", "variational"]
+        self.assertEqual(run(*first, "--classes", "0").returncode, 0)
+        limit = out.stat().st_size + 4096  # not enough for a second class
+        result = run(*self.command(out), preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit)))
+        self.assertEqual(result.returncode, 3, result.stderr)
+        self.assertIn("cannot be written: File too large", result.stderr)
+        self.assertFalse(out.with_name(out.name + ".part").exists())
+        with h5py.File(out, "r") as file:
+            self.assertEqual(file["classes/0"].attrs["finished"], 1)
+        self.finish(out)
+
+    def test_finished_runs_are_told_again(self):
+        result = run(*self.command(self.whole))
+        self.assertEqual(result.returncode, 0)
+        self.assertEqual(len(result.stdout.strip().split("\n")), 5)
+
+    def test_resume_with_other_settings(self):
+        other_weights = make_weights(self.dir / "other_w.h5", change=lambda file: file.attrs.create("note", "other"))
+        cases = [(["--seed", 5], "seed is 233 there and 5 here"), (["--lr", 0.2], "lr is"), (["--beta", 1], "beta is"),
+                 (["--steps", 61], "steps is 60 there and 61 here"), (["--batch", 3], "batch is"),
+                 (["--objective", "paper"], "objective is"), (["--device", "reference"], "device is"),
+                 (["--weights", other_weights], "the hash of the weights file")]
+        for change, fragment in cases:
+            with self.subTest(change=change):
+                args = self.command(self.whole)
+                if change[0] in args:
+                    args[args.index(change[0]) + 1] = change[1]
+                else:
+                    args += change
+                before = self.whole.read_bytes()
+                result = run(*args)
+                self.assertEqual(result.returncode, 2, result.stderr)
+                self.assertIn(fragment, result.stderr)
+                self.assertEqual(self.whole.read_bytes(), before)
+
+    def test_resume_with_a_bad_file(self):
+        whole = self.whole.read_bytes()
+        other = make_weights(self.dir / "no_results.h5").read_bytes()
+        for name, content, fragment in (("cut", whole[:len(whole) // 2], "cut short"), ("text", b"text", "not an HDF5"),
+                                        ("empty", b"", "not an HDF5"), ("other", other, "not of results")):
+            with self.subTest(name=name):
+                out = self.dir / ("bad_%s.h5" % name)
+                out.write_bytes(content)
+                result = run(*self.command(out))
+                self.assertEqual(result.returncode, 3, result.stderr)
+                self.assertIn(fragment, result.stderr)
+                self.assertEqual(out.read_bytes(), content)
+
+    def test_resume_with_other_images(self):
+        out = self.dir / "changed.h5"
+        child = start(*self.command(out))
+        self.wait_for(out, child, 3)
+        child.kill()
+        child.communicate()
+        image = self.data / "train" / IDS[0] / "00.png"
+        kept = image.read_bytes()
+        image.unlink()
+        try:
+            result = run(*self.command(out))
+        finally:
+            image.write_bytes(kept)
+        self.assertEqual(result.returncode, 3, result.stderr)
+        self.assertIn("not those that it was learnt from", result.stderr)
+        self.finish(out)  # what was saved of the class is still there
+
+
+if __name__ == "__main__":
+    unittest.main()
