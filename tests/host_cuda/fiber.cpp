@@ -98,11 +98,11 @@ namespace {
 void switch_to_fiber(void* context) { host_cuda_switch(&resumer, context); }
 void switch_to_resumer(void** context) { host_cuda_switch(context, resumer); }
 
-// A stack as host_cuda_switch leaves it: six registers, the address to return to, and an end mark.
+// A stack as host_cuda_switch leaves it: six registers, the address to return to, and the zero that stands for a caller,
+// which also puts the stack pointer where a called function expects it: 8 below a multiple of 16.
 void* fresh_context(void*, std::byte* stack) {
   auto* top = reinterpret_cast<void**>(stack + Fiber::stack_bytes);
   *--top = nullptr;
-  *--top = nullptr;  // where a caller's return address would be
   *--top = reinterpret_cast<void*>(&FiberMain::enter);
   for (int i = 0; i < 6; ++i) *--top = nullptr;
   return top;
