@@ -27,6 +27,7 @@ struct Finish {
   bool relu = false;
   const float* gate = nullptr;  // [rows, channels]
   const int32_t* gate_row = nullptr;
+  bool stream = false;  // y is larger than the caches: its lines go to memory without being read first
 };
 
 // How the input is read: x' = relu(scale * x + shift); scale and shift readable up to the next multiple of 16.
@@ -94,8 +95,8 @@ struct WinogradConv {
 // transformed[36][tile][channel] of tiles first + [begin, end), first = the block's first tile.
 void winograd_input(const WinogradConv& conv, int64_t first, int64_t begin, int64_t end, float* transformed);
 // products[36][tile][column] for unit in [begin, end): unit = position * panels in the group + panel.
-void winograd_products(const WinogradConv& conv, int64_t tiles, int64_t panel, int64_t panels, int64_t begin,
-                       int64_t end, const float* transformed, float* products);
+void winograd_products(const WinogradConv& conv, int64_t first, int64_t tiles, int64_t panel, int64_t panels,
+                       int64_t begin, int64_t end, const float* transformed, float* products);
 void winograd_output(const WinogradConv& conv, int64_t first, int64_t begin, int64_t end, int64_t panel,
                      int64_t panels, const float* products);
 

@@ -156,6 +156,22 @@ void finish_tile(const Finish& f, const float* sums, int64_t width, int64_t rows
   }
 }
 
+// What the block of rows after `end` reads that this one has not read.
+Ahead next_block(const GemmConv& conv, int64_t begin, int64_t end) {
+  const Source& s = conv.source;
+  if (conv.run_count == 0 || (conv.step_h > 1 && conv.run_count == 1)) return {};
+  const int64_t last_row = (end + end - begin < conv.rows() ? end + end - begin : conv.rows()) - 1;
+  if (last_row < end) return {};
+  const TapRun& tap = conv.runs[conv.run_count - 1];
+  RowPosition from, to;
+  locate_rows(conv, end - 1, end, &from);
+  locate_rows(conv, last_row, last_row + 1, &to);
+  const auto pixel = [&](const RowPosition& at) {
+    return (at.n * s.h + at.h + tap.dh) * s.w + at.w + tap.dw + tap.count - 1;
+  };
+  return pixels_ahead(s, conv.samples, pixel(from) + 1, pixel(to) + 1);
+}
+
 }  // namespace
 
 int64_t gemm_conv_scratch(const GemmConv& conv) {
@@ -171,6 +187,8 @@ void gemm_conv_block(const GemmConv& conv, int64_t begin, int64_t end, int64_t f
   const int64_t row_bytes = packed_row_bytes(conv);
   const auto tile_function = shape.bf16 ? gemm_tile_bf16 : gemm_tile_fp32;
   locate_rows(conv, begin, end, s.position);
+  const Ahead ahead = next_block(conv, begin, end);
+  int64_t part = 0;
 
   const int64_t slices = shape.blocks();
   for (int64_t slice = 0; slice < slices; ++slice) {
@@ -199,11 +217,16 @@ void gemm_conv_block(const GemmConv& conv, int64_t begin, int64_t end, int64_t f
         // Sums of one slice are consumed at once: one tile's memory serves all of them.
         t.c = slices == 1 ? s.sums : s.sums + panel * kPanel * conv.block_rows + m0 * width;
         t.prefetch = next + i * t.k * 16;
+        ahead.fetch(part++, slices * (last - first) * tiles);
+        if (slice + 1 == slices) {
+          for (int64_t m = m0; m < m1; ++m) prefetch_finish(conv.finish, s.position[m].pixel, panel * kPanel, width);
+        }
         tile_function(m1 - m0, width)(t, slice > 0);
         if (slice + 1 == slices) finish_tile(conv.finish, t.c, width, m1 - m0, s.position + m0, panel * kPanel);
       }
     }
   }
+  finish_block(conv.finish);
   if (slices > 0) return;
   // No tap reaches this phase of dx: the sums are 0.
   alignas(64) const float zeros[kTileRows * kPanel] = {};
@@ -213,6 +236,7 @@ void gemm_conv_block(const GemmConv& conv, int64_t begin, int64_t end, int64_t f
       finish_tile(conv.finish, zeros, shape.width(panel), count, s.position + m, panel * kPanel);
     }
   }
+  finish_block(conv.finish);
 }
 
 }  // namespace nad::cpu

@@ -66,6 +66,14 @@ inline Source forward_source(Planner& planner, const Conv2dArgs& args, std::vect
   return s;
 }
 
+// Outputs that cannot stay in the last cache until they are read again, in whole aligned lines, and not read before
+// they are written.
+inline constexpr int64_t kStreamBytes = 24 << 20;
+inline bool streamable(const Tensor& y) {
+  return y.shape.pixels() * y.stride * 4 > kStreamBytes && reinterpret_cast<uintptr_t>(y.data) % 64 == 0 &&
+         y.stride % 16 == 0;
+}
+
 // The epilogue's scale is not here: it is folded into the weights.
 inline Finish forward_finish(Planner& planner, const Conv2dArgs& args, std::vector<Buffer>& keep) {
   Finish f;
@@ -78,6 +86,7 @@ inline Finish forward_finish(Planner& planner, const Conv2dArgs& args, std::vect
   f.relu = args.epilogue.relu;
   f.gate = args.epilogue.gate.table;
   f.gate_row = args.epilogue.gate.row;
+  f.stream = streamable(args.y);
   return f;
 }
 
@@ -97,6 +106,7 @@ inline Finish backward_finish(Planner& planner, const Conv2dBackwardArgs& args, 
     f.mask_scale = padded_vector(planner, args.prologue.scale, keep);
     f.mask_shift = padded_vector(planner, args.prologue.shift, keep);
   }
+  f.stream = streamable(args.dx) && args.mode == Accumulate::overwrite;
   if (args.mode == Accumulate::add) {
     f.residual = args.dx.data;
     f.residual_stride = args.dx.stride;

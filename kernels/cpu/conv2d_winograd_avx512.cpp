@@ -120,6 +120,15 @@ void output_tile(const WinogradConv& conv, const TilePosition& at, const float* 
   }
 }
 
+// The input rows of the tiles [first, last) that the tiles before them have not read.
+Ahead next_tiles(const WinogradConv& conv, int64_t first, int64_t last) {
+  if (first >= last) return {};
+  const Source& s = conv.source;
+  const TilePosition from = locate_tile(conv, first), to = locate_tile(conv, last - 1);
+  return pixels_ahead(s, conv.samples, (from.n * s.h + from.h + conv.origin_h + (from.h > 0 ? kIn - kOut : 0)) * s.w,
+                      (to.n * s.h + to.h + conv.origin_h + kIn) * s.w);
+}
+
 }  // namespace
 
 void winograd_input(const WinogradConv& conv, int64_t first, int64_t begin, int64_t end, float* transformed) {
@@ -140,13 +149,17 @@ void winograd_input(const WinogradConv& conv, int64_t first, int64_t begin, int6
   }
 }
 
-void winograd_products(const WinogradConv& conv, int64_t tiles, int64_t panel, int64_t panels, int64_t begin,
-                       int64_t end, const float* transformed, float* products) {
+void winograd_products(const WinogradConv& conv, int64_t first, int64_t tiles, int64_t panel, int64_t panels,
+                       int64_t begin, int64_t end, const float* transformed, float* products) {
   const PackedShape& shape = conv.shape;
   const int64_t stride = conv.input_stride(), row_tiles = (tiles + kTileRows - 1) / kTileRows;
+  const int64_t next_first = first + tiles;
+  const int64_t next_last = next_first + tiles < conv.tiles() ? next_first + tiles : conv.tiles();
+  const Ahead next_input = panel == 0 ? next_tiles(conv, next_first, next_last) : Ahead{};
   GemmTile t;
   t.a_stride = stride * 4;
   t.c_stride = conv.product_stride();
+  const int64_t parts = kWinogradPositions * panels * shape.blocks() * row_tiles;
   for (int64_t unit = begin; unit < end; ++unit) {
     const int64_t position = unit / panels, local = unit % panels, width = shape.width(panel + local);
     const char* weights = static_cast<const char*>(conv.weights) + position * conv.position_bytes;
@@ -163,6 +176,7 @@ void winograd_products(const WinogradConv& conv, int64_t tiles, int64_t panel, i
         t.a = a + m0 * stride + slice * shape.block;
         t.c = c + m0 * t.c_stride;
         t.prefetch = ahead + i * t.k * 16;
+        next_input.fetch((unit * shape.blocks() + slice) * row_tiles + i, parts);
         gemm_tile_fp32(m1 - m0, width)(t, slice > 0);
       }
     }

@@ -12,6 +12,10 @@ inline __mmask16 tail_mask(int64_t count) {  // the first min(count, 16) lanes
   return count >= 16 ? static_cast<__mmask16>(0xffff) : static_cast<__mmask16>((1u << count) - 1);
 }
 
+// GCC takes a function of nothing but __builtin_prefetch for one without effects and drops its calls: hence asm.
+inline void prefetch_l1(const void* p) { asm volatile("prefetcht0 %0" : : "m"(*static_cast<const char*>(p))); }
+inline void prefetch_l2(const void* p) { asm volatile("prefetcht1 %0" : : "m"(*static_cast<const char*>(p))); }
+
 // Stores 16 channels from `channel` on of one pixel.
 inline void finish_vector(const Finish& f, __m512 v, int64_t pixel, int64_t sample, int64_t channel, __mmask16 mask) {
   if (f.shift != nullptr) v = _mm512_add_ps(v, _mm512_loadu_ps(f.shift + channel));
@@ -28,7 +32,54 @@ inline void finish_vector(const Finish& f, __m512 v, int64_t pixel, int64_t samp
   if (f.gate != nullptr) {
     v = _mm512_mul_ps(v, _mm512_maskz_loadu_ps(mask, f.gate + f.gate_row[sample] * f.channels + channel));
   }
-  _mm512_mask_storeu_ps(f.y + pixel * f.y_stride + channel, mask, v);
+  float* y = f.y + pixel * f.y_stride + channel;
+  if (f.stream && mask == 0xffff) {
+    _mm512_stream_ps(y, v);
+  } else {
+    _mm512_mask_storeu_ps(y, mask, v);
+  }
+}
+
+// Called once the last vector of a block is stored: other threads must see streamed lines after the next barrier.
+inline void finish_block(const Finish& f) {
+  if (f.stream) _mm_sfence();
+}
+
+// Asks for what finish_vector will read of one pixel, `width` channels from `channel` on.
+inline void prefetch_finish(const Finish& f, int64_t pixel, int64_t channel, int64_t width) {
+  for (int64_t c = channel; c < channel + width; c += 16) {
+    if (f.residual != nullptr) prefetch_l1(f.residual + pixel * f.residual_stride + c);
+    if (f.mask_x != nullptr) prefetch_l1(f.mask_x + pixel * f.mask_stride + c);
+  }
+}
+
+// Rows of memory that the next block will read, fetched into L2 in equal parts while this block computes.
+struct Ahead {
+  const char* base = nullptr;
+  int64_t stride = 0;         // bytes from row to row
+  int64_t lines_per_row = 0;  // of 64 bytes
+  int64_t rows = 0;
+
+  void fetch(int64_t part, int64_t parts) const {
+    const int64_t lines = rows * lines_per_row, begin = lines * part / parts, end = lines * (part + 1) / parts;
+    if (begin >= end) return;
+    int64_t column = begin % lines_per_row;
+    const char* row = base + begin / lines_per_row * stride;
+    for (int64_t i = begin; i < end; ++i) {
+      prefetch_l2(row + column * 64);
+      if (++column == lines_per_row) column = 0, row += stride;
+    }
+  }
+};
+
+// The pixels [first, last) of a source, clipped to those that exist.
+inline Ahead pixels_ahead(const Source& s, int64_t samples, int64_t first, int64_t last) {
+  const int64_t pixels = samples * s.h * s.w;
+  first = first < 0 ? 0 : first;
+  last = last < pixels ? last : pixels;
+  if (first >= last) return {};
+  return {reinterpret_cast<const char*>(s.x + first * s.stride), s.stride * 4, (s.channels * 4 + 63) / 64,
+          last - first};
 }
 
 }  // namespace
