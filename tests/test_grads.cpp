@@ -5,8 +5,8 @@
 #include <doctest/doctest.h>
 
 #include <functional>
-#include <numbers>
 
+#include "engine/parallel.h"
 #include "kernels/reference/adaptive_pool.h"
 #include "kernels/reference/avg_pool.h"
 #include "kernels/reference/conv2d.h"
@@ -101,6 +101,7 @@ using Step = std::function<void(Setup&)>;
 
 // forward fills y; backward fills dx from dz (and adds to it, where the case says so).
 void check_op(Setup s, const Step& forward, const Step& backward) {
+  set_threads(1);  // thousands of tiny calls: waking threads would take longer than the work
   forward(s);
   s.backward_epilogue();
   dbl::Values before = s.dx;
