@@ -1,5 +1,6 @@
 #include "block.h"
 
+#include <algorithm>
 #include <bit>
 #include <cstring>
 #include <numeric>
@@ -55,7 +56,7 @@ void Block::start(const Launch& launch, uint3 index, const Settings& settings) {
   }
   order_.resize(threads_);
   std::iota(order_.begin(), order_.end(), 0u);
-  if (order_kind_ == Order::descending) order_.assign(order_.rbegin(), order_.rend());
+  if (order_kind_ == Order::descending) std::reverse(order_.begin(), order_.end());
   shared_.start_block(launch.shared_bytes, settings.races);
   blockIdx = index;
   blockDim = launch.block;
