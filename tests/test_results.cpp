@@ -1,0 +1,266 @@
+// The results file: what is written comes back, nothing half-written is ever seen, other files are refused.
+#define DOCTEST_CONFIG_IMPLEMENT_WITH_MAIN
+#include <doctest/doctest.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include <cmath>
+#include <csignal>
+#include <cstring>
+#include <filesystem>
+#include <fstream>
+#include <functional>
+#include <iterator>
+
+#include "engine/error.h"
+#include "nad/durable_file.h"
+#include "nad/results.h"
+
+using namespace nad;
+namespace fs = std::filesystem;
+
+namespace {
+
+struct Folder {
+  fs::path path = fs::temp_directory_path() / ("nad_results_" + std::to_string(getpid()));
+  Folder() { fs::create_directories(path); }
+  ~Folder() { fs::remove_all(path); }
+  std::string operator/(const std::string& name) const { return (path / name).string(); }
+};
+
+std::vector<std::byte> bytes_of(const std::string& path) {
+  std::ifstream file(path, std::ios::binary);
+  std::vector<std::byte> bytes;
+  for (std::istreambuf_iterator<char> c(file), end; c != end; ++c) bytes.push_back(static_cast<std::byte>(*c));
+  return bytes;
+}
+
+void put(const std::string& path, const std::vector<std::byte>& bytes) {
+  std::ofstream(path, std::ios::binary)
+      .write(reinterpret_cast<const char*>(bytes.data()), static_cast<std::streamsize>(bytes.size()));
+}
+
+std::vector<std::byte> to_bytes(const std::string& text) {
+  std::vector<std::byte> bytes(text.size());
+  std::memcpy(bytes.data(), text.data(), text.size());
+  return bytes;
+}
+
+std::string message_of(const std::function<void()>& action, ErrorKind kind) {
+  try {
+    action();
+  } catch (const Error& e) {
+    CHECK(e.kind() == kind);
+    return e.what();
+  }
+  FAIL("no error");
+  return "";
+}
+
+// A finished class, one in progress with sigma, one that failed.
+Results example() {
+  Results r;
+  RunSettings& s = r.settings;
+  s.arch = "resnet50";
+  s.weights_hash = "0123456789abcdef";
+  s.objective = "variational";
+  s.precision = "fp32";
+  s.device = "cpu";
+  s.beta = 0.02;
+  s.lr = 0.1;
+  s.steps = 3;
+  s.batch = 16;
+  s.seed = 0xFFFFFFFFFFFFFFFEull;  // above the signed range
+  s.weights_file = "w.h5";
+  s.command_line = "nad_run --weights 'ä b.h5'";
+  s.num_classes = 1000;
+  r.gate_names = {"stem", "layer1.0"};
+  r.channels = {3, 2};
+
+  ClassResult a;
+  a.index = 217;
+  a.id = "n02102040";
+  a.name = "English springer";
+  a.steps = 3;
+  a.finished = true;
+  a.logits = {{-1.5f, 0.0f, 2.5f}, {1e-30f, -0.0f}};
+  a.losses = {
+      {3, 2, 1, 0.5}, {ClassResult::kNone, ClassResult::kNone, ClassResult::kNone, ClassResult::kNone}, {2, 1, 1, 0}};
+  a.correct = {4, 0, 5};
+  a.skipped = {0, 1, 0};
+  a.top1_before = 87.5;
+  a.top1_after = 100;
+  a.train_images = 60;
+  a.val_images = 40;
+  a.broken_images = 1;
+  a.images_hash = "00000000000000ff";
+  a.seconds = 12.25;
+  r.classes[a.index] = a;
+
+  ClassResult b = a;
+  b.index = 3;
+  b.finished = false;
+  b.sigma = {{-2, -2, -2}, {-2.5f, 1}};
+  b.losses.resize(1);
+  b.correct.resize(1);
+  b.skipped.resize(1);
+  b.top1_before = b.top1_after = ClassResult::kNone;
+  r.classes[b.index] = b;
+
+  ClassResult c;
+  c.index = 9;
+  c.id = "n00000009";
+  c.error = "no image";
+  c.error_code = 3;
+  r.classes[c.index] = c;
+  return r;
+}
+
+bool same(double a, double b) { return a == b || (std::isnan(a) && std::isnan(b)); }
+
+}  // namespace
+
+TEST_CASE("what is written comes back") {
+  const Folder folder;
+  const Results wrote = example();
+  write_results(folder / "r.h5", wrote);
+  const Results read = read_results(folder / "r.h5");
+  CHECK(first_difference(read.settings, wrote.settings) == "");
+  CHECK(read.settings.seed == wrote.settings.seed);
+  CHECK(read.settings.command_line == wrote.settings.command_line);
+  CHECK(read.gate_names == wrote.gate_names);
+  CHECK(read.channels == wrote.channels);
+  REQUIRE(read.classes.size() == 3);
+  for (const auto& [index, w] : wrote.classes) {
+    CAPTURE(index);
+    const ClassResult& r = read.classes.at(index);
+    CHECK(r.index == w.index);
+    CHECK(r.id == w.id);
+    CHECK(r.name == w.name);
+    CHECK(r.steps == w.steps);
+    CHECK(r.finished == w.finished);
+    CHECK(r.in_progress() == w.in_progress());
+    CHECK(r.error == w.error);
+    CHECK(r.error_code == w.error_code);
+    CHECK(r.logits == w.logits);
+    CHECK(r.sigma == w.sigma);
+    CHECK(r.correct == w.correct);
+    CHECK(r.skipped == w.skipped);
+    REQUIRE(r.losses.size() == w.losses.size());
+    for (size_t i = 0; i < r.losses.size(); i++) {
+      for (size_t k = 0; k < 4; k++) CHECK(same(r.losses[i][k], w.losses[i][k]));
+    }
+    CHECK(same(r.top1_before, w.top1_before));
+    CHECK(same(r.top1_after, w.top1_after));
+    CHECK(r.train_images == w.train_images);
+    CHECK(r.val_images == w.val_images);
+    CHECK(r.broken_images == w.broken_images);
+    CHECK(r.images_hash == w.images_hash);
+    CHECK(r.seconds == w.seconds);
+  }
+}
+
+TEST_CASE("equal results are equal bytes") {
+  const Folder folder;
+  write_results(folder / "a.h5", example());
+  write_results(folder / "b.h5", read_results(folder / "a.h5"));
+  CHECK(bytes_of(folder / "a.h5") == bytes_of(folder / "b.h5"));
+}
+
+TEST_CASE("summaries of a class") {
+  const Results results = example();
+  const ClassResult& c = results.classes.at(217);
+  CHECK(c.kept_percent() == doctest::Approx(40));  // 2.5 and 1e-30 of five
+  CHECK(c.last_loss() == 2);
+  CHECK(std::isnan(results.classes.at(9).last_loss()));
+  CHECK(std::isnan(results.classes.at(9).kept_percent()));
+}
+
+TEST_CASE("the first setting that differs is named") {
+  const RunSettings a = example().settings;
+  const auto changed = [&](const std::function<void(RunSettings&)>& change) {
+    RunSettings b = a;
+    change(b);
+    return first_difference(a, b);
+  };
+  CHECK(changed([](RunSettings&) {}) == "");
+  CHECK(changed([](RunSettings& s) { s.beta = 0.5; }) == "beta is 0.02 there and 0.5 here");
+  CHECK(changed([](RunSettings& s) { s.seed = 1; }) == "seed is 18446744073709551614 there and 1 here");
+  CHECK(changed([](RunSettings& s) { s.objective = "paper"; }) == "objective is variational there and paper here");
+  CHECK(changed([](RunSettings& s) { s.steps = 0; }).find("steps is 3") == 0);
+  for (const auto& change : std::vector<std::function<void(RunSettings&)>>{
+           [](RunSettings& s) { s.arch = "x"; }, [](RunSettings& s) { s.weights_hash = "x"; },
+           [](RunSettings& s) { s.precision = "bf16"; }, [](RunSettings& s) { s.device = "reference"; },
+           [](RunSettings& s) { s.lr = 1; }, [](RunSettings& s) { s.batch = 8; }}) {
+    CHECK(changed(change) != "");
+  }
+  // What does not change the numbers may change.
+  CHECK(changed([](RunSettings& s) { s.threads = 64, s.classes_per_step = 4, s.data = "elsewhere"; }) == "");
+}
+
+TEST_CASE("a results file cut anywhere is refused or, where only padding is lost, read whole") {
+  const Folder folder;
+  const std::string path = folder / "r.h5";
+  write_results(path, example());
+  const std::vector<std::byte> whole = bytes_of(path);
+  REQUIRE(whole.size() > 1000);
+  for (size_t size = 0; size < whole.size(); size += 97) {
+    put(path, {whole.begin(), whole.begin() + static_cast<int64_t>(size)});
+    const std::string message = message_of([&] { read_results(path); }, ErrorKind::data);
+    CHECK(message.find(path) != std::string::npos);
+    CHECK(message.find('\n') == std::string::npos);
+  }
+  CHECK(message_of([&] { read_results(folder / "absent.h5"); }, ErrorKind::data) != "");
+  CHECK(message_of([&] { read_results(folder.path.string()); }, ErrorKind::data) != "");
+}
+
+TEST_CASE("results that contradict themselves are refused") {
+  const Folder folder;
+  const std::string path = folder / "r.h5";
+  const auto refused = [&](const std::function<void(Results&)>& change) {
+    Results r = example();
+    change(r);
+    write_results(path, r);
+    return message_of([&] { read_results(path); }, ErrorKind::data);
+  };
+  CHECK(refused([](Results& r) { r.channels[1] = 4; }).find("logits/01") != std::string::npos);
+  CHECK(refused([](Results& r) { r.classes[217].steps = 5; }).find("losses") != std::string::npos);
+  CHECK(refused([](Results& r) { r.classes[217].correct.push_back(1); }).find("correct") != std::string::npos);
+  CHECK(refused([](Results& r) { r.classes[217].logits.clear(); }).find("no gates") != std::string::npos);
+}
+
+TEST_CASE("a write that fails leaves the former file and no other") {
+  const Folder folder;
+  const std::string path = folder / "r.txt";
+  write_durably(path, to_bytes("first"), "file");
+  CHECK(bytes_of(path) == to_bytes("first"));
+
+  std::signal(SIGXFSZ, SIG_IGN);
+  rlimit before{};
+  getrlimit(RLIMIT_FSIZE, &before);
+  const rlimit small{100, before.rlim_max};
+  setrlimit(RLIMIT_FSIZE, &small);
+  const std::string message =
+      message_of([&] { write_durably(path, std::vector<std::byte>(1000), "file"); }, ErrorKind::data);
+  setrlimit(RLIMIT_FSIZE, &before);
+  CHECK(message.find("file " + path + " cannot be written: File too large") == 0);
+  CHECK(bytes_of(path) == to_bytes("first"));
+  CHECK_FALSE(fs::exists(path + ".part"));
+
+  CHECK(message_of([&] { write_durably(folder / "no/such/r.txt", {}, "file"); }, ErrorKind::data) != "");
+  fs::create_directories(folder / "taken/x");
+  CHECK(message_of([&] { write_durably(folder / "taken", to_bytes("x"), "file"); }, ErrorKind::data) != "");
+  CHECK_FALSE(fs::exists(folder / "taken.part"));
+
+  write_durably(path, to_bytes("second"), "file");
+  CHECK(bytes_of(path) == to_bytes("second"));
+}
+
+TEST_CASE("hashes are FNV-1a") {
+  const Folder folder;
+  put(folder / "h", to_bytes("foobar"));
+  CHECK(file_hash(folder / "h") == "85944171f73967e8");
+  put(folder / "h", {});
+  CHECK(file_hash(folder / "h") == "cbf29ce484222325");
+  CHECK(message_of([&] { file_hash(folder / "absent"); }, ErrorKind::data) != "");
+}

@@ -1,0 +1,206 @@
+// nad_run's command line, its choice of classes, and its progress lines.
+#define DOCTEST_CONFIG_IMPLEMENT_WITH_MAIN
+#include <doctest/doctest.h>
+
+#include <cstdio>
+#include <limits>
+#include <memory>
+#include <sstream>
+
+#include "engine/error.h"
+#include "nad/class_selection.h"
+#include "nad/progress.h"
+#include "nad/run_options.h"
+
+using namespace nad;
+
+namespace {
+
+std::optional<RunOptions> parse(std::vector<const char*> args, std::string* printed = nullptr) {
+  args.insert(args.begin(), "nad_run");
+  std::ostringstream out;
+  auto options = parse_run_options(static_cast<int>(args.size()), args.data(), out);
+  if (printed) *printed = out.str();
+  return options;
+}
+
+std::vector<int64_t> chosen(const std::string& text, const ClassMatch& match, const std::vector<std::string>& ids) {
+  std::vector<int64_t> indices;
+  for (const ClassTask& task : select_classes(text, match, ids, {})) indices.push_back(task.index);
+  return indices;
+}
+
+// What a Progress printed on a stream that is no terminal.
+template <class Body>
+std::string printed(bool terminal, bool quiet, int64_t every, Body&& body) {
+  const std::unique_ptr<std::FILE, int (*)(std::FILE*)> file(std::tmpfile(), std::fclose);
+  {
+    Progress progress(file.get(), terminal, quiet, every);
+    body(progress);
+  }
+  std::rewind(file.get());
+  std::string text;
+  for (int c; (c = std::fgetc(file.get())) != EOF;) text += static_cast<char>(c);
+  return text;
+}
+
+}  // namespace
+
+TEST_CASE("defaults are those of the method") {
+  const RunOptions o = *parse({"--weights", "w.h5"});
+  CHECK(o.weights == "w.h5");
+  CHECK(o.classes == "all");
+  CHECK(o.objective == Objective::released);
+  CHECK_FALSE(o.beta.has_value());
+  CHECK(o.lr == 0.1);
+  CHECK(o.epochs == 20);
+  CHECK(o.steps == 0);
+  CHECK(o.batch == 16);
+  CHECK(o.seed == 233);
+  CHECK(o.device == "auto");
+  CHECK(o.precision == Precision::fp32);
+  CHECK(o.eval);
+  CHECK(o.checkpoint_every == 60);
+}
+
+TEST_CASE("every flag arrives") {
+  const RunOptions o = *parse({"--weights",
+                               "w.h5",
+                               "--arch=darts",
+                               "--data",
+                               "d",
+                               "--classes",
+                               "0-3",
+                               "--objective",
+                               "paper",
+                               "--beta",
+                               "0",
+                               "--lr",
+                               "1e-2",
+                               "--steps",
+                               "7",
+                               "--batch",
+                               "3",
+                               "--seed",
+                               "18446744073709551615",
+                               "--classes-per-step",
+                               "4",
+                               "--device",
+                               "reference",
+                               "--precision",
+                               "bf16",
+                               "--threads",
+                               "2",
+                               "--out",
+                               "o.h5",
+                               "--resume",
+                               "--dry-run",
+                               "--json",
+                               "--log-every",
+                               "5",
+                               "--no-eval",
+                               "--checkpoint-every",
+                               "0.5",
+                               "--quiet"});
+  CHECK(o.arch == "darts");
+  CHECK(o.data == "d");
+  CHECK(o.classes == "0-3");
+  CHECK(o.objective == Objective::paper);
+  CHECK(o.beta == 0.0);
+  CHECK(o.lr == 0.01);
+  CHECK(o.steps == 7);
+  CHECK(o.batch == 3);
+  CHECK(o.seed == 18446744073709551615ull);
+  CHECK(o.classes_per_step == 4);
+  CHECK(o.device == "reference");
+  CHECK(o.precision == Precision::bf16);
+  CHECK(o.threads == 2);
+  CHECK(o.out == "o.h5");
+  CHECK(o.log_every == 5);
+  CHECK(o.checkpoint_every == 0.5);
+  CHECK((o.resume && o.dry_run && o.json && o.quiet && !o.eval && !o.profile));
+  CHECK(parse({"--weights", "w", "--classes-per-step", "auto"})->classes_per_step == 0);
+  CHECK(parse({"--weights", "w", "--profile"})->profile);
+}
+
+TEST_CASE("help and version print and end") {
+  std::string text;
+  CHECK_FALSE(parse({"--help"}, &text).has_value());
+  CHECK(text.find("--checkpoint-every") != std::string::npos);
+  CHECK_FALSE(parse({"--version"}, &text).has_value());
+  CHECK(text == program_version() + "\n");
+}
+
+TEST_CASE("wrong flags are usage errors of one line") {
+  const std::vector<std::vector<const char*>> cases = {{},
+                                                       {"--weights", "w", "--lr", "x"},
+                                                       {"--weights", "w", "--nonsense"},
+                                                       {"--weights", "w", "--steps", "1", "--epochs", "1"}};
+  for (const auto& args : cases) {
+    try {
+      parse(args);
+      FAIL("no error");
+    } catch (const Error& e) {
+      CHECK(e.kind() == ErrorKind::usage);
+      CHECK(std::string(e.what()).find('\n') == std::string::npos);
+    }
+  }
+}
+
+TEST_CASE("classes by index, range and id") {
+  const ClassMatch match{{"a", "", "c", "d-1"}, {}};
+  const std::vector<std::string> ids = {"a", "b", "c", "d-1"};
+  CHECK(chosen("all", match, ids) == std::vector<int64_t>{0, 2, 3});
+  CHECK(chosen("0-3", match, ids) == std::vector<int64_t>{0, 1, 2, 3});
+  CHECK(chosen("3,c,2,0-0", match, ids) == std::vector<int64_t>{3, 2, 0});  // each once, in the order given
+  CHECK(chosen("d-1", match, ids) == std::vector<int64_t>{3});              // an id may hold a dash
+  const std::vector<ClassTask> tasks = select_classes("b", match, ids, {"A", "B", "C", "D"});
+  CHECK(tasks.at(0).name == "B");
+  CHECK(tasks.at(0).source == "");
+  for (const char* bad : {"4", "0-4", "2-1", "e", "", "0,", ",0", "-1", "1-", "0x1", "99999999999999999999"}) {
+    CAPTURE(bad);
+    CHECK_THROWS_AS(chosen(bad, match, ids), Error);
+  }
+  // Without ids in the weights file the source's names serve.
+  CHECK(chosen("c", match, {}) == std::vector<int64_t>{2});
+  CHECK_THROWS_AS(chosen("b", match, {}), Error);
+}
+
+TEST_CASE("ids that are numbers win over indices") {
+  const ClassMatch match{{"2", "1", "0"}, {}};
+  CHECK(chosen("0", match, {"2", "1", "0"}) == std::vector<int64_t>{2});
+}
+
+TEST_CASE("plain progress: the asked-for steps and the last, no control characters") {
+  const std::string text = printed(false, false, 4, [](Progress& p) {
+    for (int i = 1; i <= 10; i++) p.step({{"5 n05", i, 10, 0.25, i == 8, 3, 16}}, 0.5, 10 - i);
+    p.warn("a\x1b[2Jb\nc");
+  });
+  CHECK(text ==
+        "class 5 n05: step 4/10, loss 0.250000, correct 3/16, 500 ms/step, 32.0 images/s, left 0:03\n"
+        "class 5 n05: step 8/10, loss skipped, correct 3/16, 500 ms/step, 32.0 images/s, left 0:01\n"
+        "class 5 n05: step 10/10, loss 0.250000, correct 3/16, 500 ms/step, 32.0 images/s, left 0:00\n"
+        "a?[2Jb?c\n");
+}
+
+TEST_CASE("quiet leaves warnings; a terminal has one line that is wiped before others") {
+  CHECK(printed(false, true, 1, [](Progress& p) {
+          p.say("said");
+          p.step({{"0", 1, 2, 1, false, 1, 1}}, 1, 1);
+          p.warn("warned");
+        }) == "warned\n");
+  const std::string text = printed(true, false, 1, [](Progress& p) {
+    p.step({{"0", 1, 2, 1, false, 1, 1}}, 1, 1);
+    p.say("said");
+  });
+  CHECK(text.find("\r\x1b[Kclass 0 [========        ] 1/2") == 0);
+  CHECK(text.ends_with("\r\x1b[Ksaid\n"));
+}
+
+TEST_CASE("durations") {
+  CHECK(clock_text(0) == "0:00");
+  CHECK(clock_text(61.4) == "1:01");
+  CHECK(clock_text(3723) == "1:02:03");
+  CHECK(clock_text(-1) == "?");
+  CHECK(clock_text(std::numeric_limits<double>::quiet_NaN()) == "?");
+}
