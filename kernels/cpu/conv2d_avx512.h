@@ -10,35 +10,42 @@ namespace nad::cpu {
 
 // What happens to a sum before it is stored; forward and backward are special cases of one formula.
 //   v = sum + shift[c];  v = 0 where mask_scale[c] * mask_x + mask_shift[c] <= 0;  v += residual
-//   v = relu ? max(v, 0) : v;  v *= gate[row of the sample][c];  y = v
-// Forward: shift, residual, relu, gate. Backward: the mask is the prologue's ReLU, residual = y accumulates.
-// All per-pixel tensors have y's pixels; all per-channel vectors are readable up to the next multiple of 16.
+//   v = max(v, floor);  v *= gate[row of the sample][c];  y = v
+// Forward: shift, residual, floor 0 for ReLU, gate. Backward: the mask is the prologue's ReLU, and residual = y
+// accumulates. All per-pixel tensors have y's pixels; shift, mask_scale and mask_shift can be read up to the next
+// multiple of 16 channels.
 struct Finish {
   float* y = nullptr;
   int64_t y_stride = 0;  // floats from pixel to pixel
   int64_t channels = 0;
-  const float* shift = nullptr;
-  const float* mask_x = nullptr;
+  const float* shift = nullptr;   // never null
+  const float* mask_x = nullptr;  // or null: no mask; then the next three are unused
   int64_t mask_stride = 0;
-  const float* mask_scale = nullptr;  // or null (1)
-  const float* mask_shift = nullptr;  // or null (0)
-  const float* residual = nullptr;
+  const float* mask_scale = nullptr;
+  const float* mask_shift = nullptr;
+  const float* residual = nullptr;  // or null
   int64_t residual_stride = 0;
-  bool relu = false;
-  const float* gate = nullptr;  // [rows, channels]
+  float floor = 0;              // 0 or -infinity
+  const float* gate = nullptr;  // [rows, channels] or null
   const int32_t* gate_row = nullptr;
   bool stream = false;  // y is larger than the caches: its lines go to memory without being read first
+
+  // Selects one of the compiled variants.
+  int variant() const {
+    return (mask_x != nullptr ? 1 : 0) + (residual != nullptr ? 2 : 0) + (gate != nullptr ? 4 : 0) + (stream ? 8 : 0);
+  }
 };
 
-// How the input is read: x' = relu(scale * x + shift); scale and shift readable up to the next multiple of 16.
+// How the input is read: x' = max(scale * x + shift, floor); scale and shift are readable up to the next multiple of
+// 16 channels, or both null: x' = x.
 struct Source {
   const float* x = nullptr;
   int64_t stride = 0;  // floats from pixel to pixel
   int64_t h = 0, w = 0, channels = 0;
-  const float* scale = nullptr;  // or null (1)
-  const float* shift = nullptr;  // or null (0)
-  bool relu = false;
-  bool prologue() const { return scale != nullptr || shift != nullptr || relu; }
+  const float* scale = nullptr;
+  const float* shift = nullptr;
+  float floor = 0;  // 0 or -infinity
+  bool prologue() const { return scale != nullptr; }
 };
 
 // Taps that lie side by side in memory: `count` input pixels from (dh, dw), as `count * channels` rows of B.

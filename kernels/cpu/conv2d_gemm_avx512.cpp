@@ -97,15 +97,15 @@ struct Packer {
       advance(count);
     }
   }
-  // relu(scale * x + shift) of `count` channels from `channel` on
+  // max(scale * x + shift, floor) of `count` channels from `channel` on
   void transform(const float* pixel, int64_t channel, int64_t count) {
+    const __m512 floor = _mm512_set1_ps(source.floor);
     for (; count > 0; count -= 16, channel += 16) {
       const __mmask16 mask = tail_mask(count);
-      __m512 v = _mm512_maskz_loadu_ps(mask, pixel + channel);
-      if (source.scale != nullptr) v = _mm512_mul_ps(v, _mm512_maskz_loadu_ps(mask, source.scale + channel));
-      if (source.shift != nullptr) v = _mm512_add_ps(v, _mm512_maskz_loadu_ps(mask, source.shift + channel));
-      if (source.relu) v = _mm512_max_ps(_mm512_setzero_ps(), v);
-      store(v, mask);
+      const __m512 x = _mm512_maskz_loadu_ps(mask, pixel + channel);
+      const __m512 v = _mm512_fmadd_ps(x, _mm512_maskz_loadu_ps(mask, source.scale + channel),
+                                       _mm512_maskz_loadu_ps(mask, source.shift + channel));
+      store(_mm512_max_ps(floor, v), mask);
       advance(count < 16 ? count : 16);
     }
   }
@@ -146,15 +146,22 @@ void pack_row(const GemmConv& conv, const RowPosition& at, int64_t k0, int64_t k
   if (Bf16 && (k1 - k0) % 2 != 0) packer.zeros(1);
 }
 
+template <int Variant>
 void finish_tile(const Finish& f, const float* sums, int64_t width, int64_t rows, const RowPosition* at,
                  int64_t channel) {
   for (int64_t c = 0; c < width; c += 16) {
     const __mmask16 mask = tail_mask(f.channels - channel - c);
     for (int64_t r = 0; r < rows; ++r) {
-      finish_vector(f, _mm512_loadu_ps(sums + r * width + c), at[r].pixel, at[r].n, channel + c, mask);
+      finish_vector<Variant>(f, _mm512_loadu_ps(sums + r * width + c), at[r].pixel, at[r].n, channel + c, mask);
     }
   }
 }
+struct FinishTile {
+  template <int Variant>
+  static constexpr auto of() {
+    return &finish_tile<Variant>;
+  }
+};
 
 // What the block of rows after `end` reads that this one has not read.
 Ahead next_block(const GemmConv& conv, int64_t begin, int64_t end) {
@@ -185,6 +192,7 @@ void gemm_conv_block(const GemmConv& conv, int64_t begin, int64_t end, int64_t f
   const int64_t rows = end - begin, tiles = (rows + kTileRows - 1) / kTileRows;
   const int64_t value = shape.bf16 ? kPairBytes : kValueBytes;
   const int64_t row_bytes = packed_row_bytes(conv);
+  const auto finish = finish_variant<FinishTile>(conv.finish.variant());
   const auto tile_function = shape.bf16 ? gemm_tile_bf16 : gemm_tile_fp32;
   locate_rows(conv, begin, end, s.position);
   const Ahead ahead = next_block(conv, begin, end);
@@ -222,7 +230,7 @@ void gemm_conv_block(const GemmConv& conv, int64_t begin, int64_t end, int64_t f
           for (int64_t m = m0; m < m1; ++m) prefetch_finish(conv.finish, s.position[m].pixel, panel * kPanel, width);
         }
         tile_function(m1 - m0, width)(t, slice > 0);
-        if (slice + 1 == slices) finish_tile(conv.finish, t.c, width, m1 - m0, s.position + m0, panel * kPanel);
+        if (slice + 1 == slices) finish(conv.finish, t.c, width, m1 - m0, s.position + m0, panel * kPanel);
       }
     }
   }
@@ -233,7 +241,7 @@ void gemm_conv_block(const GemmConv& conv, int64_t begin, int64_t end, int64_t f
   for (int64_t panel = first; panel < last; ++panel) {
     for (int64_t m = 0; m < rows; m += kTileRows) {
       const int64_t count = rows - m < kTileRows ? rows - m : kTileRows;
-      finish_tile(conv.finish, zeros, shape.width(panel), count, s.position + m, panel * kPanel);
+      finish(conv.finish, zeros, shape.width(panel), count, s.position + m, panel * kPanel);
     }
   }
   finish_block(conv.finish);

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstring>
+#include <limits>
 
 #include "engine/context.h"
 #include "engine/parallel.h"
@@ -45,24 +46,28 @@ void pack_panels(const PackedShape& shape, std::byte* to, const Value& value) {
   }
 }
 
-// A copy of a [C] parameter that can be read in whole vectors; null for a null parameter.
-inline const float* padded_vector(Planner& planner, const Param& param, std::vector<Buffer>& keep) {
-  if (!param) return nullptr;
-  const size_t count = param->data.size();
-  keep.push_back(planner.weights((count + 31) / 16 * 16 * sizeof(float)));
-  std::memcpy(keep.back().get(), param->data.data(), count * sizeof(float));
-  return reinterpret_cast<const float*>(keep.back().get());
+// A copy of a [C] parameter, or `otherwise` for a null one, that can be read in whole vectors.
+inline const float* padded_vector(Planner& planner, const Param& param, int64_t channels, float otherwise,
+                                  std::vector<Buffer>& keep) {
+  keep.push_back(planner.weights(static_cast<size_t>(channels + 31) / 16 * 16 * sizeof(float)));
+  float* copy = reinterpret_cast<float*>(keep.back().get());
+  for (int64_t c = 0; c < channels; ++c) copy[c] = param ? param->data[static_cast<size_t>(c)] : otherwise;
+  return copy;
 }
 
 inline float channel(const Param& param, int64_t c, float otherwise) {
   return param ? param->data[static_cast<size_t>(c)] : otherwise;
 }
 
+inline constexpr float kNoFloor = -std::numeric_limits<float>::infinity();
+
 inline Source forward_source(Planner& planner, const Conv2dArgs& args, std::vector<Buffer>& keep) {
   Source s{args.x.data, args.x.stride, args.x.shape.h, args.x.shape.w, args.x.shape.c};
-  s.scale = padded_vector(planner, args.prologue.scale, keep);
-  s.shift = padded_vector(planner, args.prologue.shift, keep);
-  s.relu = args.prologue.relu;
+  if (args.prologue) {
+    s.scale = padded_vector(planner, args.prologue.scale, s.channels, 1, keep);
+    s.shift = padded_vector(planner, args.prologue.shift, s.channels, 0, keep);
+    s.floor = args.prologue.relu ? 0 : kNoFloor;
+  }
   return s;
 }
 
@@ -80,10 +85,10 @@ inline Finish forward_finish(Planner& planner, const Conv2dArgs& args, std::vect
   f.y = args.y.data;
   f.y_stride = args.y.stride;
   f.channels = args.y.shape.c;
-  f.shift = padded_vector(planner, args.epilogue.shift, keep);
+  f.shift = padded_vector(planner, args.epilogue.shift, f.channels, 0, keep);
   f.residual = args.epilogue.residual.data;
   f.residual_stride = args.epilogue.residual.stride;
-  f.relu = args.epilogue.relu;
+  f.floor = args.epilogue.relu ? 0 : kNoFloor;
   f.gate = args.epilogue.gate.table;
   f.gate_row = args.epilogue.gate.row;
   f.stream = streamable(args.y);
@@ -100,11 +105,13 @@ inline Finish backward_finish(Planner& planner, const Conv2dBackwardArgs& args, 
   f.y = args.dx.data;
   f.y_stride = args.dx.stride;
   f.channels = args.dx.shape.c;
+  f.shift = padded_vector(planner, nullptr, f.channels, 0, keep);
+  f.floor = kNoFloor;
   if (args.prologue.relu) {
     f.mask_x = args.x.data;
     f.mask_stride = args.x.stride;
-    f.mask_scale = padded_vector(planner, args.prologue.scale, keep);
-    f.mask_shift = padded_vector(planner, args.prologue.shift, keep);
+    f.mask_scale = padded_vector(planner, args.prologue.scale, f.channels, 1, keep);
+    f.mask_shift = padded_vector(planner, args.prologue.shift, f.channels, 0, keep);
   }
   f.stream = streamable(args.dx) && args.mode == Accumulate::overwrite;
   if (args.mode == Accumulate::add) {

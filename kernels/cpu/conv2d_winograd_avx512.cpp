@@ -75,9 +75,8 @@ void input_tile(const Source& s, int64_t n, int64_t h0, int64_t w0, int64_t chan
       const float* p = base + (r * s.w + c) * s.stride;
       d[c] = Inside ? _mm512_loadu_ps(p) : _mm512_maskz_loadu_ps(mask, p);
       if constexpr (Prologue) {
-        if (s.scale != nullptr) d[c] = _mm512_mul_ps(d[c], _mm512_loadu_ps(s.scale + channel));
-        if (s.shift != nullptr) d[c] = _mm512_add_ps(d[c], _mm512_loadu_ps(s.shift + channel));
-        if (s.relu) d[c] = _mm512_max_ps(_mm512_setzero_ps(), d[c]);
+        d[c] = _mm512_fmadd_ps(d[c], _mm512_loadu_ps(s.scale + channel), _mm512_loadu_ps(s.shift + channel));
+        d[c] = _mm512_max_ps(_mm512_set1_ps(s.floor), d[c]);
         if (!Inside) d[c] = _mm512_maskz_mov_ps(mask, d[c]);
       }
     }
@@ -94,8 +93,9 @@ void input_tile(const Source& s, int64_t n, int64_t h0, int64_t w0, int64_t chan
   }
 }
 
-template <bool Inside>
-void output_tile(const WinogradConv& conv, const TilePosition& at, const float* products, int64_t channel) {
+template <int Variant>
+void output_tile(const WinogradConv& conv, const TilePosition& at, const float* products, int64_t channel,
+                 bool inside) {
   const int64_t plane = conv.product_plane();
   __m512 rows[kOut][kIn];
 #pragma GCC unroll 6
@@ -109,16 +109,22 @@ void output_tile(const WinogradConv& conv, const TilePosition& at, const float* 
   }
   const __mmask16 mask = tail_mask(conv.finish.channels - channel);
   for (int r = 0; r < kOut; ++r) {
-    if (!Inside && at.h + r >= conv.out_h) break;
+    if (!inside && at.h + r >= conv.out_h) break;
     __m512 y[kOut];
     transform_output(rows[r], y);
     const int64_t pixel = (at.n * conv.out_h + at.h + r) * conv.out_w + at.w;
 #pragma GCC unroll 4
     for (int c = 0; c < kOut; ++c) {
-      if (Inside || at.w + c < conv.out_w) finish_vector(conv.finish, y[c], pixel + c, at.n, channel, mask);
+      if (inside || at.w + c < conv.out_w) finish_vector<Variant>(conv.finish, y[c], pixel + c, at.n, channel, mask);
     }
   }
 }
+struct OutputTile {
+  template <int Variant>
+  static constexpr auto of() {
+    return &output_tile<Variant>;
+  }
+};
 
 // The input rows of the tiles [first, last) that the tiles before them have not read.
 Ahead next_tiles(const WinogradConv& conv, int64_t first, int64_t last) {
@@ -185,14 +191,14 @@ void winograd_products(const WinogradConv& conv, int64_t first, int64_t tiles, i
 
 void winograd_output(const WinogradConv& conv, int64_t first, int64_t begin, int64_t end, int64_t panel,
                      int64_t panels, const float* products) {
+  const auto function = finish_variant<OutputTile>(conv.finish.variant());
   const int64_t c0 = panel * kPanel;
   const int64_t c1 = conv.finish.channels < c0 + panels * kPanel ? conv.finish.channels : c0 + panels * kPanel;
   for (int64_t tile = begin; tile < end; ++tile) {
     const TilePosition at = locate_tile(conv, first + tile);
     const bool inside = at.h + kOut <= conv.out_h && at.w + kOut <= conv.out_w;
     for (int64_t c = c0; c < c1; c += 16) {
-      (inside ? output_tile<true> : output_tile<false>)(conv, at, products + tile * conv.product_stride() + c - c0,
-                                                        c);
+      function(conv, at, products + tile * conv.product_stride() + c - c0, c, inside);
     }
   }
 }

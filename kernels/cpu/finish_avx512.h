@@ -16,28 +16,42 @@ inline __mmask16 tail_mask(int64_t count) {  // the first min(count, 16) lanes
 inline void prefetch_l1(const void* p) { asm volatile("prefetcht0 %0" : : "m"(*static_cast<const char*>(p))); }
 inline void prefetch_l2(const void* p) { asm volatile("prefetcht1 %0" : : "m"(*static_cast<const char*>(p))); }
 
-// Stores 16 channels from `channel` on of one pixel.
+// Stores 16 channels from `channel` on of one pixel. Variant: Finish::variant().
+template <int Variant>
 inline void finish_vector(const Finish& f, __m512 v, int64_t pixel, int64_t sample, int64_t channel, __mmask16 mask) {
-  if (f.shift != nullptr) v = _mm512_add_ps(v, _mm512_loadu_ps(f.shift + channel));
-  if (f.mask_x != nullptr) {
-    __m512 x = _mm512_maskz_loadu_ps(mask, f.mask_x + pixel * f.mask_stride + channel);
-    if (f.mask_scale != nullptr) x = _mm512_mul_ps(x, _mm512_loadu_ps(f.mask_scale + channel));
-    if (f.mask_shift != nullptr) x = _mm512_add_ps(x, _mm512_loadu_ps(f.mask_shift + channel));
-    v = _mm512_maskz_mov_ps(_mm512_cmp_ps_mask(x, _mm512_setzero_ps(), _CMP_GT_OQ), v);
+  constexpr bool kMask = Variant & 1, kResidual = Variant & 2, kGate = Variant & 4, kStream = Variant & 8;
+  v = _mm512_add_ps(v, _mm512_loadu_ps(f.shift + channel));
+  if constexpr (kMask) {
+    const __m512 x = _mm512_maskz_loadu_ps(mask, f.mask_x + pixel * f.mask_stride + channel);
+    const __m512 before =
+        _mm512_fmadd_ps(x, _mm512_loadu_ps(f.mask_scale + channel), _mm512_loadu_ps(f.mask_shift + channel));
+    v = _mm512_maskz_mov_ps(_mm512_cmp_ps_mask(before, _mm512_setzero_ps(), _CMP_GT_OQ), v);
   }
-  if (f.residual != nullptr) {
+  if constexpr (kResidual) {
     v = _mm512_add_ps(v, _mm512_maskz_loadu_ps(mask, f.residual + pixel * f.residual_stride + channel));
   }
-  if (f.relu) v = _mm512_max_ps(_mm512_setzero_ps(), v);  // this order keeps NaN
-  if (f.gate != nullptr) {
+  v = _mm512_max_ps(_mm512_set1_ps(f.floor), v);  // in this order NaN stays NaN
+  if constexpr (kGate) {
     v = _mm512_mul_ps(v, _mm512_maskz_loadu_ps(mask, f.gate + f.gate_row[sample] * f.channels + channel));
   }
   float* y = f.y + pixel * f.y_stride + channel;
-  if (f.stream && mask == 0xffff) {
+  if (kStream && mask == 0xffff) {
     _mm512_stream_ps(y, v);
   } else {
     _mm512_mask_storeu_ps(y, mask, v);
   }
+}
+
+// One entry per variant: Make::of<0>() ... Make::of<15>().
+template <class Make>
+auto finish_variant(int variant) {
+  using Function = decltype(Make::template of<0>());
+  static constexpr Function kTable[16] = {
+      Make::template of<0>(),  Make::template of<1>(),  Make::template of<2>(),  Make::template of<3>(),
+      Make::template of<4>(),  Make::template of<5>(),  Make::template of<6>(),  Make::template of<7>(),
+      Make::template of<8>(),  Make::template of<9>(),  Make::template of<10>(), Make::template of<11>(),
+      Make::template of<12>(), Make::template of<13>(), Make::template of<14>(), Make::template of<15>()};
+  return kTable[variant];
 }
 
 // Called once the last vector of a block is stored: other threads must see streamed lines after the next barrier.
