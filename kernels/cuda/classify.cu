@@ -1,0 +1,77 @@
+// Which samples the original network classifies correctly: predicted = first maximum of the logits,
+//   tap_weight[n] = correct[n] / correct_count[g] (0 where the count is 0)
+//   apply[g] = needs_correct ? correct_count[g] > 0 : valid[g] > 0
+// Samples from valid[g] on are predicted, but count as wrong.
+//
+// A block per group, a warp per sample. Reads N * K floats.
+#include "engine/op_checks.h"
+#include "kernels/cuda/arguments.h"
+#include "kernels/cuda/ops.h"
+
+namespace nad::cuda {
+
+namespace {
+
+constexpr int warps = 8;
+
+// The place of the first maximum of K logits from `first` on, in every lane of the warp.
+__device__ inline int first_maximum(const Global<const float>& logits, int64_t first, int classes) {
+  int best = 0x7fffffff;
+  float top = 0;
+  for (int k = lane_index(); k < classes; k += warp_size) {
+    const float value = logits[first + k];
+    if (best == 0x7fffffff || value > top) top = value, best = k;
+  }
+  for (int step = warp_size / 2; step > 0; step /= 2) {
+    const float other_top = __shfl_xor_sync(full_warp, top, step);
+    const int other = __shfl_xor_sync(full_warp, best, step);
+    const bool none = best == 0x7fffffff, better = other_top > top || (other_top == top && other < best);
+    if (other != 0x7fffffff && (none || better)) top = other_top, best = other;
+  }
+  return best;
+}
+
+// grid: groups. tap_weight holds 0 or 1 per sample until the group's count is known.
+__global__ void __launch_bounds__(warps * warp_size)
+    classify_kernel(Global<const float> logits, int64_t stride, int classes, int64_t batch, Global<const int32_t> labels,
+                    Global<const int32_t> valid, bool needs_correct, Global<int32_t> predicted,
+                    Global<float> tap_weight, Global<int32_t> correct_count, Global<int32_t> apply) {
+  NAD_SHARED(int, count, 1);
+  if (threadIdx.x == 0) count[0] = 0;
+  __syncthreads();
+  const int64_t g = blockIdx.x;
+  const int32_t counted = valid[g];
+  for (int64_t b = warp_index(); b < batch; b += warps) {
+    const int64_t n = g * batch + b;
+    const int best = first_maximum(logits, n * stride, classes);
+    if (lane_index() != 0) continue;
+    const int32_t label = labels[n];
+    const bool correct = b < counted && best == label;
+    predicted[n] = best;
+    tap_weight[n] = correct ? 1.0f : 0.0f;
+    if (correct) atomic_add(count, 0, 1);  // whole numbers: any order gives the same sum
+  }
+  __syncthreads();
+  const int correct = count[0];
+  for (int64_t b = threadIdx.x; b < batch && correct > 0; b += warps * warp_size) {
+    tap_weight[g * batch + b] /= static_cast<float>(correct);
+  }
+  if (threadIdx.x != 0) return;
+  correct_count[g] = correct;
+  apply[g] = needs_correct ? correct > 0 : counted > 0;
+}
+
+}  // namespace
+
+Kernel plan_classify(Planner&, const ClassifyArgs& args) {
+  check_args(args);
+  return [args](Context& context) {
+    const int64_t samples = args.logits.shape.n, groups = args.groups.count;
+    launch(classify_kernel, groups, warps * warp_size, 0, stream_of(context), global(args.logits), args.logits.stride,
+           static_cast<int>(args.logits.shape.c), args.groups.batch, global(args.labels, samples),
+           global(args.groups.valid, groups), args.needs_correct, global(args.predicted, samples),
+           global(args.tap_weight, samples), global(args.correct_count, groups), global(args.apply, groups));
+  };
+}
+
+}  // namespace nad::cuda
