@@ -68,7 +68,7 @@ std::vector<ClassTask> select_classes(const std::string& text, const ClassMatch&
   for (const int64_t index : indices) {
     if (!seen.insert(index).second) continue;
     const auto i = static_cast<size_t>(index);
-    tasks.push_back({index, known[i], names.empty() ? known[i] : names[i], match.source_class[i]});
+    tasks.push_back({index, known[i], names.empty() ? known[i] : names[i], match.source_class[i], 0, 0});
   }
   return tasks;
 }

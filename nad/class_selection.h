@@ -10,9 +10,10 @@
 namespace nad {
 
 struct ClassTask {
-  int64_t index = 0;     // in the network's outputs
-  std::string id, name;  // of the weights file; where it has none: the source's name
-  std::string source;    // the image source's name for it; empty = it has no images of this class
+  int64_t index = 0;                         // in the network's outputs
+  std::string id, name;                      // of the weights file; where it has none: the source's name
+  std::string source;                        // the image source's name for it; empty = it has no images of this class
+  int64_t train_images = 0, val_images = 0;  // that the source lists; broken ones are found later
 };
 
 // text: comma-separated indices, ranges of indices ("0-9", both ends included) and class ids, or "all": every class

@@ -111,6 +111,12 @@ std::vector<EncodedImage> FolderSource::load(const std::string& split, const std
   return images;
 }
 
+int64_t FolderSource::count(const std::string& split, const std::string& class_id) const {
+  const fs::path folder = fs::path(folder_) / split / class_id;
+  std::error_code ignored;
+  return fs::exists(folder, ignored) ? static_cast<int64_t>(list(folder, is_image_file).size()) : 0;
+}
+
 std::string FolderSource::where(const std::string& split, const std::string& class_id) const {
   return (fs::path(folder_) / split / class_id).string();
 }
@@ -134,6 +140,10 @@ std::vector<EncodedImage> PackedSource::load(const std::string& split, const std
   std::vector<EncodedImage> images = file_.images(split, class_id);
   for (EncodedImage& image : images) image.name = where(split, class_id) + "/" + image.name;
   return images;
+}
+
+int64_t PackedSource::count(const std::string& split, const std::string& class_id) const {
+  return file_.image_count(split, class_id);
 }
 
 std::string PackedSource::where(const std::string& split, const std::string& class_id) const {

@@ -23,6 +23,8 @@ class ImageSource {
   virtual std::vector<std::string> classes(const std::string& split) const = 0;
   // The images of a class, sorted by name; none where the class is absent or empty.
   virtual std::vector<EncodedImage> load(const std::string& split, const std::string& class_id) const = 0;
+  // How many load() would return, without reading them: some may turn out to be broken.
+  virtual int64_t count(const std::string& split, const std::string& class_id) const = 0;
   // For messages: where the images of a class lie.
   virtual std::string where(const std::string& split, const std::string& class_id) const = 0;
 };
@@ -37,6 +39,7 @@ class FolderSource : public ImageSource {
   bool has_split(const std::string& split) const override;
   std::vector<std::string> classes(const std::string& split) const override;
   std::vector<EncodedImage> load(const std::string& split, const std::string& class_id) const override;
+  int64_t count(const std::string& split, const std::string& class_id) const override;
   std::string where(const std::string& split, const std::string& class_id) const override;
 
  private:
@@ -51,6 +54,7 @@ class PackedSource : public ImageSource {
   bool has_split(const std::string& split) const override;
   std::vector<std::string> classes(const std::string& split) const override;
   std::vector<EncodedImage> load(const std::string& split, const std::string& class_id) const override;
+  int64_t count(const std::string& split, const std::string& class_id) const override;
   std::string where(const std::string& split, const std::string& class_id) const override;
 
  private:

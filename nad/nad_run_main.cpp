@@ -47,16 +47,18 @@ int run(const RunOptions& options, const std::string& command, Progress& progres
   RunSetup setup = prepare_run(options, command);
   say_banner(setup, progress);
 
-  const std::unique_ptr<Learner> learner = plan_learner(setup);
-  say_memory(setup, *learner, progress);
-  if (options.dry_run) return 0;
-  Run work(setup, *learner, progress);
-  if (options.profile) {
-    write_profile(work.profile(kProfiledSteps), std::cout);
-    flush_results();
-    return 0;
+  if (!learning || !all_finished(setup)) {
+    const std::unique_ptr<Learner> learner = plan_learner(setup);
+    say_memory(setup, *learner, progress);
+    if (options.dry_run) return 0;
+    Run work(setup, *learner, progress);
+    if (options.profile) {
+      write_profile(work.profile(kProfiledSteps), std::cout);
+      flush_results();
+      return 0;
+    }
+    work.learn();
   }
-  work.learn();
   options.json ? write_json(setup, std::cout) : write_table(setup, std::cout);
   flush_results();
   const Failures failed = failures(setup);

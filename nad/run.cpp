@@ -131,10 +131,8 @@ std::unique_ptr<Run::Work> Run::start(const ClassTask& task, size_t slot) {
   result.train_images = count;
   result.broken_images = work->images.broken;
   const RunOptions& o = setup_.options;
-  result.steps = o.steps > 0 ? o.steps : o.epochs * steps_per_epoch(count, o.batch);
+  result.steps = steps_of(count);
   work->seconds_before = result.seconds;
-  known_steps_ += result.steps;
-  known_classes_++;
 
   LoaderOptions loader;
   loader.batch = static_cast<int>(o.batch);
@@ -298,9 +296,15 @@ double Run::class_steps_left() const {
   for (const auto& work : slots_) {
     if (work) left += static_cast<double>(work->result.steps - work->result.taken());
   }
-  if (known_classes_ == 0) return left;
-  return left +
-         static_cast<double>(queue_.size()) * static_cast<double>(known_steps_) / static_cast<double>(known_classes_);
+  for (const ClassTask& task : queue_) {
+    if (task.train_images > 0) left += static_cast<double>(steps_of(task.train_images));
+  }
+  return left;
+}
+
+int64_t Run::steps_of(int64_t images) const {
+  const RunOptions& o = setup_.options;
+  return o.steps > 0 ? o.steps : o.epochs * steps_per_epoch(images, o.batch);
 }
 
 // Preparing images is light beside a step: half of the threads, shared by the slots, are plenty.
@@ -331,6 +335,13 @@ std::vector<Learner::Timing> Run::profile(int repeats) {
     medians[k].seconds = seconds[seconds.size() / 2];
   }
   return medians;
+}
+
+bool all_finished(const RunSetup& setup) {
+  return std::all_of(setup.classes.begin(), setup.classes.end(), [&](const ClassTask& task) {
+    const auto found = setup.results.classes.find(task.index);
+    return found != setup.results.classes.end() && found->second.finished;
+  });
 }
 
 Failures failures(const RunSetup& setup) {

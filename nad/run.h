@@ -49,6 +49,7 @@ class Run {
   void save();
   void checkpoint_if_due();
   void stop_if_asked() const;
+  int64_t steps_of(int64_t images) const;
   double class_steps_left() const;
   int workers() const;
 
@@ -59,8 +60,9 @@ class Run {
   std::vector<std::unique_ptr<Work>> slots_;
   Clock::time_point last_save_;
   bool unsaved_failure_ = false;
-  int64_t known_steps_ = 0, known_classes_ = 0;  // of the classes started so far, to estimate the others'
 };
+
+bool all_finished(const RunSetup& setup);  // nothing is left to learn
 
 // How many of the classes of this run failed, and 0, 3 (no images, ...) or 5 (a loss that is not finite).
 struct Failures {

@@ -138,8 +138,14 @@ void say_banner(const RunSetup& s, Progress& progress) {
   line("network", r.arch + ", " + std::to_string(r.num_classes) + " classes, input " + std::to_string(r.input_size) +
                       "x" + std::to_string(r.input_size));
   line("gates", std::to_string(s.gates.size()) + " with " + std::to_string(channels) + " channels");
+  int64_t train = 0, val = 0;
+  for (const ClassTask& task : s.classes) {
+    train += task.train_images;
+    val += task.val_images;
+  }
   line("images", s.source_name + ": train " + std::to_string(s.train_classes) + " classes, val " +
-                     std::to_string(s.val_classes) + " classes");
+                     std::to_string(s.val_classes) + " classes; " + std::to_string(train) + " and " +
+                     std::to_string(val) + " images of the chosen ones");
   line("classes", std::to_string(s.classes.size()) + " of " + std::to_string(r.num_classes) + ", " +
                       std::to_string(r.classes_per_step) + " per step" +
                       (s.options.classes_per_step == 0 ? " (auto)" : ""));

@@ -84,6 +84,11 @@ void open_images(RunSetup& s) {
   }
   s.classes = select_classes(o.classes, match, s.weights->class_ids(), s.weights->class_names());
   if (s.classes.empty()) throw Error(ErrorKind::data, "no class has images", "see --data and --classes");
+  for (ClassTask& task : s.classes) {
+    if (task.source.empty()) continue;
+    task.train_images = s.source->count("train", task.source);
+    if (s.val_classes > 0) task.val_images = s.source->count("val", task.source);
+  }
 }
 
 std::unique_ptr<Context> take_device(const RunOptions& o) {

@@ -255,7 +255,7 @@ class PlainOptions(Case):
         out = self.dir / "dry.h5"
         result = self.learn(out, "--dry-run")
         for fragment in ("beta 0.02 (default)", "4 with 60 channels", "largest batch", "seed", "threads",
-                         "train 10 classes, val 10 classes", "20 epochs per class, batch 4"):
+                         "train 10 classes, val 10 classes; 60 and 40 images", "20 epochs per class, batch 4"):
             self.assertIn(fragment, result.stderr)
         self.assertFalse(out.exists())
         self.assertEqual(result.stdout, "")

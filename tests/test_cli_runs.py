@@ -90,7 +90,7 @@ class Results(Case):
         self.learn(a, "--classes", "0,1", "--steps", 6)
         result = run("--weights", packed, "--out", b, "--batch", 4, "--classes", "0,1", "--steps", 6)
         self.assertEqual(result.returncode, 0, result.stderr)
-        self.assertIn("packed into the weights file", result.stderr)
+        self.assertIn("packed into the weights file: train 10 classes, val 10 classes; 8 and 8 images", result.stderr)
         self.assert_same(a, b, OTHER_SOURCE)
 
     def test_a_terminal_gets_one_line(self):

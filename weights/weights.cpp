@@ -249,6 +249,12 @@ std::vector<std::string> WeightsFile::image_classes(const std::string& split) co
   return hdf5::children(group.get(), state_->where);
 }
 
+int64_t WeightsFile::image_count(const std::string& split, const std::string& class_id) const {
+  const hdf5::QuietErrors quiet;
+  const Handle group = class_id.empty() ? Handle() : state_->image_group(split, class_id);
+  return group ? static_cast<int64_t>(hdf5::children(group.get(), state_->where).size()) : 0;
+}
+
 std::vector<EncodedImage> WeightsFile::images(const std::string& split, const std::string& class_id) const {
   const hdf5::QuietErrors quiet;
   const Handle group = class_id.empty() ? Handle() : state_->image_group(split, class_id);

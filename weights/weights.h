@@ -54,6 +54,7 @@ class WeightsFile {
   bool has_images() const;
   std::vector<std::string> image_classes(const std::string& split) const;
   std::vector<EncodedImage> images(const std::string& split, const std::string& class_id) const;
+  int64_t image_count(const std::string& split, const std::string& class_id) const;  // without reading them
 
  private:
   struct State;
