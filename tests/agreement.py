@@ -1,0 +1,122 @@
+#!/usr/bin/env python3
+"""Agreement with the PyTorch peer at full size, through nad_replay: one table row per network, head and objective.
+
+    agreement.py --replay build/nad_replay [--peer DIR] [--arch vgg16,resnet50,densenet121,darts] [--classes 1000,365]
+                 [--objective released,paper,variational] [--steps 10] [--batch 2] [--double]
+
+Random networks of full width (the peer's calibrated recipe) at 224x224, eight images, batches drawn with a seed. Checks
+and prints: logits of the original and of the binary sub-architecture (relative distance, at most 1e-4), gate gradients of
+the first step (1e-3, the worst gate), the loss trajectory (1e-3), the share of binary gates that are equal at the end (at
+least 99.5 %). The peer runs in fp32, with --double in fp64. Exits with 1 where a bound is broken.
+The logits of sub-architectures are compared only where all binary gates agree: one flipped gate is another network.
+"""
+import argparse
+import os
+import subprocess
+import sys
+import tempfile
+
+import h5py
+import numpy as np
+import torch
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+BOUNDS = {"logits": 1e-4, "gradient": 1e-3, "losses": 1e-3, "equal": 0.995}
+
+
+def distance(a, b):
+    return float(np.linalg.norm(a.astype(np.float64) - b) / max(np.linalg.norm(b), 1e-30))
+
+
+def write_case(peer, path, arch, classes, steps, batch, seed):
+    """Six images of one label that the network gets right, two that it does not; some batches hold no right one."""
+    peer.build.__defaults__ = (classes,)
+    scale, shift = peer.image_affine()
+    recipe = peer.make_recipe(arch, seed, peer.u8_to_float(peer.synth_images(8, seed + 1), scale, shift))
+    net = peer.set_frozen(peer.load_weights(peer.build(arch), peer.weights_from_recipe(recipe)), True)
+    images = peer.synth_images(8, seed + 2)
+    with torch.no_grad():
+        labels = net(peer.u8_to_float(images, scale, shift))[0].argmax(1).numpy()
+    labels[6:] = (labels[6:] + 1) % classes
+    random = np.random.RandomState(seed + 3)
+    with h5py.File(path, "w") as f:
+        f.attrs.update(arch=arch, beta=peer.BETA[arch], lr=0.1, objective="released", num_classes=classes)
+        peer.recipe_to_h5(f, recipe)
+        data = f.create_dataset("images_u8", data=images)
+        data.attrs["scale"], data.attrs["shift"] = scale, shift
+        f["labels"] = labels.astype(np.int64)
+        batches = random.randint(0, 8, (steps, batch))
+        batches[0] = np.arange(batch)
+        batches[3 % steps] = 6
+        f["batches"] = batches
+        for i, channels in enumerate(net.gate_channels):
+            f["gates_init/%02d" % i] = random.randn(channels).astype(np.float32)
+            f["sigma_init/%02d" % i] = np.full(channels, -2, np.float32)
+            f["noise/%02d" % i] = random.randn(steps, batch, channels).astype(np.float32)
+
+
+def compare(ours, theirs):
+    gates = sorted(theirs["grad0"])
+    losses, expected = ours["losses"][()], theirs["losses"][()]
+    same_skips = (ours["skipped"][()] == theirs["skipped"][()]).all() and (ours["correct"][()] == theirs["correct"][()]).all()
+    kept = theirs["skipped"][()] == 0
+    equal = sum(int((ours["hard/" + g][()] == theirs["hard/" + g][()]).sum()) for g in gates)
+    total = sum(len(theirs["hard/" + g]) for g in gates)
+    return {
+        "logits": distance(ours["logits_orig"][()], theirs["logits_orig"][()]),
+        "hard logits": distance(ours["logits_hard"][()], theirs["logits_hard"][()]) if equal == total else None,
+        "gradient": max(distance(ours["grad0/" + g][()], theirs["grad0/" + g][()]) for g in gates),
+        "losses": float(np.max(np.abs(losses[kept] - expected[kept]) / np.abs(expected[kept]))) if same_skips else np.inf,
+        "equal": equal / total, "differ": total - equal, "total": total,
+    }
+
+
+def holds(r):
+    hard = r["hard logits"]
+    return (r["logits"] <= BOUNDS["logits"] and (hard is None or hard <= BOUNDS["logits"]) and
+            r["gradient"] <= BOUNDS["gradient"] and r["losses"] <= BOUNDS["losses"] and r["equal"] >= BOUNDS["equal"])
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--replay", default=os.path.join(HERE, "../build/nad_replay"))
+    parser.add_argument("--peer", default=os.path.join(HERE, "../../shared/peer"), help="folder of nad_torch.py")
+    parser.add_argument("--arch", default="vgg16,resnet50,densenet121,darts")
+    parser.add_argument("--classes", default="1000,365")
+    parser.add_argument("--objective", default="released,paper,variational")
+    parser.add_argument("--steps", type=int, default=10)
+    parser.add_argument("--batch", type=int, default=2)
+    parser.add_argument("--double", action="store_true")
+    parser.add_argument("--seed", type=int, default=20211011)
+    parser.add_argument("--device", default="cpu")
+    parser.add_argument("--precision", default="fp32")
+    args = parser.parse_args()
+    sys.path.insert(0, args.peer)
+    import nad_torch as peer
+    torch.set_num_threads(2)
+
+    print("| network | classes | objective | steps | logits | hard logits | gate gradients | losses | binary gates that differ |")
+    print("|---|---|---|---|---|---|---|---|---|")
+    broken = 0
+    for arch in args.arch.split(","):
+        for classes in map(int, args.classes.split(",")):
+            with tempfile.TemporaryDirectory() as folder:
+                case, result = os.path.join(folder, "case.h5"), os.path.join(folder, "result.h5")
+                write_case(peer, case, arch, classes, args.steps, args.batch, args.seed)
+                for objective in args.objective.split(","):
+                    peer.run_h5(case, dtype=torch.float64 if args.double else torch.float32, objective=objective, tag="peer")
+                    subprocess.run([args.replay, case, "--out", result, "--objective", objective, "--device", args.device,
+                                    "--precision", args.precision], check=True, stderr=subprocess.DEVNULL)
+                    with h5py.File(result, "r") as ours, h5py.File(case, "r") as theirs:
+                        r = compare(ours, theirs["results/peer"])
+                    fine = holds(r)
+                    broken += not fine
+                    print("| %s | %d | %s | %d | %.1e | %s | %.1e | %.1e | %d of %d%s |" % (
+                        arch, classes, objective, args.steps, r["logits"],
+                        "-" if r["hard logits"] is None else "%.1e" % r["hard logits"], r["gradient"], r["losses"],
+                        r["differ"], r["total"], "" if fine else " **outside the bounds**"), flush=True)
+    sys.exit(1 if broken else 0)
+
+
+if __name__ == "__main__":
+    main()
