@@ -1,0 +1,23 @@
+// The CUDA backend's ways to convolve. Each returns an empty Kernel where it does not cover the case; conv2d.cu chooses,
+// by a fixed rule over shapes: two runs give the same bytes. No way's sums depend on N, on the position in the batch or
+// on the tile that an element falls into.
+#pragma once
+
+#include "kernels/cuda/convolution.h"
+
+namespace nad::cuda {
+
+enum class ConvAlgorithm : uint8_t {
+  simple,     // any case, one thread per element, fp32
+  gemm,       // groups = 1: implicit GEMM, products in the planner's precision
+  depthwise,  // groups = channels: vectors along channels, fp32
+};
+
+// Tiles of conv2d_gemm, target pixels x target channels per block. `automatic` takes the best one by shape.
+enum class GemmTile : uint8_t { automatic, m128n128, m128n64, m64n64, m128n32 };
+
+Kernel conv2d_simple(Planner& planner, const Convolution& convolution);
+Kernel conv2d_gemm(Planner& planner, const Convolution& convolution, GemmTile tile = GemmTile::automatic);
+Kernel conv2d_depthwise(Planner& planner, const Convolution& convolution);
+
+}  // namespace nad::cuda

@@ -1,0 +1,42 @@
+// The implicit GEMM's parts: what planning (conv2d_gemm.cpp) hands to the kernels, which conv2d_gemm_{fp32,tf32,bf16}.cu
+// instantiate from one template (conv2d_gemm_kernel.h), a file per precision.
+#pragma once
+
+#include <functional>
+
+#include "kernels/cuda/conv2d.h"
+
+namespace nad::cuda {
+
+// How a source reaches shared memory.
+enum class Loads : uint8_t {
+  copies,   // cp.async; no prologue, no conversion, whole chunks
+  vectors,  // through registers, whole chunks
+  scalars,  // through registers, element by element: any channel count and alignment
+};
+
+struct GemmArgs {
+  Source source;
+  Finish finish;
+  Gather gathers[max_gathers];  // blockIdx.z
+  int column_tiles = 0;
+  int padded_channels = 0;      // target channels, rounded up to whole tiles
+};
+
+struct GemmProblem {
+  GemmArgs args;
+  int gathers = 1;
+  int positions = 0;             // of the largest gather
+  const void* weight = nullptr;  // device memory: float, or bf16 with --precision bf16
+  int64_t weight_count = 0;      // elements
+  int padded_channels() const { return args.padded_channels; }
+};
+
+using GemmRun = std::function<void(cudaStream_t)>;
+
+// Empty where this precision has no such kernel. Loads::scalars has m128n64 only.
+GemmRun gemm_fp32(GemmTile tile, Loads loads, const GemmProblem& problem);  // m128n64, m64n64, m128n32
+GemmRun gemm_tf32(GemmTile tile, Loads loads, const GemmProblem& problem);
+GemmRun gemm_bf16(GemmTile tile, Loads loads, const GemmProblem& problem);  // no Loads::copies: the source is fp32
+
+}  // namespace nad::cuda
