@@ -225,7 +225,7 @@ void gemm_conv_block(const GemmConv& conv, int64_t begin, int64_t end, int64_t f
         // Sums of one slice are consumed at once: one tile's memory serves all of them.
         t.c = slices == 1 ? s.sums : s.sums + panel * kPanel * conv.block_rows + m0 * width;
         t.prefetch = next + i * t.k * 16;
-        ahead.fetch(part++, slices * (last - first) * tiles);
+        ahead.assign(t, part++, slices * (last - first) * tiles);
         if (slice + 1 == slices) {
           for (int64_t m = m0; m < m1; ++m) prefetch_finish(conv.finish, s.position[m].pixel, panel * kPanel, width);
         }

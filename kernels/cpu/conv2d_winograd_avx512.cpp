@@ -182,7 +182,7 @@ void winograd_products(const WinogradConv& conv, int64_t first, int64_t tiles, i
         t.a = a + m0 * stride + slice * shape.block;
         t.c = c + m0 * t.c_stride;
         t.prefetch = ahead + i * t.k * 16;
-        next_input.fetch((unit * shape.blocks() + slice) * row_tiles + i, parts);
+        next_input.assign(t, (unit * shape.blocks() + slice) * row_tiles + i, parts);
         gemm_tile_fp32(m1 - m0, width)(t, slice > 0);
       }
     }

@@ -67,22 +67,26 @@ inline void prefetch_finish(const Finish& f, int64_t pixel, int64_t channel, int
   }
 }
 
-// Rows of memory that the next block will read, fetched into L2 in equal parts while this block computes.
+// Rows of memory that the next block will read: fetched into L2 while this block computes, a few lines in each
+// register tile, so that the tile's own loads never wait behind them.
 struct Ahead {
   const char* base = nullptr;
   int64_t stride = 0;         // bytes from row to row
   int64_t lines_per_row = 0;  // of 64 bytes
   int64_t rows = 0;
 
-  void fetch(int64_t part, int64_t parts) const {
-    const int64_t lines = rows * lines_per_row, begin = lines * part / parts, end = lines * (part + 1) / parts;
-    if (begin >= end) return;
-    int64_t column = begin % lines_per_row;
-    const char* row = base + begin / lines_per_row * stride;
-    for (int64_t i = begin; i < end; ++i) {
-      prefetch_l2(row + column * 64);
-      if (++column == lines_per_row) column = 0, row += stride;
+  // Register tile number `part` of `parts`. With gaps between the rows a tile walks down one column of lines.
+  void assign(GemmTile& tile, int64_t part, int64_t parts) const {
+    const int64_t per_column = lines_per_row > 0 ? parts / lines_per_row : 0;
+    if (per_column == 0 || part / per_column >= lines_per_row) {
+      tile.ahead = tile.ahead_last = static_cast<const char*>(tile.b);
+      tile.ahead_step = 0;
+      return;
     }
+    const int64_t column = part / per_column, piece = part % per_column;
+    tile.ahead = base + column * 64 + rows * piece / per_column * stride;
+    tile.ahead_last = base + column * 64 + (rows * (piece + 1) / per_column - 1) * stride;
+    tile.ahead_step = stride;
   }
 };
 
@@ -92,8 +96,9 @@ inline Ahead pixels_ahead(const Source& s, int64_t samples, int64_t first, int64
   first = first < 0 ? 0 : first;
   last = last < pixels ? last : pixels;
   if (first >= last) return {};
-  return {reinterpret_cast<const char*>(s.x + first * s.stride), s.stride * 4, (s.channels * 4 + 63) / 64,
-          last - first};
+  const char* base = reinterpret_cast<const char*>(s.x + first * s.stride);
+  if (s.stride - s.channels < 16) return {base, 64, 1, (last - first) * s.stride / 16};
+  return {base, s.stride * 4, (s.channels * 4 + 63) / 64, last - first};
 }
 
 }  // namespace

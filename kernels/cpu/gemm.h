@@ -17,7 +17,10 @@ struct GemmTile {
   int64_t k;             // products per element: floats, or pairs of bf16
   float* c;              // [rows][c_stride]
   int64_t c_stride;      // floats from row to row
-  const void* prefetch;  // k / 4 cache lines from here are fetched into L2 meanwhile
+  const void* prefetch;  // k / 4 cache lines from here, the next weights, are fetched into L2 meanwhile
+  const char* ahead;     // and at most k / 2 lines of the next input: one every ahead_step bytes, up to ahead_last
+  int64_t ahead_step;
+  const char* ahead_last;
 };
 using GemmTileFunction = void (*)(const GemmTile&, bool accumulate);
 

@@ -50,7 +50,13 @@ void gemm_tile(const GemmTile& t, bool accumulate) {
   }
   RowPointers<R> a(t.a, t.a_stride);
   const char* b = static_cast<const char*>(t.b);
-  const char* ahead = static_cast<const char*>(t.prefetch);
+  const char* weights_ahead = static_cast<const char*>(t.prefetch);
+  const char* input_ahead = t.ahead;
+  const auto fetch_input = [&]() __attribute__((always_inline)) {
+    _mm_prefetch(input_ahead, _MM_HINT_T1);
+    input_ahead += t.ahead_step;
+    input_ahead = input_ahead < t.ahead_last ? input_ahead : t.ahead_last;
+  };
 
   const auto step = [&](int u) __attribute__((always_inline)) {
     __m512 bv[V];
@@ -65,11 +71,13 @@ void gemm_tile(const GemmTile& t, bool accumulate) {
   };
   int64_t k = t.k;
   for (; k >= 4; k -= 4) {
-    _mm_prefetch(ahead, _MM_HINT_T1);
-    ahead += 64;
+    _mm_prefetch(weights_ahead, _MM_HINT_T1);
+    weights_ahead += 64;
     step(0);
+    fetch_input();
     step(1);
     step(2);
+    fetch_input();
     step(3);
     a.advance(16);
     b += 4 * V * 64;
