@@ -31,7 +31,7 @@ struct Finish {
   bool stream = false;  // y is larger than the caches: its lines go to memory without being read first
 
   // Selects one of the compiled variants.
-  int variant() const {
+  [[gnu::always_inline]] int variant() const {
     return (mask_x != nullptr ? 1 : 0) + (residual != nullptr ? 2 : 0) + (gate != nullptr ? 4 : 0) + (stream ? 8 : 0);
   }
 };
@@ -45,7 +45,7 @@ struct Source {
   const float* scale = nullptr;
   const float* shift = nullptr;
   float floor = 0;  // 0 or -infinity
-  bool prologue() const { return scale != nullptr; }
+  [[gnu::always_inline]] bool prologue() const { return scale != nullptr; }
 };
 
 // Taps that lie side by side in memory: `count` input pixels from (dh, dw), as `count * channels` rows of B.
@@ -69,7 +69,7 @@ struct GemmConv {
   Finish finish;
   bool direct = false;  // row m of A is pixel m of x: nothing to pack
   int64_t block_rows = 0;
-  int64_t rows() const { return samples * grid_h * grid_w; }
+  [[gnu::always_inline]] int64_t rows() const { return samples * grid_h * grid_w; }
 };
 
 // Rows [begin, end) x panels [first, last) of one convolution. end - begin <= block_rows; scratch:
@@ -90,14 +90,14 @@ struct WinogradConv {
   Finish finish;
   int64_t block_tiles = 0;   // tiles transformed together
   int64_t block_panels = 0;  // panels of products kept at a time
-  int64_t tiles() const { return samples * tiles_h * tiles_w; }
+  [[gnu::always_inline]] int64_t tiles() const { return samples * tiles_h * tiles_w; }
   // Distances in floats; the odd cache line keeps 36 streams from falling into the same cache set.
-  int64_t input_stride() const { return (shape.k + 15) / 16 * 16; }
-  int64_t input_plane() const { return block_tiles * input_stride() + 16; }
-  int64_t product_stride() const { return block_panels * kPanel; }
-  int64_t product_plane() const { return block_tiles * product_stride() + 16; }
-  int64_t input_floats() const { return kWinogradPositions * input_plane(); }
-  int64_t product_floats() const { return kWinogradPositions * product_plane(); }
+  [[gnu::always_inline]] int64_t input_stride() const { return (shape.k + 15) / 16 * 16; }
+  [[gnu::always_inline]] int64_t input_plane() const { return block_tiles * input_stride() + 16; }
+  [[gnu::always_inline]] int64_t product_stride() const { return block_panels * kPanel; }
+  [[gnu::always_inline]] int64_t product_plane() const { return block_tiles * product_stride() + 16; }
+  [[gnu::always_inline]] int64_t input_floats() const { return kWinogradPositions * input_plane(); }
+  [[gnu::always_inline]] int64_t product_floats() const { return kWinogradPositions * product_plane(); }
 };
 // transformed[36][tile][channel] of tiles first + [begin, end), first = the block's first tile.
 void winograd_input(const WinogradConv& conv, int64_t first, int64_t begin, int64_t end, float* transformed);

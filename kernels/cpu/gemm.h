@@ -1,5 +1,6 @@
 // The register tile of the hand-written convolutions and the layout of its right-hand side (packed weights).
-// Plain data only: the files compiled for AVX-512 share nothing inline with the rest of the program.
+// Plain data only, and member functions are always inlined: a linker that merged a copy compiled for AVX-512 with the
+// other copies would break the program on processors without it.
 #pragma once
 
 #include <cstdint>
@@ -36,21 +37,21 @@ struct PackedShape {
   int64_t block = 0;    // values of k in a block (the last may be shorter); even
   bool bf16 = false;
 
-  int64_t blocks() const { return k == 0 ? 0 : (k + block - 1) / block; }
-  int64_t block_length(int64_t i) const { return i + 1 < blocks() ? block : k - i * block; }
-  int64_t steps(int64_t i) const { return bf16 ? (block_length(i) + 1) / 2 : block_length(i); }
-  int64_t padded_columns() const { return (columns + 15) / 16 * 16; }
-  int64_t panels() const { return (columns + kPanel - 1) / kPanel; }
-  int64_t width(int64_t panel) const {
+  [[gnu::always_inline]] int64_t blocks() const { return k == 0 ? 0 : (k + block - 1) / block; }
+  [[gnu::always_inline]] int64_t block_length(int64_t i) const { return i + 1 < blocks() ? block : k - i * block; }
+  [[gnu::always_inline]] int64_t steps(int64_t i) const { return bf16 ? (block_length(i) + 1) / 2 : block_length(i); }
+  [[gnu::always_inline]] int64_t padded_columns() const { return (columns + 15) / 16 * 16; }
+  [[gnu::always_inline]] int64_t panels() const { return (columns + kPanel - 1) / kPanel; }
+  [[gnu::always_inline]] int64_t width(int64_t panel) const {
     const int64_t rest = padded_columns() - panel * kPanel;
     return rest < kPanel ? rest : kPanel;
   }
   // Where a panel of a block begins, in bytes.
-  int64_t offset(int64_t i, int64_t panel) const {
+  [[gnu::always_inline]] int64_t offset(int64_t i, int64_t panel) const {
     const int64_t block_steps = bf16 ? block / 2 : block;
     return (i * block_steps * padded_columns() + steps(i) * panel * kPanel) * 4;
   }
-  int64_t bytes() const { return ((bf16 ? (k + 1) / 2 : k) * padded_columns() + 64) * 4; }
+  [[gnu::always_inline]] int64_t bytes() const { return ((bf16 ? (k + 1) / 2 : k) * padded_columns() + 64) * 4; }
 };
 
 bool has_avx512();       // F, BW, DQ, VL of this processor (and of this build)
