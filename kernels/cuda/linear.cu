@@ -282,7 +282,7 @@ Kernel plan_gemm(Planner& planner, const Shape2& s, const float* a, const HostTe
   view.slice = ceil_div(ceil_div(s.k, splits), tile_k) * tile_k;
   const auto slices = static_cast<int>(ceil_div(s.k, view.slice));
   const Grid grid(ceil_div(s.n, tile_n), ceil_div(s.m, tile_m), slices);
-  return [=](Context& context) {
+  return [=, kept = packed](Context& context) {  // the weights live as long as the kernel
     GemmView<Weight> v = view;
     v.partial = Global<float>(reinterpret_cast<float*>(context.scratch()), partials);
     launch(kernel, grid, threads, 0, stream_of(context), v);

@@ -158,6 +158,7 @@ cudaError_t cudaFuncSetAttribute(const void* kernel, cudaFuncAttribute attribute
 cudaError_t cudaFuncGetAttributes(cudaFuncAttributes* attributes, const void* kernel) {
   return guarded([&] {
     require_device();
+    if (device().settings.capability < device().settings.built_for) refuse(cudaErrorNoKernelImageForDevice);
     const auto limit = device().shared_limits.find(kernel);
     const int dynamic = limit == device().shared_limits.end() ? static_cast<int>(host_cuda::static_shared_capacity) : limit->second;
     *attributes = {0, 0, 1024, 32, dynamic};
