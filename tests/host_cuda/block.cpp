@@ -54,6 +54,7 @@ void Block::start(const Launch& launch, uint3 index, const Settings& settings) {
     lane.open_group.clear();
     fibers_[i]->start(run_lane, &lane);
   }
+  warps_.assign((threads_ + 31) / 32, {});
   order_.resize(threads_);
   std::iota(order_.begin(), order_.end(), 0u);
   if (order_kind_ == Order::descending) std::reverse(order_.begin(), order_.end());
@@ -90,6 +91,7 @@ void Block::run_lane(void* argument) {
     block.fail(&lane, {cudaErrorLaunchFailure, std::string("exception in a kernel: ") + error.what()});
   }
   lane.state = LaneState::returned;
+  block.warps_[lane.warp()].returned |= 1u << lane.in_warp();
   ++block.returned_;
 }
 
@@ -164,12 +166,17 @@ void Block::meet(Lane& lane, const char* operation, unsigned mask, void* argumen
   lane.mask = mask;
   lane.arguments = arguments;
   lane.state = LaneState::at_collective;
+  WarpLanes& warp_lanes = warps_[lane.warp()];
+  warp_lanes.waiting |= 1u << lane.in_warp();
+  if (mask & warp_lanes.returned) {
+    refuse("names lane " + std::to_string(std::countr_zero(mask & warp_lanes.returned)) + ", which has returned");
+  }
+  if (mask & ~warp_lanes.waiting) return Fiber::suspend();
   Warp warp{{}, mask};
   for (unsigned i = 0; i < lanes; ++i) {
     if (!(mask >> i & 1)) continue;
     const Lane& other = lanes_[first + i];
-    if (other.state == LaneState::returned) refuse("names lane " + std::to_string(i) + ", which has returned");
-    const bool here = other.state == LaneState::at_collective && other.mask == mask && other.operation == operation &&
+    const bool here = other.mask == mask && other.operation == operation &&
                       other.site.line() == site.line() && other.site.column() == site.column();
     if (!here) return Fiber::suspend();
     warp.arguments[i] = other.arguments;
@@ -178,6 +185,7 @@ void Block::meet(Lane& lane, const char* operation, unsigned mask, void* argumen
   for (unsigned i = 0; i < lanes; ++i) {
     if (mask >> i & 1) lanes_[first + i].state = LaneState::ready;
   }
+  warp_lanes.waiting &= ~mask;
   ++collectives_;
 }
 

@@ -42,6 +42,10 @@ class Block {
   Order order_kind_ = Order::ascending;
   uint64_t random_ = 1;
   std::vector<unsigned> order_;
+  struct WarpLanes {
+    unsigned waiting = 0, returned = 0;  // a bit per lane: at a warp-wide operation, done with the kernel
+  };
+  std::vector<WarpLanes> warps_;
   std::vector<Lane> lanes_;
   std::vector<std::unique_ptr<Fiber>> fibers_;
   SharedMemory shared_;

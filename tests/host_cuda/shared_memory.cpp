@@ -117,9 +117,19 @@ void* SharedMemory::access(const Lane& lane, const char* name, size_t offset, si
   const bool unchanged = value && std::memcmp(p, value, bytes) == 0;
   for (size_t i = offset / 2; i <= (offset + bytes - 1) / 2; ++i) {
     Cell& cell = cells_[i];
-    if (access != Access::write) check_read(lane, name, 2 * i, cell, atomic || bytes == 1);
+    if (access != Access::write) {
+      // By far the most frequent case first: written by this thread, or before the last barrier.
+      const bool fine = cell.kind != Kind::copying && clock_.in_this_block(cell.write_time) &&
+                        (cell.writer == lane.number || clock_.before_barrier(cell.write_time));
+      if (!fine) check_read(lane, name, 2 * i, cell, atomic || bytes == 1);
+    }
     if (access == Access::read) {
-      note_reader(lane, cell);
+      if (clock_.before_barrier(cell.read_time)) {
+        cell.reader = static_cast<uint16_t>(lane.number);
+        cell.read_time = clock_.now();
+      } else {
+        note_reader(lane, cell);
+      }
       continue;
     }
     const bool copying = clock_.in_this_block(cell.write_time) && cell.kind == Kind::copying;

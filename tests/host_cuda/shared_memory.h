@@ -19,6 +19,7 @@ class Clock {
   void warp_barrier(unsigned warp) { warps_[warp] = ++now_; }
   uint32_t now() const { return now_; }
   bool in_this_block(uint32_t time) const { return time >= block_; }
+  bool before_barrier(uint32_t time) const { return time < barrier_; }
   // Is an access of `other_warp` at `time` in order before what `warp` does now?
   bool ordered(uint32_t time, unsigned other_warp, unsigned warp) const {
     return time < barrier_ || (other_warp == warp && time < warps_[warp]);
