@@ -5,7 +5,7 @@ template <class L>
 static NAD_INLINE typename L::F load_input(L, const DepthwiseLoop& p, const float* x, int64_t c) {
   typename L::F v = L::load(x + c);
   if (p.prologue_scale) v = v * L::load(p.prologue_scale + c) + L::load(p.prologue_shift + c);
-  if (p.prologue_relu) v = relu<L>(v);
+  if (p.prologue_relu) v = L::relu(v);
   return v;
 }
 
@@ -14,6 +14,7 @@ template <class L>
 static NAD_INLINE void store_output(L lanes, const DepthwiseLoop& p, int64_t n, int64_t pixel, int64_t c,
                                     typename L::F v) {
   float* y = p.y + pixel * p.y_stride + c;
+  if (p.plain) return L::store(y, v);
   if (p.forward_x) {
     typename L::F z = L::load(p.forward_x + pixel * p.forward_stride + c);
     if (p.forward_scale) {
@@ -29,24 +30,43 @@ static NAD_INLINE void store_output(L lanes, const DepthwiseLoop& p, int64_t n, 
   L::store(y, v);
 }
 
-// kPixels outputs of a row, stride 1, KERNEL taps along it: a column of x is loaded once and serves all taps, whose
-// weights stay in registers. Columns outside the plane are 0, so they are skipped.
-template <int KERNEL, int DILATION, class L>
-static NAD_INLINE void depthwise_block(L lanes, const DepthwiseLoop& p, int64_t n, int64_t oh, int64_t ow,
-                                       int64_t c) {
-  typename L::F sums[kPixels] = {};
+// What a block of kPixels outputs of a row reads, the same for all channels.
+struct DepthwiseTaps {
+  int64_t rows = 0;                                                  // of the kernel that lie in the plane
+  const float* weight[kLargestKernel];                               // [KERNEL, C] of each
+  const float* pixel[kLargestKernel][kPixels + 2 * kLargestKernel];  // of each, column by column; zeros outside
+};
+
+template <int KERNEL, int DILATION>
+static NAD_INLINE void find_taps(const DepthwiseLoop& p, int64_t n, int64_t oh, int64_t ow, DepthwiseTaps& taps) {
+  taps.rows = 0;
   for (int64_t kh = 0; kh < p.kernel_h; ++kh) {
     const int64_t h = oh - p.pad_h + kh * p.dilation_h;
     if (h < 0 || h >= p.x_shape.h) continue;
     const float* row = p.x + (n * p.x_shape.h + h) * p.x_shape.w * p.x_stride;
-    typename L::F weights[KERNEL];
-#pragma GCC unroll 8
-    for (int kw = 0; kw < KERNEL; ++kw) weights[kw] = L::load(p.weight + (kh * KERNEL + kw) * p.y_shape.c + c);
-#pragma GCC unroll 32
+    const int64_t r = taps.rows++;
+    taps.weight[r] = p.weight + kh * KERNEL * p.y_shape.c;
     for (int column = 0; column < kPixels + (KERNEL - 1) * DILATION; ++column) {
       const int64_t w = ow - p.pad_w + column;
-      if (w < 0 || w >= p.x_shape.w) continue;
-      const typename L::F v = load_input(lanes, p, row + w * p.x_stride, c);
+      taps.pixel[r][column] = w >= 0 && w < p.x_shape.w ? row + w * p.x_stride : p.zeros;
+    }
+  }
+}
+
+// kPixels outputs of a row, stride 1, KERNEL taps along it: a column of x is loaded once and serves all taps, whose
+// weights stay in registers.
+template <int KERNEL, int DILATION, class L>
+static NAD_INLINE void depthwise_block(L lanes, const DepthwiseLoop& p, const DepthwiseTaps& taps, int64_t n,
+                                       int64_t oh, int64_t ow, int64_t c) {
+  typename L::F sums[kPixels] = {};
+  for (int64_t r = 0; r < taps.rows; ++r) {
+    typename L::F weights[KERNEL];
+#pragma GCC unroll 8
+    for (int kw = 0; kw < KERNEL; ++kw) weights[kw] = L::load(taps.weight[r] + kw * p.y_shape.c + c);
+#pragma GCC unroll 32
+    for (int column = 0; column < kPixels + (KERNEL - 1) * DILATION; ++column) {
+      typename L::F v = L::load(taps.pixel[r][column] + c);
+      if (p.prologue_relu) v = L::relu(v);
 #pragma GCC unroll 8
       for (int kw = 0; kw < KERNEL; ++kw) {
         const int i = column - kw * DILATION;
@@ -57,8 +77,8 @@ static NAD_INLINE void depthwise_block(L lanes, const DepthwiseLoop& p, int64_t 
   typename L::F results[kPixels];  // in memory: the loop below is long and need not be unrolled
 #pragma GCC unroll 8
   for (int i = 0; i < kPixels; ++i) results[i] = sums[i];
-  const int64_t pixel = (n * p.y_shape.h + oh) * p.y_shape.w + ow,
-                last = std::min<int64_t>(kPixels, p.y_shape.w - ow);
+  const int64_t pixel = (n * p.y_shape.h + oh) * p.y_shape.w + ow;
+  const int64_t last = std::min<int64_t>(kPixels, p.y_shape.w - ow);
 #pragma GCC unroll 1
   for (int64_t i = 0; i < last; ++i) store_output(lanes, p, n, pixel + i, c, results[i]);
 }
@@ -100,9 +120,12 @@ static NAD_INLINE void depthwise_gather(L lanes, const DepthwiseLoop& p, int64_t
 
 template <int KERNEL, int DILATION>
 static NAD_INLINE void depthwise_row(const DepthwiseLoop& p, int64_t n, int64_t oh) {
+  DepthwiseTaps taps;
   for (int64_t ow = 0; ow < p.y_shape.w; ow += kPixels) {
-    for_channels(p.y_shape.c, [&](auto lanes, int64_t c)
-                                  NAD_INLINE_LAMBDA { depthwise_block<KERNEL, DILATION>(lanes, p, n, oh, ow, c); });
+    find_taps<KERNEL, DILATION>(p, n, oh, ow, taps);
+    for_channels(p.y_shape.c, [&](auto lanes, int64_t c) NAD_INLINE_LAMBDA {
+      depthwise_block<KERNEL, DILATION>(lanes, p, taps, n, oh, ow, c);
+    });
   }
 }
 
@@ -121,8 +144,10 @@ static void depthwise_row_any(const DepthwiseLoop& p, int64_t n, int64_t oh) {
 // Rows [begin, end) of the N*OH output rows.
 static void depthwise_rows(const DepthwiseLoop& loop, int64_t begin, int64_t end) {
   const DepthwiseLoop p = loop;  // a copy that no store can change: its fields stay in registers
-  const bool unit_stride = p.stride_h == 1 && p.stride_w == 1 && !p.gather;
-  const int64_t form = unit_stride ? 10 * p.kernel_w + p.dilation_w : 0;
+  // Outside the plane an affine prologue would not give 0, so it takes the general way; no network has that.
+  const bool fast =
+      p.stride_h == 1 && p.stride_w == 1 && !p.gather && !p.prologue_scale && p.kernel_h <= kLargestKernel;
+  const int64_t form = fast ? 10 * p.kernel_w + p.dilation_w : 0;
   for (int64_t item = begin; item < end; ++item) {
     const int64_t n = item / p.y_shape.h, oh = item % p.y_shape.h;
     switch (form) {

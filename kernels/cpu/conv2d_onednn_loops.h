@@ -10,7 +10,7 @@ static void load_sample(const SampleLoad& p, int64_t sample, float* to, uint16_t
         using L = decltype(lanes);
         typename L::F v = L::load(from + c);
         if (p.scale) v = v * L::load(p.scale + c) + L::load(p.shift + c);
-        if (p.relu) v = relu<L>(v);
+        if (p.relu) v = L::relu(v);
         if (to_bf16) {
           L::store_bf16(to_bf16 + place + c, v);
         } else {

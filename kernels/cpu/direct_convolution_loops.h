@@ -31,7 +31,7 @@ static NAD_INLINE void direct_block(L, const DirectLoop& p, const float* in, flo
   for (int i = 0; i < kDirectPixels && w + i < p.out.w; ++i) {
     typename L::F v = sums[i];
     if (p.shift) v += L::load(p.shift + channel);
-    if (p.relu) v = relu<L>(v);
+    if (p.relu) v = L::relu(v);
     L::store(out + (h * p.out.w + w + i) * p.out.c + channel, v);
   }
 }

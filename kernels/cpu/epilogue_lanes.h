@@ -5,7 +5,7 @@ static NAD_INLINE typename L::F apply_epilogue(L, const EpilogueLoop& e, const f
                                                int64_t c, typename L::F v) {
   if (e.scale) v = v * L::load(e.scale + c) + L::load(e.shift + c);
   if (residual) v += L::load(residual + c);
-  if (e.relu) v = relu<L>(v);
+  if (e.relu) v = L::relu(v);
   if (gate) v *= L::load(gate + c);
   return v;
 }

@@ -12,7 +12,7 @@ static void gate_pixels(const GateLoop& loop, int64_t begin, int64_t end) {
       for_channels(p.channels, [&](auto lanes, int64_t c) NAD_INLINE_LAMBDA {
         using L = decltype(lanes);
         typename L::F v = L::load(x + c) * L::load(gate + c);
-        if (p.relu) v = relu<L>(v);
+        if (p.relu) v = L::relu(v);
         L::store(y + c, v);
       });
     }

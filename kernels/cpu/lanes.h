@@ -18,6 +18,7 @@ struct Lanes<1> {
   static NAD_INLINE F select(I mask, F yes, F no) { return mask ? yes : no; }
   static NAD_INLINE I select_int(I mask, I yes, I no) { return mask ? yes : no; }
   static NAD_INLINE I greater(F a, F b) { return a > b ? -1 : 0; }
+  static NAD_INLINE F relu(F v) { return v < 0.f ? 0.f : v; }
   static NAD_INLINE I not_equal(F a, F b) { return a != b ? -1 : 0; }
   static NAD_INLINE I equal_int(I a, I b) { return a == b ? -1 : 0; }
   static NAD_INLINE I load_bytes(const uint8_t* p) { return *p; }
@@ -66,10 +67,4 @@ static NAD_INLINE void for_channels(int64_t channels, Body&& body) {
     for (; c + 4 <= channels; c += 4) body(Lanes<4>{}, c);
   }
   for (; c < channels; ++c) body(Lanes<1>{}, c);
-}
-
-// NaN stays NaN.
-template <class L>
-static NAD_INLINE typename L::F relu(typename L::F v) {
-  return L::select(L::greater(L::set(0.f), v), L::set(0.f), v);
 }

@@ -19,6 +19,18 @@ struct Lanes<NAD_WIDTH> {
   static NAD_INLINE F select(I mask, F yes, F no) { return mask ? yes : no; }
   static NAD_INLINE I select_int(I mask, I yes, I no) { return mask ? yes : no; }
   static NAD_INLINE I greater(F a, F b) { return a > b; }
+  // NaN stays NaN: the instruction returns its second operand then.
+  static NAD_INLINE F relu(F v) {
+#if !defined(__SSE2__)
+    return F{} > v ? F{} : v;
+#elif NAD_WIDTH == 4
+    return (F)_mm_max_ps(_mm_setzero_ps(), (__m128)v);
+#elif NAD_WIDTH == 8
+    return (F)_mm256_max_ps(_mm256_setzero_ps(), (__m256)v);
+#else
+    return (F)_mm512_maskz_max_ps(0xffff, _mm512_setzero_ps(), (__m512)v);  // GCC 12 warns about the plain form
+#endif
+  }
   static NAD_INLINE I not_equal(F a, F b) { return a != b; }
   static NAD_INLINE I equal_int(I a, I b) { return a == b; }
   static NAD_INLINE I load_bytes(const uint8_t* p) {

@@ -10,6 +10,9 @@
 // Elsewhere than on GCC for x86-64 there is only `base`, four lanes wide, which any compiler turns into what it has.
 #include <cstdint>
 #include <cstring>
+#if defined(__SSE2__)
+#include <immintrin.h>
+#endif
 
 #include "engine/ops.h"
 #include "kernels/cpu/isa.h"
