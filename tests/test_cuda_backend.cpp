@@ -10,7 +10,7 @@
 #include "host_cuda/control.h"
 #include "kernels/backends.h"
 #include "kernels/cuda/arguments.h"
-#include "kernels/cuda/fill.h"
+#include "kernels/cuda/check.h"
 
 using namespace nad;
 using cuda::CudaBackend;

@@ -1,6 +1,7 @@
 // Every op of the CUDA backend, on the host model of the device, against the reference over the cases of tests/cases.h:
 // within an error bound, exactly on small integers, nothing written outside of the outputs, and the same bytes in any
-// order of lanes and blocks, from run to run and for a sample alone. Convolutions: tests/test_cuda_conv2d.cpp.
+// order of lanes and blocks, from run to run and for a sample alone. Of the convolutions those that are small enough for
+// the model, as the backend chooses to run them; each way by itself: tests/test_cuda_conv2d.cpp.
 #define DOCTEST_CONFIG_IMPLEMENT_WITH_MAIN
 #include <doctest/doctest.h>
 
@@ -112,6 +113,20 @@ constexpr std::initializer_list<Data> kBoth = {Data::random, Data::exact};
 constexpr std::initializer_list<Data> kRandom = {Data::random};
 
 }  // namespace
+
+TEST_CASE("convolutions equal the reference") {
+  for (const ConvCase& c : conv_shapes()) {
+    const Problem p = conv_problem(c, Data::random);
+    if (p.flops > 2e6) continue;
+    compare(p, Data::random);
+    compare(conv_backward_problem(c, Data::random), Data::random);
+  }
+  const std::vector<ConvCase> combinations = conv_combinations();
+  for (size_t i = 0; i < combinations.size(); i += 7) {
+    compare(conv_problem(combinations[i], Data::exact), Data::exact);
+    compare(conv_backward_problem(combinations[i], Data::exact), Data::exact);
+  }
+}
 
 TEST_CASE("linear layers equal the reference") {
   compare_all(linear_cases(), kBoth, linear_problem, linear_backward_problem);

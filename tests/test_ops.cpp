@@ -25,6 +25,7 @@ Tolerance tolerance_of(const Problem& p, const Variant& v, Data data) {
   t.bound = (4 + std::sqrt(static_cast<double>(p.terms))) * 0x1p-23;
   if (transforms) t.bound *= 2;
   if (p.products && v.precision == Precision::bf16) t.bound += 0x1.02p-7;
+  if (p.products && v.precision == Precision::tf32) t.bound += 0x1.02p-10;
   t.neighbours = transforms;
   t.exact = data == Data::exact && !transforms && p.relative == 0;
   return t;
