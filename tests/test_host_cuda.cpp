@@ -5,8 +5,8 @@
 #include <array>
 #include <numeric>
 
-#include "tests/host_cuda/testing.h"
 #include "kernels/cuda/fill.h"
+#include "tests/host_cuda/testing.h"
 
 using namespace host_cuda;
 
@@ -17,8 +17,8 @@ __global__ void write_indices(Global<int> out) {
   const int block = static_cast<int>(blockIdx.x + gridDim.x * (blockIdx.y + gridDim.y * blockIdx.z));
   const int thread = static_cast<int>(threadIdx.x + blockDim.x * (threadIdx.y + blockDim.y * threadIdx.z));
   const int threads = static_cast<int>(blockDim.x * blockDim.y * blockDim.z);
-  out[block * threads + thread] = static_cast<int>(threadIdx.x + 10 * threadIdx.y + 100 * threadIdx.z + 1000 * blockIdx.x +
-                                                   10000 * blockIdx.y + 100000 * blockIdx.z);
+  out[block * threads + thread] = static_cast<int>(threadIdx.x + 10 * threadIdx.y + 100 * threadIdx.z +
+                                                   1000 * blockIdx.x + 10000 * blockIdx.y + 100000 * blockIdx.z);
 }
 
 // The sum of a block's 256 values: shuffles in a warp, shared memory between warps.
@@ -51,8 +51,8 @@ __global__ void votes(Global<unsigned> out) {
                  least = __reduce_min_sync(full_warp, threadIdx.x);
   const int count = __syncthreads_count(threadIdx.x % 5 == 0), some = __syncthreads_or(threadIdx.x == 63),
             every = __syncthreads_and(threadIdx.x < 64);
-  const unsigned packed = static_cast<unsigned>(any) | static_cast<unsigned>(all) << 1 | static_cast<unsigned>(some) << 2 |
-                          static_cast<unsigned>(every) << 3;
+  const unsigned packed = static_cast<unsigned>(any) | static_cast<unsigned>(all) << 1 |
+                          static_cast<unsigned>(some) << 2 | static_cast<unsigned>(every) << 3;
   const std::array<unsigned, 6> values = {ballot, packed, sum, most, least, static_cast<unsigned>(count)};
   for (int i = 0; i < 6; ++i) out[64 * i + threadIdx.x] = values[static_cast<size_t>(i)];
 }
@@ -133,7 +133,8 @@ TEST_CASE("a block's sum has the same bytes in every order of lanes and blocks")
     if (first.empty()) first = values;
     CHECK(values == first);
     for (size_t b = 0; b < 5; ++b) {
-      const double expected = std::accumulate(x.begin() + static_cast<long>(256 * b), x.begin() + static_cast<long>(256 * b + 256), 0.0);
+      const double expected =
+          std::accumulate(x.begin() + static_cast<long>(256 * b), x.begin() + static_cast<long>(256 * b + 256), 0.0);
       CHECK(values[b] == doctest::Approx(expected).epsilon(1e-5));
     }
   }
@@ -210,7 +211,8 @@ TEST_CASE("dynamic shared memory, more than 48 KiB where the launch asks for it"
     CHECK(data.download() == expected);
   }
   DeviceArray<int> data(std::vector<int>(1));
-  CHECK(contains(finding([&] { launch(reverse_dynamic, 1, 128, 228 * 1024, nullptr, data.view(), 1); }), "invalid argument"));
+  CHECK(contains(finding([&] { launch(reverse_dynamic, 1, 128, 228 * 1024, nullptr, data.view(), 1); }),
+                 "invalid argument"));
 }
 
 TEST_CASE("vector loads and stores, parts of views, views as another type, bfloat16") {

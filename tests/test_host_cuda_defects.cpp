@@ -160,15 +160,18 @@ TEST_CASE("host memory and freed memory in a kernel") {
 TEST_CASE("reads of global memory that nobody wrote") {
   Fresh fresh;
   DeviceArray<float> x(64), y(64);
-  CHECK(contains(finding([&] { launch(add_one, 1, 64, 0, nullptr, x.read_only(), y.view(), 0); }), "which nobody wrote"));
+  CHECK(contains(finding([&] { launch(add_one, 1, 64, 0, nullptr, x.read_only(), y.view(), 0); }),
+                 "which nobody wrote"));
   NAD_CUDA_CHECK(cudaMemset(x.data(), 0, 32 * sizeof(float)));
   CHECK(finding([&] { launch(add_one, 1, 32, 0, nullptr, x.read_only(), y.view(), 0); }) == "");
-  CHECK(contains(finding([&] { launch(add_one, 1, 33, 0, nullptr, x.read_only(), y.view(), 0); }), "read of byte 128"));
+  CHECK(
+      contains(finding([&] { launch(add_one, 1, 33, 0, nullptr, x.read_only(), y.view(), 0); }), "read of byte 128"));
   // What a kernel wrote through a plain pointer counts as written; a copy of unwritten memory does not.
   CHECK(finding([&] { launch(write_plain, 1, 1, 0, nullptr, x.data(), 32); }) == "");
   CHECK(finding([&] { launch(add_one, 1, 33, 0, nullptr, x.read_only(), y.view(), 0); }) == "");
   NAD_CUDA_CHECK(cudaMemcpy(y.data(), x.data(), x.bytes(), cudaMemcpyDeviceToDevice));
-  CHECK(contains(finding([&] { launch(add_one, 1, 64, 0, nullptr, y.read_only(), x.view(), 0); }), "which nobody wrote"));
+  CHECK(contains(finding([&] { launch(add_one, 1, 64, 0, nullptr, y.read_only(), x.view(), 0); }),
+                 "which nobody wrote"));
   mark_unwritten(x.data(), 4);
   CHECK(contains(finding([&] { launch(add_one, 1, 1, 0, nullptr, x.read_only(), y.view(), 0); }), "read of byte 0"));
 }
@@ -178,7 +181,8 @@ TEST_CASE("misaligned vector accesses") {
   DeviceArray<float> x(std::vector<float>(64, 1.0f)), y(64);
   CHECK(finding([&] { launch(copy_vector, 1, 1, 0, nullptr, x.read_only(), y.view(), 4); }) == "");
   CHECK(contains(finding([&] { launch(copy_vector, 1, 1, 0, nullptr, x.read_only(), y.view(), 2); }), "misaligned"));
-  CHECK(contains(finding([&] { launch(copy_vector, 1, 1, 0, nullptr, x.read_only(), y.view(), 61); }), "at element 61"));
+  CHECK(contains(finding([&] { launch(copy_vector, 1, 1, 0, nullptr, x.read_only(), y.view(), 61); }),
+                 "at element 61"));
   CHECK(finding([&] { launch(shared_vector, 1, 32, 0, nullptr, y.view(), 2); }) == "");
   CHECK(contains(finding([&] { launch(shared_vector, 1, 32, 0, nullptr, y.view(), 3); }), "misaligned"));
 }

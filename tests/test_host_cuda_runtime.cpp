@@ -28,7 +28,9 @@ __global__ void step(Global<const float> x, Global<float> y, Global<int> counter
 template <class T>
 class HostArray {
  public:
-  explicit HostArray(size_t count) { NAD_CUDA_CHECK(cudaHostAlloc(reinterpret_cast<void**>(&data_), count * sizeof(T), 0)); }
+  explicit HostArray(size_t count) {
+    NAD_CUDA_CHECK(cudaHostAlloc(reinterpret_cast<void**>(&data_), count * sizeof(T), 0));
+  }
   ~HostArray() { cudaFreeHost(data_); }
   HostArray(const HostArray&) = delete;
   HostArray& operator=(const HostArray&) = delete;
@@ -303,8 +305,10 @@ TEST_CASE("copies that do not fit, go the wrong way, or outlive their memory") {
   const Streams s;
   DeviceArray<float> x(std::vector<float>(64, 1.0f));
   std::vector<float> host(128);
-  CHECK(contains(finding([&] { NAD_CUDA_CHECK(cudaMemcpy(x.data(), host.data(), 260, cudaMemcpyHostToDevice)); }), "does not fit"));
-  CHECK(contains(finding([&] { NAD_CUDA_CHECK(cudaMemcpy(x.data(), host.data(), 8, cudaMemcpyDeviceToHost)); }), "wrong kind"));
+  CHECK(contains(finding([&] { NAD_CUDA_CHECK(cudaMemcpy(x.data(), host.data(), 260, cudaMemcpyHostToDevice)); }),
+                 "does not fit"));
+  CHECK(contains(finding([&] { NAD_CUDA_CHECK(cudaMemcpy(x.data(), host.data(), 8, cudaMemcpyDeviceToHost)); }),
+                 "wrong kind"));
   CHECK(contains(finding([&] { NAD_CUDA_CHECK(cudaMemset(host.data(), 0, 8)); }), "not device memory"));
   float* pinned = nullptr;
   NAD_CUDA_CHECK(cudaMallocHost(reinterpret_cast<void**>(&pinned), 256));

@@ -50,7 +50,8 @@ __global__ void multiply_ldmatrix(Global<const bf16> a, Global<const bf16> b, Gl
 __global__ void multiply_tf32(Global<const float> a, Global<const float> b, Global<float> d, bool rounded) {
   const int g = lane_index() / 4, t = lane_index() % 4;
   const auto bits = [&](float x) { return rounded ? to_tf32(x) : __float_as_uint(x); };
-  const uint32_t fa[4] = {bits(a[g * 8 + t]), bits(a[(g + 8) * 8 + t]), bits(a[g * 8 + t + 4]), bits(a[(g + 8) * 8 + t + 4])};
+  const uint32_t fa[4] = {bits(a[g * 8 + t]), bits(a[(g + 8) * 8 + t]), bits(a[g * 8 + t + 4]),
+                          bits(a[(g + 8) * 8 + t + 4])};
   const uint32_t fb[2] = {bits(b[t * 8 + g]), bits(b[(t + 4) * 8 + g])};
   float fd[4] = {};
   mma_m16n8k8_tf32(fd, fa, fb);
@@ -60,13 +61,14 @@ __global__ void multiply_tf32(Global<const float> a, Global<const float> b, Glob
 
 enum Defects { none, no_wait, no_commit, no_barrier, no_second_barrier, wait_too_few };
 
-// y = x through a pipeline of two stages of 128 floats: the copy of the next tile runs while this one is read, each thread
-// reading what another thread copied.
+// y = x through a pipeline of two stages of 128 floats: the copy of the next tile runs while this one is read, each
+// thread reading what another thread copied.
 __global__ void pipeline(Global<const float> x, Global<float> y, int tiles, int count, int defect) {
   NAD_SHARED(float, stage, 2 * 128);
   const int i = static_cast<int>(threadIdx.x);
   const auto start = [&](int tile) {
-    if (tile < tiles) cp_async_16_or_zero(stage, tile % 2 * 128 + 4 * i, x, 128 * tile + 4 * i, 128 * tile + 4 * i < count);
+    if (tile < tiles)
+      cp_async_16_or_zero(stage, tile % 2 * 128 + 4 * i, x, 128 * tile + 4 * i, 128 * tile + 4 * i < count);
     if (defect != no_commit) cp_async_commit();
   };
   start(0);
@@ -114,7 +116,8 @@ double worst_error(const std::vector<A>& a, const std::vector<A>& b, const std::
     for (size_t j = 0; j < 8; ++j) {
       double sum = 0, bound = 0;
       for (size_t l = 0; l < k; ++l) {
-        const double product = static_cast<double>(static_cast<float>(a[i * k + l])) * static_cast<float>(b[l * 8 + j]);
+        const double product =
+            static_cast<double>(static_cast<float>(a[i * k + l])) * static_cast<float>(b[l * 8 + j]);
         sum += product;
         bound += std::fabs(product);
       }
@@ -169,8 +172,8 @@ TEST_CASE("mma of random bf16 and tf32 operands") {
   launch(multiply_tf32, 1, 32, 0, nullptr, dx.read_only(), dy.read_only(), d.view(), false);
   const double truncated = worst_error(x, y, d.download());
   CHECK(rounded > 1e-6);
-  CHECK(rounded < 2 * std::ldexp(1.0, -11));    // half a unit of 10 bits, two operands
-  CHECK(truncated > rounded);                   // bits below are lost where a kernel does not round
+  CHECK(rounded < 2 * std::ldexp(1.0, -11));  // half a unit of 10 bits, two operands
+  CHECK(truncated > rounded);                 // bits below are lost where a kernel does not round
   CHECK(truncated < 2 * std::ldexp(1.0, -10));
 }
 
@@ -202,7 +205,8 @@ TEST_CASE("a pipeline of asynchronous copies, whole and with each part missing")
     CHECK(contains(run(no_commit), "not waited for"));
     CHECK(contains(run(wait_too_few), "not waited for"));
     const std::string unordered = run(no_barrier);
-    CHECK((contains(unordered, "race in") || contains(unordered, "not waited for") || contains(unordered, "nobody wrote")));
+    CHECK((contains(unordered, "race in") || contains(unordered, "not waited for") ||
+           contains(unordered, "nobody wrote")));
     const std::string overwritten = run(no_second_barrier);
     CHECK((contains(overwritten, "race in") || contains(overwritten, "not waited for")));
   }
@@ -219,11 +223,13 @@ TEST_CASE("copies of 4 and 8 bytes, zeros where not valid, misaligned targets an
     CHECK(out[32 + i] == values[i]);
   }
   CHECK(finding([&] { launch(small_copies, 1, 32, 0, nullptr, x.read_only(), y.view(), 2); }) == "");
-  CHECK(contains(finding([&] { launch(small_copies, 1, 32, 0, nullptr, x.read_only(), y.view(), 1); }), "misaligned"));
+  CHECK(
+      contains(finding([&] { launch(small_copies, 1, 32, 0, nullptr, x.read_only(), y.view(), 1); }), "misaligned"));
 }
 
 TEST_CASE("cp.async of memory that nobody wrote is found where it is waited for") {
   Fresh fresh;
   DeviceArray<float> x(256), y(256);
-  CHECK(contains(finding([&] { launch(pipeline, 1, 32, 0, nullptr, x.read_only(), y.view(), 2, 256, 0); }), "which nobody wrote"));
+  CHECK(contains(finding([&] { launch(pipeline, 1, 32, 0, nullptr, x.read_only(), y.view(), 2, 256, 0); }),
+                 "which nobody wrote"));
 }

@@ -9,12 +9,18 @@ namespace nad::cuda {
 
 const char* error_hint(cudaError_t status) {
   switch (status) {
-    case cudaErrorNoDevice: return "no CUDA device is visible; see nvidia-smi and CUDA_VISIBLE_DEVICES, or use --device cpu";
-    case cudaErrorInsufficientDriver: return "the driver is missing or older than this build; update it or use --device cpu";
-    case cudaErrorNoKernelImageForDevice: return "configure with this device's architecture in CMAKE_CUDA_ARCHITECTURES";
-    case cudaErrorMemoryAllocation: return "use a smaller batch";
-    case cudaErrorStreamCaptureUnsupported: return "a captured step may only enqueue work";
-    default: return "";
+    case cudaErrorNoDevice:
+      return "no CUDA device is visible; see nvidia-smi and CUDA_VISIBLE_DEVICES, or use --device cpu";
+    case cudaErrorInsufficientDriver:
+      return "the driver is missing or older than this build; update it or use --device cpu";
+    case cudaErrorNoKernelImageForDevice:
+      return "configure with this device's architecture in CMAKE_CUDA_ARCHITECTURES";
+    case cudaErrorMemoryAllocation:
+      return "use a smaller batch";
+    case cudaErrorStreamCaptureUnsupported:
+      return "a captured step may only enqueue work";
+    default:
+      return "";
   }
 }
 

@@ -1,12 +1,11 @@
 // data[i] = value, i < count.
 //
-// One thread writes four adjacent floats with one 16-byte store. The floats before the first 16-byte boundary and after
-// the last one are written singly, by the first threads of the grid.
-#include "kernels/cuda/fill.h"
-
+// One thread writes four adjacent floats with one 16-byte store. The floats before the first 16-byte boundary and
+// after the last one are written singly, by the first threads of the grid.
 #include <algorithm>
 
 #include "kernels/cuda/device.h"
+#include "kernels/cuda/fill.h"
 #include "kernels/cuda/launch.h"
 
 namespace nad::cuda {
@@ -16,8 +15,8 @@ namespace {
 constexpr int threads = 256;
 
 // PRECOND: data + head is 16-byte aligned, head + 4 * quads <= count < head + 4 * quads + 4, head < 4.
-__global__ void __launch_bounds__(threads) fill_kernel(Global<float> data, int64_t count, int head, int64_t quads,
-                                                       float value) {
+__global__ void __launch_bounds__(threads)
+    fill_kernel(Global<float> data, int64_t count, int head, int64_t quads, float value) {
   const int64_t i = global_index();
   if (i < head) data[i] = value;
   if (i < count - head - 4 * quads) data[head + 4 * quads + i] = value;

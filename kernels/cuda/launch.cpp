@@ -14,13 +14,15 @@ namespace nad::cuda {
 
 namespace {
 
-constexpr size_t default_shared_limit = 48 * 1024;  // more must be asked for (CUDA C++ programming guide, 7.0 and later)
+constexpr size_t default_shared_limit =
+    48 * 1024;  // more must be asked for (CUDA C++ programming guide, 7.0 and later)
 
 std::string kernel_name(const void* kernel) {
   const char* mangled = nullptr;
   if (cudaFuncGetName(&mangled, kernel) != cudaSuccess || !mangled) return "kernel";
   int status = 0;
-  const std::unique_ptr<char, void (*)(void*)> name(abi::__cxa_demangle(mangled, nullptr, nullptr, &status), std::free);
+  const std::unique_ptr<char, void (*)(void*)> name(abi::__cxa_demangle(mangled, nullptr, nullptr, &status),
+                                                    std::free);
   return status == 0 ? name.get() : mangled;
 }
 
@@ -30,8 +32,9 @@ std::string describe(const void* kernel, const Grid& grid, dim3 block, size_t sh
     return "(" + std::to_string(x) + ", " + std::to_string(y) + ", " + std::to_string(z) + ")";
   };
   return kernel_name(kernel) + ", grid " + shape(grid.x(), grid.y(), grid.z()) + ", block " +
-         shape(block.x, block.y, block.z) + ", " + std::to_string(shared_bytes) + " bytes of dynamic shared memory, " +
-         (file ? file + 1 : grid.where().file_name()) + ":" + std::to_string(grid.where().line());
+         shape(block.x, block.y, block.z) + ", " + std::to_string(shared_bytes) +
+         " bytes of dynamic shared memory, " + (file ? file + 1 : grid.where().file_name()) + ":" +
+         std::to_string(grid.where().line());
 }
 
 }  // namespace
@@ -41,7 +44,8 @@ void prepare_launch(const void* kernel, const Grid& grid, dim3 block, size_t sha
                        grid.z() >= 1 && grid.z() < 65536;
   const int64_t threads = int64_t{block.x} * block.y * block.z;
   if (!grid_ok || threads < 1 || threads > 1024 || block.z > 64) {
-    throw Error(ErrorKind::device, "CUDA: launch of " + describe(kernel, grid, block, shared_bytes) + " is out of range",
+    throw Error(ErrorKind::device,
+                "CUDA: launch of " + describe(kernel, grid, block, shared_bytes) + " is out of range",
                 "a grid has 1 to 2^31-1 times 1 to 65535 times 1 to 65535 blocks, a block 1 to 1024 threads");
   }
   if (shared_bytes <= default_shared_limit) return;

@@ -33,9 +33,7 @@ class Grid {
   int64_t x() const { return x_; }
   int64_t y() const { return y_; }
   int64_t z() const { return z_; }
-  dim3 size() const {
-    return dim3(static_cast<unsigned>(x_), static_cast<unsigned>(y_), static_cast<unsigned>(z_));
-  }
+  dim3 size() const { return dim3(static_cast<unsigned>(x_), static_cast<unsigned>(y_), static_cast<unsigned>(z_)); }
   const std::source_location& where() const { return where_; }
 
  private:
@@ -48,8 +46,8 @@ constexpr int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
 // Blocks of `threads` threads that cover `count` items, one item per thread.
 constexpr int64_t blocks_for(int64_t count, int64_t threads) { return ceil_div(count, threads); }
 
-// Checks the grid (1 <= x < 2^31, 1 <= y, z < 65536) and the block (1 to 1024 threads), and raises the kernel's limit of
-// dynamic shared memory where more than 48 KiB are wanted. Throws Error(device).
+// Checks the grid (1 <= x < 2^31, 1 <= y, z < 65536) and the block (1 to 1024 threads), and raises the kernel's limit
+// of dynamic shared memory where more than 48 KiB are wanted. Throws Error(device).
 void prepare_launch(const void* kernel, const Grid& grid, dim3 block, size_t shared_bytes);
 
 // Throws Error(device) with the kernel's name, the place and the shape of the launch.
@@ -60,7 +58,8 @@ void check_launch(cudaError_t status, const void* kernel, const Grid& grid, dim3
 template <class... Parameters, class... Arguments>
 void launch(void (*kernel)(Parameters...), const Grid& grid, dim3 block, size_t shared_bytes, cudaStream_t stream,
             Arguments&&... arguments) {
-  static_assert(sizeof...(Parameters) == sizeof...(Arguments), "launch: the kernel takes another number of arguments");
+  static_assert(sizeof...(Parameters) == sizeof...(Arguments),
+                "launch: the kernel takes another number of arguments");
   const void* address = reinterpret_cast<const void*>(kernel);
   prepare_launch(address, grid, block, shared_bytes);
 #if defined(NAD_HOST_CUDA)

@@ -1,12 +1,11 @@
-// Tensor cores, matrix loads and asynchronous copies: one PTX instruction each, sm_80 and later. tests/host_cuda has the
-// same functions emulated lane by lane. All 32 lanes of a warp call the mma and ldmatrix functions together.
+// Tensor cores, matrix loads and asynchronous copies: one PTX instruction each, sm_80 and later. tests/host_cuda has
+// the same functions emulated lane by lane. All 32 lanes of a warp call the mma and ldmatrix functions together.
 //
 // Fragment layouts (PTX ISA, "Matrix fragments for mma.m16n8k16 / m16n8k8"), with g = lane / 4, t = lane % 4:
 //   A [16, 16] bf16: a[0] = (g, 2t..2t+1), a[1] = (g+8, same), a[2] = (g, 2t+8..2t+9), a[3] = (g+8, 2t+8..2t+9)
-//   B [16, 8]  bf16: b[0] = (2t..2t+1, g), b[1] = (2t+8..2t+9, g); the lower index is in the lower half of the register
-//   A [16, 8]  tf32: a[0] = (g, t), a[1] = (g+8, t), a[2] = (g, t+4), a[3] = (g+8, t+4)
-//   B [8, 8]   tf32: b[0] = (t, g), b[1] = (t+4, g)
-//   C, D [16, 8] fp32: d[0..1] = (g, 2t..2t+1), d[2..3] = (g+8, 2t..2t+1)
+//   B [16, 8]  bf16: b[0] = (2t..2t+1, g), b[1] = (2t+8..2t+9, g); the lower index is in the lower half of the
+//   register A [16, 8]  tf32: a[0] = (g, t), a[1] = (g+8, t), a[2] = (g, t+4), a[3] = (g+8, t+4) B [8, 8]   tf32:
+//   b[0] = (t, g), b[1] = (t+4, g) C, D [16, 8] fp32: d[0..1] = (g, 2t..2t+1), d[2..3] = (g+8, 2t..2t+1)
 #pragma once
 
 #include <cstdint>
@@ -43,17 +42,20 @@ __device__ inline uint32_t to_tf32(float value) {
 }
 
 namespace detail {
-__device__ inline uint32_t shared_address(const void* p) { return static_cast<uint32_t>(__cvta_generic_to_shared(p)); }
+__device__ inline uint32_t shared_address(const void* p) {
+  return static_cast<uint32_t>(__cvta_generic_to_shared(p));
+}
 }  // namespace detail
 
-// Four 8x8 matrices of 16-bit data from shared memory. Lane l gives row l % 8 of matrix l / 8: 16 bytes from element i
-// of x on, 16-byte aligned. Afterwards r[m] of lane l holds elements (l/4, 2(l%4)) and the next one of matrix m.
+// Four 8x8 matrices of 16-bit data from shared memory. Lane l gives row l % 8 of matrix l / 8: 16 bytes from element
+// i of x on, 16-byte aligned. Afterwards r[m] of lane l holds elements (l/4, 2(l%4)) and the next one of matrix m.
 template <class T, class Index>
 __device__ inline void ldmatrix_x4(const Shared<T>& x, Index i, uint32_t (&r)[4]) {
   static_assert(sizeof(T) == 2, "ldmatrix moves 16-bit data");
   asm volatile("ldmatrix.sync.aligned.m8n8.x4.shared.b16 {%0,%1,%2,%3}, [%4];"
                : "=r"(r[0]), "=r"(r[1]), "=r"(r[2]), "=r"(r[3])
-               : "r"(detail::shared_address(x.data() + i)) : "memory");
+               : "r"(detail::shared_address(x.data() + i))
+               : "memory");
 }
 
 // The same, every matrix transposed: r[m] of lane l holds elements (2(l%4), l/4) and (2(l%4) + 1, l/4).
@@ -62,14 +64,16 @@ __device__ inline void ldmatrix_x4_trans(const Shared<T>& x, Index i, uint32_t (
   static_assert(sizeof(T) == 2, "ldmatrix moves 16-bit data");
   asm volatile("ldmatrix.sync.aligned.m8n8.x4.trans.shared.b16 {%0,%1,%2,%3}, [%4];"
                : "=r"(r[0]), "=r"(r[1]), "=r"(r[2]), "=r"(r[3])
-               : "r"(detail::shared_address(x.data() + i)) : "memory");
+               : "r"(detail::shared_address(x.data() + i))
+               : "memory");
 }
 
 // Starts copying 16 bytes (both ends 16-byte aligned) from element j of source to element i of target, past L1.
 template <class T, class Index, class Offset>
 __device__ inline void cp_async_16(const Shared<T>& target, Index i, const Global<const T>& source, Offset j) {
   asm volatile("cp.async.cg.shared.global [%0], [%1], 16;" ::"r"(detail::shared_address(target.data() + i)),
-               "l"(source.data() + j) : "memory");
+               "l"(source.data() + j)
+               : "memory");
 }
 
 // The same where `valid`, else 16 bytes of zeros; then nothing is read, whatever j is.
@@ -78,7 +82,8 @@ __device__ inline void cp_async_16_or_zero(const Shared<T>& target, Index i, con
                                            bool valid) {
   const int bytes = valid ? 16 : 0;
   asm volatile("cp.async.cg.shared.global [%0], [%1], 16, %2;" ::"r"(detail::shared_address(target.data() + i)),
-               "l"(source.data() + (valid ? j : 0)), "r"(bytes) : "memory");
+               "l"(source.data() + (valid ? j : 0)), "r"(bytes)
+               : "memory");
 }
 
 // Bytes = 4 or 8, through L1, for data whose rows are not 16-byte aligned.
@@ -88,7 +93,8 @@ __device__ inline void cp_async_or_zero(const Shared<T>& target, Index i, const 
   static_assert(Bytes == 4 || Bytes == 8);
   const int bytes = valid ? Bytes : 0;
   asm volatile("cp.async.ca.shared.global [%0], [%1], %2, %3;" ::"r"(detail::shared_address(target.data() + i)),
-               "l"(source.data() + (valid ? j : 0)), "n"(Bytes), "r"(bytes) : "memory");
+               "l"(source.data() + (valid ? j : 0)), "n"(Bytes), "r"(bytes)
+               : "memory");
 }
 
 // Closes the group of the copies that this thread started since the last commit.

@@ -147,7 +147,8 @@ void Block::report_standstill() const {
                (barrier ? "divergent barrier: " : "a warp operation that not all its lanes come to: ") + text};
 }
 
-void Block::meet(Lane& lane, const char* operation, unsigned mask, void* arguments, Resolve resolve, const Site& site) {
+void Block::meet(Lane& lane, const char* operation, unsigned mask, void* arguments, Resolve resolve,
+                 const Site& site) {
   const unsigned first = lane.warp() * 32;
   const unsigned lanes = std::min(32u, threads_ - first);
   const unsigned present = lanes == 32 ? ~0u : (1u << lanes) - 1;
@@ -176,8 +177,8 @@ void Block::meet(Lane& lane, const char* operation, unsigned mask, void* argumen
   for (unsigned i = 0; i < lanes; ++i) {
     if (!(mask >> i & 1)) continue;
     const Lane& other = lanes_[first + i];
-    const bool here = other.mask == mask && other.operation == operation &&
-                      other.site.line() == site.line() && other.site.column() == site.column();
+    const bool here = other.mask == mask && other.operation == operation && other.site.line() == site.line() &&
+                      other.site.column() == site.column();
     if (!here) return Fiber::suspend();
     warp.arguments[i] = other.arguments;
   }
@@ -199,7 +200,8 @@ std::string Block::place_of(const Lane& lane) const {
 void Block::fail(const Lane* lane, const Defect& found) {
   if (found_) return;
   const std::string place =
-      lane ? place_of(*lane) : "block " + std::to_string(index_.x) + ", " + std::to_string(index_.y) + ", " + std::to_string(index_.z);
+      lane ? place_of(*lane)
+           : "block " + std::to_string(index_.x) + ", " + std::to_string(index_.y) + ", " + std::to_string(index_.z);
   found_ = Defect{found.code, place + ": " + found.text};
 }
 

@@ -59,11 +59,13 @@ cudaError_t guarded(const std::function<void()>& body) {
 }
 
 Allocation* Device::allocate(size_t bytes, bool on_device) {
-  if (on_device && settings.failing_allocation > 0 && --settings.failing_allocation == 0) refuse(cudaErrorMemoryAllocation);
+  if (on_device && settings.failing_allocation > 0 && --settings.failing_allocation == 0)
+    refuse(cudaErrorMemoryAllocation);
   if (on_device && bytes > settings.memory_bytes - std::min(settings.memory_bytes, allocated_bytes_)) {
     refuse(cudaErrorMemoryAllocation);
   }
-  allocations_.push_back(std::make_unique<Allocation>(bytes, on_device, static_cast<int64_t>(allocations_.size()) + 1));
+  allocations_.push_back(
+      std::make_unique<Allocation>(bytes, on_device, static_cast<int64_t>(allocations_.size()) + 1));
   Allocation* allocation = allocations_.back().get();
   live_[reinterpret_cast<uintptr_t>(allocation->data())] = allocation;
   if (on_device) {
@@ -116,8 +118,11 @@ void Device::run_grid(const Launch& launch) {
   std::optional<Defect> found;
   const auto work = [&](Block& block) {
     for (uint64_t i = next++; i < count && !stop; i = next++) {
-      const uint64_t b = settings.blocks == Order::ascending ? i : settings.blocks == Order::descending ? count - 1 - i : order[i];
-      const uint3 index{static_cast<unsigned>(b % launch.grid.x), static_cast<unsigned>(b / launch.grid.x % launch.grid.y),
+      const uint64_t b = settings.blocks == Order::ascending    ? i
+                         : settings.blocks == Order::descending ? count - 1 - i
+                                                                : order[i];
+      const uint3 index{static_cast<unsigned>(b % launch.grid.x),
+                        static_cast<unsigned>(b / launch.grid.x % launch.grid.y),
                         static_cast<unsigned>(b / launch.grid.x / launch.grid.y)};
       auto result = block.run(launch, index, settings);
       if (!result) continue;
@@ -126,7 +131,8 @@ void Device::run_grid(const Launch& launch) {
       if (!found) found = std::move(result);
     }
   };
-  const auto workers = static_cast<size_t>(std::clamp<int64_t>(settings.workers, 1, static_cast<int64_t>(std::min<uint64_t>(count, 64))));
+  const auto workers = static_cast<size_t>(
+      std::clamp<int64_t>(settings.workers, 1, static_cast<int64_t>(std::min<uint64_t>(count, 64))));
   while (blocks.size() < workers) blocks.push_back(std::make_unique<Block>());
   {
     std::vector<std::jthread> others;

@@ -28,13 +28,16 @@ void check_launch(const Launch& launch) {
   const Settings& s = device().settings;
   if (s.capability < s.built_for) refuse(cudaErrorNoKernelImageForDevice);
   const auto limit = device().shared_limits.find(launch.kernel);
-  const size_t granted = limit == device().shared_limits.end() ? static_shared_capacity : static_cast<size_t>(limit->second);
+  const size_t granted =
+      limit == device().shared_limits.end() ? static_shared_capacity : static_cast<size_t>(limit->second);
   if (launch.shared_bytes > std::max(granted, static_shared_capacity)) {
-    refuse(cudaErrorInvalidValue, std::to_string(launch.shared_bytes) + " bytes of dynamic shared memory without cudaFuncSetAttribute");
+    refuse(cudaErrorInvalidValue,
+           std::to_string(launch.shared_bytes) + " bytes of dynamic shared memory without cudaFuncSetAttribute");
   }
   const uint64_t threads = uint64_t{launch.block.x} * launch.block.y * launch.block.z;
-  const bool ok = threads >= 1 && threads <= 1024 && launch.block.z <= 64 && launch.grid.x >= 1 && launch.grid.y >= 1 &&
-                  launch.grid.z >= 1 && launch.grid.x <= 0x7fffffffu && launch.grid.y <= 65535 && launch.grid.z <= 65535;
+  const bool ok = threads >= 1 && threads <= 1024 && launch.block.z <= 64 && launch.grid.x >= 1 &&
+                  launch.grid.y >= 1 && launch.grid.z >= 1 && launch.grid.x <= 0x7fffffffu &&
+                  launch.grid.y <= 65535 && launch.grid.z <= 65535;
   if (!ok) refuse(cudaErrorInvalidConfiguration);
 }
 
@@ -123,16 +126,34 @@ cudaError_t cudaDeviceGetAttribute(int* value, cudaDeviceAttr attribute, int num
   if (const cudaError_t error = cudaGetDeviceProperties(&p, number); error != cudaSuccess) return error;
   return guarded([&] {
     switch (attribute) {
-      case cudaDevAttrMaxThreadsPerBlock: *value = p.maxThreadsPerBlock; return;
+      case cudaDevAttrMaxThreadsPerBlock:
+        *value = p.maxThreadsPerBlock;
+        return;
       case cudaDevAttrClockRate:
-      case cudaDevAttrMemoryClockRate: *value = 1000000; return;
-      case cudaDevAttrMultiProcessorCount: *value = p.multiProcessorCount; return;
-      case cudaDevAttrGlobalMemoryBusWidth: *value = p.memoryBusWidth; return;
-      case cudaDevAttrL2CacheSize: *value = p.l2CacheSize; return;
-      case cudaDevAttrComputeCapabilityMajor: *value = p.major; return;
-      case cudaDevAttrComputeCapabilityMinor: *value = p.minor; return;
-      case cudaDevAttrMaxSharedMemoryPerMultiprocessor: *value = static_cast<int>(p.sharedMemPerMultiprocessor); return;
-      case cudaDevAttrMaxSharedMemoryPerBlockOptin: *value = static_cast<int>(p.sharedMemPerBlockOptin); return;
+      case cudaDevAttrMemoryClockRate:
+        *value = 1000000;
+        return;
+      case cudaDevAttrMultiProcessorCount:
+        *value = p.multiProcessorCount;
+        return;
+      case cudaDevAttrGlobalMemoryBusWidth:
+        *value = p.memoryBusWidth;
+        return;
+      case cudaDevAttrL2CacheSize:
+        *value = p.l2CacheSize;
+        return;
+      case cudaDevAttrComputeCapabilityMajor:
+        *value = p.major;
+        return;
+      case cudaDevAttrComputeCapabilityMinor:
+        *value = p.minor;
+        return;
+      case cudaDevAttrMaxSharedMemoryPerMultiprocessor:
+        *value = static_cast<int>(p.sharedMemPerMultiprocessor);
+        return;
+      case cudaDevAttrMaxSharedMemoryPerBlockOptin:
+        *value = static_cast<int>(p.sharedMemPerBlockOptin);
+        return;
     }
     refuse(cudaErrorInvalidValue, "an attribute that the model does not know");
   });
@@ -160,7 +181,8 @@ cudaError_t cudaFuncGetAttributes(cudaFuncAttributes* attributes, const void* ke
     require_device();
     if (device().settings.capability < device().settings.built_for) refuse(cudaErrorNoKernelImageForDevice);
     const auto limit = device().shared_limits.find(kernel);
-    const int dynamic = limit == device().shared_limits.end() ? static_cast<int>(host_cuda::static_shared_capacity) : limit->second;
+    const int dynamic =
+        limit == device().shared_limits.end() ? static_cast<int>(host_cuda::static_shared_capacity) : limit->second;
     *attributes = {0, 0, 1024, 32, dynamic};
   });
 }

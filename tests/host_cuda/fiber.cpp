@@ -67,8 +67,8 @@ struct FiberMain {
 
 #if defined(__x86_64__)
 
-// Saves the registers that a called function must preserve, and takes those of the other side (System V ABI). A signal
-// mask is not switched, which is what makes swapcontext slow.
+// Saves the registers that a called function must preserve, and takes those of the other side (System V ABI). A
+// signal mask is not switched, which is what makes swapcontext slow.
 extern "C" void host_cuda_switch(void** save, void* load);
 asm(R"(
 .text
@@ -98,8 +98,8 @@ namespace {
 void switch_to_fiber(void* context) { host_cuda_switch(&resumer, context); }
 void switch_to_resumer(void** context) { host_cuda_switch(context, resumer); }
 
-// A stack as host_cuda_switch leaves it: six registers, the address to return to, and the zero that stands for a caller,
-// which also puts the stack pointer where a called function expects it: 8 below a multiple of 16.
+// A stack as host_cuda_switch leaves it: six registers, the address to return to, and the zero that stands for a
+// caller, which also puts the stack pointer where a called function expects it: 8 below a multiple of 16.
 void* fresh_context(void*, std::byte* stack) {
   auto* top = reinterpret_cast<void**>(stack + Fiber::stack_bytes);
   *--top = nullptr;
@@ -132,7 +132,8 @@ void free_context(void* context) { delete static_cast<ucontext_t*>(context); }
 
 Fiber::Fiber() {
   const auto page = static_cast<size_t>(sysconf(_SC_PAGESIZE));
-  void* p = mmap(nullptr, page + stack_bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+  void* p =
+      mmap(nullptr, page + stack_bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
   if (p == MAP_FAILED) throw std::bad_alloc();
   mprotect(p, page, PROT_NONE);  // a stack that grows too far ends the program instead of writing elsewhere
   mapping_ = static_cast<std::byte*>(p);

@@ -32,9 +32,9 @@ void collective(const char* operation, unsigned mask, void* arguments, Resolve r
 
 void warp_barrier(unsigned mask, const Site& site) {
   // The last lane to arrive moves the clock: accesses before and after it are in order within the warp.
-  collective("__syncwarp", mask, &mask, [](Warp&) {
-    running_block->shared().clock().warp_barrier(running_lane->warp());
-  }, site);
+  collective(
+      "__syncwarp", mask, &mask, [](Warp&) { running_block->shared().clock().warp_barrier(running_lane->warp()); },
+      site);
 }
 
 size_t static_shared(const void* key, const char* name, size_t bytes, size_t alignment) {
@@ -46,9 +46,9 @@ void check_dynamic_shared(int64_t byte_offset, int64_t count, size_t element, si
   this_lane("dynamic_shared");
   const auto granted = static_cast<int64_t>(running_block->shared().dynamic_bytes());
   if (byte_offset < 0 || count < 0 || byte_offset + count * static_cast<int64_t>(element) > granted) {
-    defect(cudaErrorIllegalAddress, "dynamic_shared: " + std::to_string(count) + " elements of " + std::to_string(element) +
-                                        " bytes from byte " + std::to_string(byte_offset) + " on; the launch has " +
-                                        std::to_string(granted) + " bytes");
+    defect(cudaErrorIllegalAddress, "dynamic_shared: " + std::to_string(count) + " elements of " +
+                                        std::to_string(element) + " bytes from byte " + std::to_string(byte_offset) +
+                                        " on; the launch has " + std::to_string(granted) + " bytes");
   }
   if (byte_offset % static_cast<int64_t>(alignment) != 0) {
     defect(cudaErrorMisalignedAddress, "dynamic_shared: byte offset " + std::to_string(byte_offset) +
@@ -56,20 +56,22 @@ void check_dynamic_shared(int64_t byte_offset, int64_t count, size_t element, si
   }
 }
 
-void* shared_access(const char* name, size_t offset, size_t bytes, size_t alignment, Access access, const void* value) {
+void* shared_access(const char* name, size_t offset, size_t bytes, size_t alignment, Access access,
+                    const void* value) {
   if (offset % alignment != 0) {
-    defect(cudaErrorMisalignedAddress, std::string("shared memory '") + name + "': access of " + std::to_string(bytes) +
-                                           " bytes at byte " + std::to_string(offset) + ", not a multiple of " +
-                                           std::to_string(alignment));
+    defect(cudaErrorMisalignedAddress, std::string("shared memory '") + name + "': access of " +
+                                           std::to_string(bytes) + " bytes at byte " + std::to_string(offset) +
+                                           ", not a multiple of " + std::to_string(alignment));
   }
   return running_block->shared().access(*running_lane, name, offset, bytes, access, value);
 }
 
 void fail_bounds(const char* space, const char* name, bool write, int64_t index, size_t bytes, int64_t count,
                  size_t element) {
-  defect(cudaErrorIllegalAddress, std::string(space) + " memory: " + (write ? "write" : "read") + " of " + std::to_string(bytes) +
-                                      " bytes at element " + std::to_string(index) + " of " + name + " of " +
-                                      std::to_string(count) + " elements of " + std::to_string(element) + " bytes");
+  defect(cudaErrorIllegalAddress, std::string(space) + " memory: " + (write ? "write" : "read") + " of " +
+                                      std::to_string(bytes) + " bytes at element " + std::to_string(index) + " of " +
+                                      name + " of " + std::to_string(count) + " elements of " +
+                                      std::to_string(element) + " bytes");
 }
 
 void copy_async(const char* name, size_t target, const void* source, unsigned bytes) {

@@ -20,8 +20,8 @@ Allocation::Allocation(size_t bytes, bool device, int64_t serial)
 }
 
 std::string Allocation::name() const {
-  return (device_ ? "cudaMalloc #" : "page-locked memory #") + std::to_string(serial_) + " of " + std::to_string(size_) +
-         " bytes";
+  return (device_ ? "cudaMalloc #" : "page-locked memory #") + std::to_string(serial_) + " of " +
+         std::to_string(size_) + " bytes";
 }
 
 void Allocation::release() {
@@ -47,8 +47,8 @@ void Allocation::check_written(size_t offset, size_t bytes, size_t element) cons
       (data_[i] == poison_byte(i) ? poisoned : plain_write) = true;
     }
     if (poisoned && !plain_write) {
-      defect(cudaErrorIllegalAddress, "global memory: read of byte " + std::to_string(e) + " of " + name() +
-                                          ", which nobody wrote");
+      defect(cudaErrorIllegalAddress,
+             "global memory: read of byte " + std::to_string(e) + " of " + name() + ", which nobody wrote");
     }
     for (size_t i = e; i < e + element; ++i) written_[i] = 1;
   }
@@ -77,7 +77,8 @@ std::string Allocation::check_guards() {
     const std::byte intact = poison_byte(before ? i : guard_bytes + size_ + distance);
     if (guard == intact) continue;
     if (found.empty()) {
-      found = name() + " was written " + std::to_string(distance) + " bytes " + (before ? "before its start" : "past its end");
+      found = name() + " was written " + std::to_string(distance) + " bytes " +
+              (before ? "before its start" : "past its end");
     }
     guard = intact;
   }

@@ -26,8 +26,9 @@ void check_ends(const Allocation* to, const Allocation* from, cudaMemcpyKind kin
                   (kind == cudaMemcpyDeviceToDevice && to_device && from_device) ||
                   (kind == cudaMemcpyHostToHost && !to_device && !from_device);
   if (!ok) {
-    refuse(cudaErrorInvalidValue, std::string("copy of the wrong kind: its target is ") + (to_device ? "device" : "host") +
-                                      " memory, its source is " + (from_device ? "device" : "host") + " memory");
+    refuse(cudaErrorInvalidValue, std::string("copy of the wrong kind: its target is ") +
+                                      (to_device ? "device" : "host") + " memory, its source is " +
+                                      (from_device ? "device" : "host") + " memory");
   }
 }
 
@@ -46,7 +47,8 @@ void copy(void* to, const void* from, size_t bytes) {
 // Freed before the copy came to run: the device would touch memory that is gone.
 void check_alive(const Allocation* allocation, const char* what) {
   if (allocation && !allocation->live()) {
-    refuse(cudaErrorIllegalAddress, std::string("a copy's ") + what + ", " + allocation->name() + ", was freed before it ran");
+    refuse(cudaErrorIllegalAddress,
+           std::string("a copy's ") + what + ", " + allocation->name() + ", was freed before it ran");
   }
 }
 
@@ -60,7 +62,8 @@ void enqueue_copy(void* to, const void* from, size_t bytes, cudaMemcpyKind kind,
   // Pageable host memory: the source is read now, the target is written before the call returns.
   if (stream.capture && (!target || !source)) {
     stream.capture->invalid = true;
-    refuse(cudaErrorStreamCaptureUnsupported, "a copy from or to pageable memory while the stream captures; use cudaHostAlloc");
+    refuse(cudaErrorStreamCaptureUnsupported,
+           "a copy from or to pageable memory while the stream captures; use cudaHostAlloc");
   }
   auto operation = std::make_shared<Operation>();
   operation->kind = Operation::Kind::copy;
@@ -126,7 +129,9 @@ cudaError_t release(void* pointer, bool on_device, const char* call) {
 
 cudaError_t cudaMalloc(void** pointer, size_t bytes) { return allocate(pointer, bytes, true, "cudaMalloc"); }
 cudaError_t cudaFree(void* pointer) { return release(pointer, true, "cudaFree"); }
-cudaError_t cudaHostAlloc(void** pointer, size_t bytes, unsigned) { return allocate(pointer, bytes, false, "cudaHostAlloc"); }
+cudaError_t cudaHostAlloc(void** pointer, size_t bytes, unsigned) {
+  return allocate(pointer, bytes, false, "cudaHostAlloc");
+}
 cudaError_t cudaMallocHost(void** pointer, size_t bytes) { return allocate(pointer, bytes, false, "cudaMallocHost"); }
 cudaError_t cudaFreeHost(void* pointer) { return release(pointer, false, "cudaFreeHost"); }
 

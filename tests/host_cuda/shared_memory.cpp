@@ -30,8 +30,7 @@ std::string place(const char* name, size_t offset) {
 
 }  // namespace
 
-SharedMemory::SharedMemory()
-    : memory_(new std::byte[shared_capacity + 128]), cells_(shared_capacity / 2 + 1) {
+SharedMemory::SharedMemory() : memory_(new std::byte[shared_capacity + 128]), cells_(shared_capacity / 2 + 1) {
   const auto address = reinterpret_cast<uintptr_t>(memory_.get());
   data_ = memory_.get() + (128 - address % 128) % 128;
   poison(data_, shared_capacity);
@@ -51,21 +50,24 @@ size_t SharedMemory::add_array(const void* key, const char* name, size_t bytes, 
   const size_t offset = (used_ + alignment - 1) / alignment * alignment;
   used_ = offset + bytes;
   if (used_ - dynamic_bytes_ > static_shared_capacity || used_ > shared_capacity) {
-    defect(cudaErrorLaunchOutOfResources, std::string("shared array '") + name + "' of " + std::to_string(bytes) +
-                                              " bytes: the block's static arrays exceed 49152 bytes, or with the dynamic memory " +
-                                              std::to_string(shared_capacity));
+    defect(cudaErrorLaunchOutOfResources,
+           std::string("shared array '") + name + "' of " + std::to_string(bytes) +
+               " bytes: the block's static arrays exceed 49152 bytes, or with the dynamic memory " +
+               std::to_string(shared_capacity));
   }
   arrays_.push_back({key, offset});
   return offset;
 }
 
-void SharedMemory::check_read(const Lane& lane, const char* name, size_t offset, const Cell& cell, bool atomic) const {
+void SharedMemory::check_read(const Lane& lane, const char* name, size_t offset, const Cell& cell,
+                              bool atomic) const {
   if (!clock_.in_this_block(cell.write_time)) {
     defect(cudaErrorIllegalAddress, "read of " + place(name, offset) + ", which nobody wrote");
   }
   if (cell.kind == Kind::copying) {
     defect(cudaErrorIllegalAddress, "read of " + place(name, offset) + ", the target of a cp.async of thread " +
-                                        std::to_string(cell.writer) + " that was not waited for (cp_async_commit, cp_async_wait)");
+                                        std::to_string(cell.writer) +
+                                        " that was not waited for (cp_async_commit, cp_async_wait)");
   }
   const bool both_atomic = atomic && cell.kind == Kind::atomic;
   if (races_ && !both_atomic && cell.writer != lane.number &&
@@ -75,7 +77,8 @@ void SharedMemory::check_read(const Lane& lane, const char* name, size_t offset,
   }
 }
 
-void SharedMemory::check_write(const Lane& lane, const char* name, size_t offset, const Cell& cell, bool atomic) const {
+void SharedMemory::check_write(const Lane& lane, const char* name, size_t offset, const Cell& cell,
+                               bool atomic) const {
   if (clock_.in_this_block(cell.write_time)) {
     if (cell.kind == Kind::copying) {
       defect(cudaErrorIllegalAddress, "write to " + place(name, offset) + ", the target of a cp.async of thread " +
@@ -90,8 +93,8 @@ void SharedMemory::check_write(const Lane& lane, const char* name, size_t offset
   }
   if (races_ && !atomic && clock_.in_this_block(cell.read_time) && cell.reader != lane.number &&
       !clock_.ordered(cell.read_time, warp_of(cell.reader), lane.warp())) {
-    defect(cudaErrorIllegalAddress, "race in " + place(name, offset) + ": written here, read by " + thread_name(cell.reader) +
-                                        ", and no barrier between them");
+    defect(cudaErrorIllegalAddress, "race in " + place(name, offset) + ": written here, read by " +
+                                        thread_name(cell.reader) + ", and no barrier between them");
   }
 }
 

@@ -10,11 +10,14 @@
 
 namespace host_cuda {
 
-// Time within a block: it advances at every block barrier and warp barrier. Two accesses of different threads are in order
-// if a block barrier lies between them, or a barrier of the warp that both belong to.
+// Time within a block: it advances at every block barrier and warp barrier. Two accesses of different threads are in
+// order if a block barrier lies between them, or a barrier of the warp that both belong to.
 class Clock {
  public:
-  void start_block() { block_ = barrier_ = ++now_; warps_.fill(now_); }
+  void start_block() {
+    block_ = barrier_ = ++now_;
+    warps_.fill(now_);
+  }
   void block_barrier() { barrier_ = ++now_; }
   void warp_barrier(unsigned warp) { warps_[warp] = ++now_; }
   uint32_t now() const { return now_; }

@@ -7,9 +7,7 @@ namespace host_cuda {
 
 namespace {
 
-float bf16_half(uint32_t bits, int upper) {
-  return std::bit_cast<float>(upper ? bits & 0xffff0000u : bits << 16);
-}
+float bf16_half(uint32_t bits, int upper) { return std::bit_cast<float>(upper ? bits & 0xffff0000u : bits << 16); }
 
 // d += a b for the whole warp: d of lane l is elements (g, 2t), (g, 2t+1), (g+8, 2t), (g+8, 2t+1).
 template <int K>
@@ -26,7 +24,9 @@ void multiply(Warp& warp, const float (&a)[16][K], const float (&b)[K][8]) {
 }
 
 void resolve_matrices(Warp& warp, bool transposed) {
-  const auto row = [&](int matrix, int r) { return static_cast<MatrixArguments*>(warp.arguments[8 * matrix + r])->row; };
+  const auto row = [&](int matrix, int r) {
+    return static_cast<MatrixArguments*>(warp.arguments[8 * matrix + r])->row;
+  };
   for (int lane = 0; lane < 32; ++lane) {
     uint32_t* r = static_cast<MatrixArguments*>(warp.arguments[lane])->r;
     const int g = lane / 4, t = lane % 4;

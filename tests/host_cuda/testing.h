@@ -52,7 +52,9 @@ std::string finding(Work work) {
   return "";
 }
 
-inline bool contains(const std::string& text, const std::string& part) { return text.find(part) != std::string::npos; }
+inline bool contains(const std::string& text, const std::string& part) {
+  return text.find(part) != std::string::npos;
+}
 
 // Default settings before and after a test.
 struct Fresh {

@@ -1,7 +1,8 @@
 // The host model's settings and findings, for tests.
 //
 // What the model finds, each as a failing call with the whole story in cudaGetErrorString:
-// - accesses through Global and Shared outside their bounds, misaligned, to freed memory, or reading memory that nobody
+// - accesses through Global and Shared outside their bounds, misaligned, to freed memory, or reading memory that
+// nobody
 //   wrote; damaged guard zones around every cudaMalloc (plain pointers) after each kernel;
 // - unordered accesses of two lanes to the same shared memory (a missing barrier), whatever the lane order;
 // - a __syncthreads that some threads miss; shuffles and votes whose mask names absent lanes or omits the caller;
@@ -26,8 +27,8 @@ struct Settings {
   int workers = 1;                  // OS threads that run blocks at the same time
   bool races = true;                // look for races in shared memory
   // How streams run
-  bool eager = false;        // run work when it is enqueued, not when it is waited for
-  bool late_first = false;   // of work that is not ordered by stream or event: the latest enqueued first
+  bool eager = false;       // run work when it is enqueued, not when it is waited for
+  bool late_first = false;  // of work that is not ordered by stream or event: the latest enqueued first
   // What the machine is
   int device_count = 1;
   int driver_version = 13000;  // 0: no driver

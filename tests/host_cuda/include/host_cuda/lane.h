@@ -1,4 +1,5 @@
-// Lanes and blocks: what runs a kernel on the host. Every thread of a block is a fiber that runs until it has to wait for others.
+// Lanes and blocks: what runs a kernel on the host. Every thread of a block is a fiber that runs until it has to wait
+// for others.
 #pragma once
 
 #include <cstddef>
@@ -27,8 +28,8 @@ enum class LaneState : uint8_t { ready, at_barrier, at_collective, returned };
 
 // A cp.async that was started and not waited for.
 struct PendingCopy {
-  size_t target;      // byte offset in the block's shared memory
-  const void* source; // null: zeros
+  size_t target;       // byte offset in the block's shared memory
+  const void* source;  // null: zeros
   unsigned bytes;
 };
 
@@ -63,8 +64,8 @@ Lane& this_lane(const char* operation);
 // Waits for the whole block; returns the number of threads whose predicate was not 0.
 int block_barrier(const char* operation, int predicate, const Site& site);
 
-// One operation of all lanes in `mask`. The last lane to arrive calls resolve(lanes): the arguments of every lane of the
-// warp, null where it does not take part. Then all go on.
+// One operation of all lanes in `mask`. The last lane to arrive calls resolve(lanes): the arguments of every lane of
+// the warp, null where it does not take part. Then all go on.
 struct Warp {
   void* arguments[32];
   unsigned mask;

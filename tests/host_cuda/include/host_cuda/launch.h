@@ -23,9 +23,10 @@ void enqueue_launch(const Launch& launch, cudaStream_t stream);
 
 template <class... Parameters, class... Arguments>
 void launch_kernel(void (*kernel)(Parameters...), dim3 grid, dim3 block, size_t shared_bytes, cudaStream_t stream,
-            Arguments&&... arguments) {
+                   Arguments&&... arguments) {
   static_assert((!std::is_reference_v<Parameters> && ...), "a kernel takes its arguments by value");
-  static_assert((std::is_trivially_copyable_v<Parameters> && ...), "kernel arguments are copied to the device as bytes");
+  static_assert((std::is_trivially_copyable_v<Parameters> && ...),
+                "kernel arguments are copied to the device as bytes");
   std::tuple<Parameters...> values(std::forward<Arguments>(arguments)...);
   enqueue_launch({reinterpret_cast<const void*>(kernel), grid, block, shared_bytes,
                   [kernel, values] { std::apply(kernel, values); }},

@@ -7,8 +7,8 @@
 
 #include "host_cuda/types.h"
 
-// glibc declares functions of the same name that it does not define, hence macros. They are approximations on the device
-// (about 2 ulp), exact enough here.
+// glibc declares functions of the same name that it does not define, hence macros. They are approximations on the
+// device (about 2 ulp), exact enough here.
 #define __expf expf
 #define __logf logf
 #define __powf powf
@@ -35,11 +35,26 @@ inline float __frcp_rn(float x) { return 1.0f / x; }
 inline float __fsqrt_rn(float x) { return sqrtf(x); }
 inline float __fmaf_rn(float a, float b, float c) { return fmaf(a, b, c); }
 // Never fused with a neighbour, as the volatile keeps it here.
-inline float __fadd_rn(float a, float b) { const volatile float sum = a + b; return sum; }
-inline float __fsub_rn(float a, float b) { const volatile float difference = a - b; return difference; }
-inline float __fmul_rn(float a, float b) { const volatile float product = a * b; return product; }
-inline double __dadd_rn(double a, double b) { const volatile double sum = a + b; return sum; }
-inline double __dmul_rn(double a, double b) { const volatile double product = a * b; return product; }
+inline float __fadd_rn(float a, float b) {
+  const volatile float sum = a + b;
+  return sum;
+}
+inline float __fsub_rn(float a, float b) {
+  const volatile float difference = a - b;
+  return difference;
+}
+inline float __fmul_rn(float a, float b) {
+  const volatile float product = a * b;
+  return product;
+}
+inline double __dadd_rn(double a, double b) {
+  const volatile double sum = a + b;
+  return sum;
+}
+inline double __dmul_rn(double a, double b) {
+  const volatile double product = a * b;
+  return product;
+}
 
 inline unsigned __float_as_uint(float x) { return std::bit_cast<unsigned>(x); }
 inline int __float_as_int(float x) { return std::bit_cast<int>(x); }
@@ -81,4 +96,6 @@ inline double min(double a, double b) { return std::fmin(a, b); }
 inline double max(double a, double b) { return std::fmax(a, b); }
 
 template <class T>
-T __ldg(const T* pointer) { return *pointer; }
+T __ldg(const T* pointer) {
+  return *pointer;
+}

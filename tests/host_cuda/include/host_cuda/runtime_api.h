@@ -1,8 +1,9 @@
 // The part of CUDA's runtime API that kernels/cuda uses: errors, devices, memory, streams, events, graphs.
 //
 // Work on a stream is not done when it is enqueued but when something waits for it (synchronize, a blocking copy,
-// cudaFree), so code that forgets to wait reads old bytes here every time, not only on a busy device. A failing kernel is reported
-// by the call that waits; cudaGetErrorString then holds the whole finding of the model. control.h has the settings.
+// cudaFree), so code that forgets to wait reads old bytes here every time, not only on a busy device. A failing
+// kernel is reported by the call that waits; cudaGetErrorString then holds the whole finding of the model. control.h
+// has the settings.
 #pragma once
 
 #include <cstddef>
@@ -161,20 +162,24 @@ cudaError_t cudaRuntimeGetVersion(int* version);
 cudaError_t cudaFuncSetAttribute(const void* kernel, cudaFuncAttribute attribute, int value);
 cudaError_t cudaFuncGetAttributes(cudaFuncAttributes* attributes, const void* kernel);
 cudaError_t cudaFuncGetName(const char** name, const void* kernel);
-cudaError_t cudaOccupancyMaxActiveBlocksPerMultiprocessor(int* blocks, const void* kernel, int threads, size_t shared);
+cudaError_t cudaOccupancyMaxActiveBlocksPerMultiprocessor(int* blocks, const void* kernel, int threads,
+                                                          size_t shared);
 cudaError_t cudaDeviceReset();
 
 // memory_api.cpp
 cudaError_t cudaMalloc(void** pointer, size_t bytes);
 template <class T>
-cudaError_t cudaMalloc(T** pointer, size_t bytes) { return cudaMalloc(reinterpret_cast<void**>(pointer), bytes); }
+cudaError_t cudaMalloc(T** pointer, size_t bytes) {
+  return cudaMalloc(reinterpret_cast<void**>(pointer), bytes);
+}
 cudaError_t cudaFree(void* pointer);
 cudaError_t cudaMemGetInfo(size_t* free_bytes, size_t* total_bytes);
 cudaError_t cudaHostAlloc(void** pointer, size_t bytes, unsigned flags);
 cudaError_t cudaMallocHost(void** pointer, size_t bytes);
 cudaError_t cudaFreeHost(void* pointer);
 cudaError_t cudaMemcpy(void* to, const void* from, size_t bytes, cudaMemcpyKind kind);
-cudaError_t cudaMemcpyAsync(void* to, const void* from, size_t bytes, cudaMemcpyKind kind, cudaStream_t stream = nullptr);
+cudaError_t cudaMemcpyAsync(void* to, const void* from, size_t bytes, cudaMemcpyKind kind,
+                            cudaStream_t stream = nullptr);
 cudaError_t cudaMemset(void* pointer, int value, size_t bytes);
 cudaError_t cudaMemsetAsync(void* pointer, int value, size_t bytes, cudaStream_t stream = nullptr);
 

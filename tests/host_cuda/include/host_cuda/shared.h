@@ -8,7 +8,7 @@
 
 namespace host_cuda {
 
-constexpr size_t shared_capacity = 227 * 1024;       // per block, of sm_90
+constexpr size_t shared_capacity = 227 * 1024;        // per block, of sm_90
 constexpr size_t static_shared_capacity = 48 * 1024;  // what the compiler grants without asking
 
 enum class Access : uint8_t { read, write, atomic };
@@ -18,10 +18,12 @@ size_t static_shared(const void* key, const char* name, size_t bytes, size_t ali
 // Checks that the launch's dynamic shared memory holds the range.
 void check_dynamic_shared(int64_t byte_offset, int64_t count, size_t element, size_t alignment);
 
-// The address of the bytes, after the checks: alignment to `alignment`, written (read, atomic), no copy under way, no race.
-void* shared_access(const char* name, size_t offset, size_t bytes, size_t alignment, Access access, const void* value);
+// The address of the bytes, after the checks: alignment to `alignment`, written (read, atomic), no copy under way, no
+// race.
+void* shared_access(const char* name, size_t offset, size_t bytes, size_t alignment, Access access,
+                    const void* value);
 
-[[noreturn]] void fail_bounds(const char* space, const char* name, bool write, int64_t index, size_t bytes, int64_t count,
-                              size_t element);
+[[noreturn]] void fail_bounds(const char* space, const char* name, bool write, int64_t index, size_t bytes,
+                              int64_t count, size_t element);
 
 }  // namespace host_cuda

@@ -1,7 +1,7 @@
 // Tensor-core and copy instructions, emulated. What they do and the fragment layouts: kernels/cuda/mma.h.
 //
-// Products are exact and summed in double precision, then added to d and rounded once: within the bound of any order the
-// hardware may take. tf32 operands lose their low 13 bits, as there.
+// Products are exact and summed in double precision, then added to d and rounded once: within the bound of any order
+// the hardware may take. tf32 operands lose their low 13 bits, as there.
 #pragma once
 
 #include <cstdint>
@@ -74,7 +74,8 @@ void copy_async(const Shared<T>& target, int64_t i, const Global<const T>& sourc
 }  // namespace detail
 
 template <class T, class Index>
-void ldmatrix_x4(const Shared<T>& x, Index i, uint32_t (&r)[4], const host_cuda::Site& site = host_cuda::Site::current()) {
+void ldmatrix_x4(const Shared<T>& x, Index i, uint32_t (&r)[4],
+                 const host_cuda::Site& site = host_cuda::Site::current()) {
   detail::load_matrices("ldmatrix_x4", x, static_cast<int64_t>(i), r, host_cuda::resolve_ldmatrix, site);
 }
 template <class T, class Index>
@@ -95,10 +96,12 @@ template <int Bytes, class T, class Index, class Offset>
 void cp_async_or_zero(const Shared<T>& target, Index i, const Global<const T>& source, Offset j, bool valid) {
   static_assert(Bytes == 4 || Bytes == 8);
   detail::copy_async<std::conditional_t<Bytes == 4, unsigned, uint2>>(target, static_cast<int64_t>(i), source,
-                                                                     static_cast<int64_t>(j), valid);
+                                                                      static_cast<int64_t>(j), valid);
 }
 inline void cp_async_commit() { host_cuda::copy_commit(); }
 template <int Pending>
-void cp_async_wait() { host_cuda::copy_wait(Pending); }
+void cp_async_wait() {
+  host_cuda::copy_wait(Pending);
+}
 
 }  // namespace nad::cuda

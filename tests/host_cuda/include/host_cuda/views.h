@@ -1,4 +1,5 @@
-// Global and Shared, checked. The device's versions and the meaning of every function: kernels/cuda/views.h, device.h.
+// Global and Shared, checked. The device's versions and the meaning of every function: kernels/cuda/views.h,
+// device.h.
 #pragma once
 
 #include <cstdint>
@@ -47,7 +48,9 @@ class Global {
       : begin_(other.begin_), count_(other.count_), first_(other.first_), allocation_(other.allocation_) {}
 
   template <class Index>
-  Reference<Global> operator[](Index i) const { return Reference<Global>(*this, static_cast<int64_t>(i)); }
+  Reference<Global> operator[](Index i) const {
+    return Reference<Global>(*this, static_cast<int64_t>(i));
+  }
   template <class Index>
   Global operator+(Index i) const {
     Global moved = *this;
@@ -88,10 +91,12 @@ class Global {
       host_cuda::fail_bounds("global", "a view", write, at, sizeof(V), count_, sizeof(T));
     }
     T* p = begin_ + at;
-    if (!allocation_) host_cuda::defect(cudaErrorIllegalAddress, "a view of memory that is not the device's is used in a kernel");
+    if (!allocation_)
+      host_cuda::defect(cudaErrorIllegalAddress, "a view of memory that is not the device's is used in a kernel");
     if (reinterpret_cast<uintptr_t>(p) % alignof(V) != 0) {
-      host_cuda::defect(cudaErrorMisalignedAddress, "global memory: access of " + std::to_string(sizeof(V)) + " bytes at element " +
-                                                        std::to_string(at) + ", whose address is not a multiple of " +
+      host_cuda::defect(cudaErrorMisalignedAddress, "global memory: access of " + std::to_string(sizeof(V)) +
+                                                        " bytes at element " + std::to_string(at) +
+                                                        ", whose address is not a multiple of " +
                                                         std::to_string(alignof(V)));
     }
     return p;
@@ -116,7 +121,9 @@ class Shared {
       : name_(other.name_), offset_(other.offset_), count_(other.count_), first_(other.first_) {}
 
   template <class Index>
-  Reference<Shared> operator[](Index i) const { return Reference<Shared>(*this, static_cast<int64_t>(i)); }
+  Reference<Shared> operator[](Index i) const {
+    return Reference<Shared>(*this, static_cast<int64_t>(i));
+  }
   template <class Index>
   Shared operator+(Index i) const {
     Shared moved = *this;
@@ -169,23 +176,35 @@ class Shared {
 };
 
 template <class V, class T, class Index>
-V load(const Global<T>& x, Index i) { return x.template read<V>(static_cast<int64_t>(i)); }
+V load(const Global<T>& x, Index i) {
+  return x.template read<V>(static_cast<int64_t>(i));
+}
 template <class V, class T, class Index>
-V load(const Shared<T>& x, Index i) { return x.template read<V>(static_cast<int64_t>(i)); }
+V load(const Shared<T>& x, Index i) {
+  return x.template read<V>(static_cast<int64_t>(i));
+}
 template <class V, class T, class Index>
-V load_readonly(const Global<T>& x, Index i) { return x.template read<V>(static_cast<int64_t>(i)); }
+V load_readonly(const Global<T>& x, Index i) {
+  return x.template read<V>(static_cast<int64_t>(i));
+}
 template <class T, class Index, class V>
-void store(const Global<T>& x, Index i, const V& value) { x.write(static_cast<int64_t>(i), value); }
+void store(const Global<T>& x, Index i, const V& value) {
+  x.write(static_cast<int64_t>(i), value);
+}
 template <class T, class Index, class V>
-void store(const Shared<T>& x, Index i, const V& value) { x.write(static_cast<int64_t>(i), value); }
+void store(const Shared<T>& x, Index i, const V& value) {
+  x.write(static_cast<int64_t>(i), value);
+}
 
 template <class U, class T>
 Global<U> view_as(const Global<T>& x) {
-  return Global<U>(reinterpret_cast<U*>(x.data()), x.remaining() * static_cast<int64_t>(sizeof(T)) / static_cast<int64_t>(sizeof(U)));
+  return Global<U>(reinterpret_cast<U*>(x.data()),
+                   x.remaining() * static_cast<int64_t>(sizeof(T)) / static_cast<int64_t>(sizeof(U)));
 }
 template <class U, class T>
 Shared<U> view_as(const Shared<T>& x) {
-  return Shared<U>(x.name(), x.begin_offset(), x.remaining() * static_cast<int64_t>(sizeof(T)) / static_cast<int64_t>(sizeof(U)));
+  return Shared<U>(x.name(), x.begin_offset(),
+                   x.remaining() * static_cast<int64_t>(sizeof(T)) / static_cast<int64_t>(sizeof(U)));
 }
 
 template <class T>
@@ -234,6 +253,6 @@ T atomic_cas(const View<T>& x, Index i, std::type_identity_t<T> expected, std::t
 }  // namespace nad::cuda
 
 // Every instance of the enclosing function has one array, found by the address of its own key.
-#define NAD_SHARED(T, name, count)       \
+#define NAD_SHARED(T, name, count)      \
   static constexpr char name##_key = 0; \
   const ::nad::cuda::Shared<T> name = ::nad::cuda::static_shared<T>(&name##_key, #name, count)

@@ -1,5 +1,5 @@
-// Barriers, shuffles, votes and warp reductions under CUDA's names. A mask must name the caller and only lanes that exist,
-// have not returned, and come to the same operation at the same place; CUDA leaves everything else undefined.
+// Barriers, shuffles, votes and warp reductions under CUDA's names. A mask must name the caller and only lanes that
+// exist, have not returned, and come to the same operation at the same place; CUDA leaves everything else undefined.
 #pragma once
 
 #include <cstring>
@@ -62,9 +62,12 @@ inline unsigned vote(const char* operation, unsigned mask, unsigned value, Resol
 }
 
 inline unsigned ballot(const char* operation, unsigned mask, int predicate, const Site& site) {
-  return vote(operation, mask, predicate != 0, [](Warp& warp) {
-    resolve_vote(warp, 0, [](unsigned all, unsigned value, unsigned lane) { return all | value << lane; });
-  }, site);
+  return vote(
+      operation, mask, predicate != 0,
+      [](Warp& warp) {
+        resolve_vote(warp, 0, [](unsigned all, unsigned value, unsigned lane) { return all | value << lane; });
+      },
+      site);
 }
 
 inline int lane_in_warp(const char* operation) { return static_cast<int>(this_lane(operation).in_warp()); }
@@ -91,7 +94,8 @@ inline void __threadfence() {}
 inline void __threadfence_block() {}
 
 template <class T>
-T __shfl_sync(unsigned mask, T value, int source, int width = 32, const host_cuda::Site& site = host_cuda::Site::current()) {
+T __shfl_sync(unsigned mask, T value, int source, int width = 32,
+              const host_cuda::Site& site = host_cuda::Site::current()) {
   const int lane = host_cuda::lane_in_warp("__shfl_sync");
   return host_cuda::shuffle("__shfl_sync", mask, value, (lane & ~(width - 1)) | (source & (width - 1)), site);
 }
@@ -117,7 +121,8 @@ T __shfl_xor_sync(unsigned mask, T value, int bits, int width = 32,
   return host_cuda::shuffle("__shfl_xor_sync", mask, value, source > (lane | (width - 1)) ? lane : source, site);
 }
 
-inline unsigned __ballot_sync(unsigned mask, int predicate, const host_cuda::Site& site = host_cuda::Site::current()) {
+inline unsigned __ballot_sync(unsigned mask, int predicate,
+                              const host_cuda::Site& site = host_cuda::Site::current()) {
   return host_cuda::ballot("__ballot_sync", mask, predicate, site);
 }
 inline int __any_sync(unsigned mask, int predicate, const host_cuda::Site& site = host_cuda::Site::current()) {
@@ -126,18 +131,30 @@ inline int __any_sync(unsigned mask, int predicate, const host_cuda::Site& site 
 inline int __all_sync(unsigned mask, int predicate, const host_cuda::Site& site = host_cuda::Site::current()) {
   return host_cuda::ballot("__all_sync", mask, predicate, site) == mask;
 }
-inline unsigned __reduce_add_sync(unsigned mask, unsigned value, const host_cuda::Site& site = host_cuda::Site::current()) {
-  return host_cuda::vote("__reduce_add_sync", mask, value, [](host_cuda::Warp& warp) {
-    host_cuda::resolve_vote(warp, 0, [](unsigned all, unsigned v, unsigned) { return all + v; });
-  }, site);
+inline unsigned __reduce_add_sync(unsigned mask, unsigned value,
+                                  const host_cuda::Site& site = host_cuda::Site::current()) {
+  return host_cuda::vote(
+      "__reduce_add_sync", mask, value,
+      [](host_cuda::Warp& warp) {
+        host_cuda::resolve_vote(warp, 0, [](unsigned all, unsigned v, unsigned) { return all + v; });
+      },
+      site);
 }
-inline unsigned __reduce_max_sync(unsigned mask, unsigned value, const host_cuda::Site& site = host_cuda::Site::current()) {
-  return host_cuda::vote("__reduce_max_sync", mask, value, [](host_cuda::Warp& warp) {
-    host_cuda::resolve_vote(warp, 0, [](unsigned all, unsigned v, unsigned) { return all > v ? all : v; });
-  }, site);
+inline unsigned __reduce_max_sync(unsigned mask, unsigned value,
+                                  const host_cuda::Site& site = host_cuda::Site::current()) {
+  return host_cuda::vote(
+      "__reduce_max_sync", mask, value,
+      [](host_cuda::Warp& warp) {
+        host_cuda::resolve_vote(warp, 0, [](unsigned all, unsigned v, unsigned) { return all > v ? all : v; });
+      },
+      site);
 }
-inline unsigned __reduce_min_sync(unsigned mask, unsigned value, const host_cuda::Site& site = host_cuda::Site::current()) {
-  return host_cuda::vote("__reduce_min_sync", mask, value, [](host_cuda::Warp& warp) {
-    host_cuda::resolve_vote(warp, ~0u, [](unsigned all, unsigned v, unsigned) { return all < v ? all : v; });
-  }, site);
+inline unsigned __reduce_min_sync(unsigned mask, unsigned value,
+                                  const host_cuda::Site& site = host_cuda::Site::current()) {
+  return host_cuda::vote(
+      "__reduce_min_sync", mask, value,
+      [](host_cuda::Warp& warp) {
+        host_cuda::resolve_vote(warp, ~0u, [](unsigned all, unsigned v, unsigned) { return all < v ? all : v; });
+      },
+      site);
 }
