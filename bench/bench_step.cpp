@@ -2,7 +2,8 @@
 //
 //   bench_step --arch resnet50 --batch 16 --precision fp32 --steps 7        median and minimum of timed steps
 //   bench_step --arch resnet50 --profile                                   time per kernel, grouped by op
-//   bench_step --arch resnet50 --interactive                               one step per line read: bench/compare_peer.py
+//   bench_step --arch resnet50 --interactive                               one step per line read:
+//   bench/compare_peer.py
 #include <CLI/CLI.hpp>
 #include <algorithm>
 #include <chrono>

@@ -10,7 +10,8 @@ size_t assign_offsets(std::vector<Region>& regions) {
   for (Region& r : regions) r.bytes = (r.bytes + kAlign - 1) / kAlign * kAlign;
   std::vector<size_t> order(regions.size());
   std::iota(order.begin(), order.end(), size_t{0});
-  std::stable_sort(order.begin(), order.end(), [&](size_t a, size_t b) { return regions[a].bytes > regions[b].bytes; });
+  std::stable_sort(order.begin(), order.end(),
+                   [&](size_t a, size_t b) { return regions[a].bytes > regions[b].bytes; });
 
   std::vector<size_t> placed;  // sorted by offset
   size_t total = 0;

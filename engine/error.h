@@ -8,12 +8,12 @@
 namespace nad {
 
 enum class ErrorKind : int {
-  usage = 2,        // bad flag or flag value
-  data = 3,         // bad weights file, image, folder or results file
-  device = 4,       // device or operation not available
-  not_finite = 5,   // NaN or infinity where a number was expected
-  memory = 6,       // out of memory
-  interrupted = 130 // stopped by a signal after saving
+  usage = 2,         // bad flag or flag value
+  data = 3,          // bad weights file, image, folder or results file
+  device = 4,        // device or operation not available
+  not_finite = 5,    // NaN or infinity where a number was expected
+  memory = 6,        // out of memory
+  interrupted = 130  // stopped by a signal after saving
 };
 
 class Error : public std::runtime_error {

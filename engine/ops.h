@@ -30,8 +30,8 @@ using Kernel = std::function<void(Context&)>;
 enum class Accumulate : uint8_t { overwrite, add };
 
 // ---- gates -------------------------------------------------------------------------------------------------------
-// The multiplier of sample n, channel c is table[row[n] * C + c]. Row 0 of a table is all ones (the original network).
-// PRECOND: samples of one row are adjacent (row[] never returns to an earlier value).
+// The multiplier of sample n, channel c is table[row[n] * C + c]. Row 0 of a table is all ones (the original
+// network). PRECOND: samples of one row are adjacent (row[] never returns to an earlier value).
 struct GateRef {
   const float* table = nullptr;  // [rows, C]
   const int32_t* row = nullptr;  // [N], one per sample of the view it is used with
@@ -46,7 +46,7 @@ struct Epilogue {
   Param shift;       // [C] or null (0): a bias or a BatchNorm's shift
   CTensor residual;  // shape of y, or empty
   bool relu = false;
-  GateRef gate;      // or empty
+  GateRef gate;  // or empty
 };
 
 // The same for the input of a convolution: x' = relu(scale * x + shift). Zero padding pads x', not x.
@@ -71,70 +71,71 @@ struct Conv2dParams {
 };
 
 // torch.nn.Conv2d's output extent, with the input shortened by the offset; 0 where the window is larger than that.
-inline int64_t conv_extent(int64_t in, int64_t kernel, int64_t stride, int64_t pad, int64_t dilation, int64_t offset) {
+inline int64_t conv_extent(int64_t in, int64_t kernel, int64_t stride, int64_t pad, int64_t dilation,
+                           int64_t offset) {
   const int64_t room = in - offset + 2 * pad - dilation * (kernel - 1) - 1;
   return room < 0 ? 0 : room / stride + 1;
 }
 
 struct Conv2dArgs {
   Conv2dParams params;
-  CTensor x;            // [N, H, W, I]
-  Param weight;         // [O, I/groups, KH, KW]
-  Prologue prologue;    // on I channels
-  Epilogue epilogue;    // on O channels
-  Tensor y;             // [N, OH, OW, O]
+  CTensor x;          // [N, H, W, I]
+  Param weight;       // [O, I/groups, KH, KW]
+  Prologue prologue;  // on I channels
+  Epilogue epilogue;  // on O channels
+  Tensor y;           // [N, OH, OW, O]
 };
 
 // dx (+)= prologue'(x) * conv2d_transposed(scale * dz): dz is the gradient at the epilogue's z (epilogue_backward).
 struct Conv2dBackwardArgs {
   Conv2dParams params;
-  CTensor dz;           // [N, OH, OW, O]
-  Param weight;         // [O, I/groups, KH, KW]
-  Param scale;          // [O], the epilogue's, or null
+  CTensor dz;    // [N, OH, OW, O]
+  Param weight;  // [O, I/groups, KH, KW]
+  Param scale;   // [O], the epilogue's, or null
   Prologue prologue;
-  CTensor x;            // [N, H, W, I], read only with a prologue
+  CTensor x;  // [N, H, W, I], read only with a prologue
   Accumulate mode = Accumulate::overwrite;
-  Tensor dx;            // [N, H, W, I]
+  Tensor dx;  // [N, H, W, I]
 };
 
 // ---- linear ------------------------------------------------------------------------------------------------------
 // y = epilogue(x W^T), x flattened as [N, H*W*C] in NHWC order, which is also the order of W's columns.
 struct LinearArgs {
-  CTensor x;        // [N, H, W, C], dense
-  Param weight;     // [O, H*W*C]
+  CTensor x;     // [N, H, W, C], dense
+  Param weight;  // [O, H*W*C]
   Epilogue epilogue;
-  Tensor y;         // [N, 1, 1, O], dense
+  Tensor y;  // [N, 1, 1, O], dense
 };
 struct LinearBackwardArgs {
-  CTensor dz;       // [N, 1, 1, O]
-  Param weight;     // [O, H*W*C]; PRECOND: no epilogue scale
+  CTensor dz;    // [N, 1, 1, O]
+  Param weight;  // [O, H*W*C]; PRECOND: no epilogue scale
   Accumulate mode = Accumulate::overwrite;
-  Tensor dx;        // [N, H, W, C], dense
+  Tensor dx;  // [N, H, W, C], dense
 };
 
 // ---- elementwise -------------------------------------------------------------------------------------------------
 // y = epilogue(x): BatchNorm in evaluation mode, ReLU, addition (residual), a copy into a slab, a gate.
 struct PointwiseArgs {
-  CTensor x;        // [N, H, W, C]
+  CTensor x;  // [N, H, W, C]
   Epilogue epilogue;
-  Tensor y;         // [N, H, W, C]
+  Tensor y;  // [N, H, W, C]
 };
 // dx (+)= scale * dz. dx may be dz itself (overwrite).
 struct PointwiseBackwardArgs {
-  CTensor dz;       // [N, H, W, C]
-  Param scale;      // [C] or null
+  CTensor dz;   // [N, H, W, C]
+  Param scale;  // [C] or null
   Accumulate mode = Accumulate::overwrite;
-  Tensor dx;        // [N, H, W, C]
+  Tensor dx;  // [N, H, W, C]
 };
 
 // A gate on its own: y[r*N + n] = g * x[n], then max(., 0) where relu is set (DARTS gate 0), for r < repeat.
 // repeat > 1 is where one batch of images becomes original and gated samples.
 struct GateArgs {
-  CTensor x;        // [N, H, W, C]
-  GateRef gate;     // row: [repeat * N]
+  CTensor x;     // [N, H, W, C]
+  GateRef gate;  // row: [repeat * N]
   bool relu = false;
   int64_t repeat = 1;
-  Tensor y;         // [repeat * N, H, W, C]
+  Tensor y;  // [repeat * N, H, W, C]
 };
 
 // From the gradient at a gated, rectified output y back to the gradient at z (see Epilogue), with the loss tap on y:
@@ -142,18 +143,19 @@ struct GateArgs {
 //   dz = gate * t * (relu ? y != 0 : 1)          (the sign of y is z's times the gate's; y = 0 iff z <= 0)
 //   dgate[row, c] = sum over the row's samples and pixels of t * y / gate      (0 where gate = 0)
 //   tap_sum[n] = sum over pixels and channels of (y - original)^2
-// y / gate is the value before the gate: nothing but y is kept. The same formulas serve GateArgs' relu after the gate.
+// y / gate is the value before the gate: nothing but y is kept. The same formulas serve GateArgs' relu after the
+// gate.
 struct EpilogueBackwardArgs {
-  CTensor dy;                         // [N, H, W, C]
-  CTensor y;                          // [N, H, W, C]
+  CTensor dy;  // [N, H, W, C]
+  CTensor y;   // [N, H, W, C]
   bool relu = false;
   GateRef gate;                       // or empty
   CTensor original;                   // [N, H, W, C] or empty: no tap
   const float* tap_weight = nullptr;  // [N]
   float tap_scale = 0;
-  double* tap_sum = nullptr;          // [N], with a tap
-  float* dgate = nullptr;             // [gate.rows, C], with a gate; only rows that occur in row[] are written
-  Tensor dz;                          // [N, H, W, C], may be dy itself; empty where nothing below needs a gradient
+  double* tap_sum = nullptr;  // [N], with a tap
+  float* dgate = nullptr;     // [gate.rows, C], with a gate; only rows that occur in row[] are written
+  Tensor dz;                  // [N, H, W, C], may be dy itself; empty where nothing below needs a gradient
 };
 
 // ---- pooling -----------------------------------------------------------------------------------------------------
@@ -163,40 +165,40 @@ struct PoolParams {
 };
 struct MaxPoolArgs {
   PoolParams params;
-  CTensor x;                 // [N, H, W, C]
-  Epilogue epilogue;         // relu and gate only: max(relu(x)) = relu(max(x))
-  Tensor y;                  // [N, OH, OW, C]
-  uint8_t* argmax = nullptr; // [N, OH, OW, C] dense: kh*KW + kw of the first maximum; null in evaluation
+  CTensor x;                  // [N, H, W, C]
+  Epilogue epilogue;          // relu and gate only: max(relu(x)) = relu(max(x))
+  Tensor y;                   // [N, OH, OW, C]
+  uint8_t* argmax = nullptr;  // [N, OH, OW, C] dense: kh*KW + kw of the first maximum; null in evaluation
 };
 struct MaxPoolBackwardArgs {
   PoolParams params;
-  CTensor dz;                // [N, OH, OW, C]
+  CTensor dz;  // [N, OH, OW, C]
   const uint8_t* argmax = nullptr;
   Accumulate mode = Accumulate::overwrite;
-  Tensor dx;                 // [N, H, W, C]
+  Tensor dx;  // [N, H, W, C]
 };
 struct AvgPoolArgs {
   PoolParams params;
-  CTensor x;                 // [N, H, W, C]
-  Epilogue epilogue;         // relu and gate only
-  Tensor y;                  // [N, OH, OW, C]
+  CTensor x;          // [N, H, W, C]
+  Epilogue epilogue;  // relu and gate only
+  Tensor y;           // [N, OH, OW, C]
 };
 struct AvgPoolBackwardArgs {
   PoolParams params;
-  CTensor dz;                // [N, OH, OW, C]
+  CTensor dz;  // [N, OH, OW, C]
   Accumulate mode = Accumulate::overwrite;
-  Tensor dx;                 // [N, H, W, C]
+  Tensor dx;  // [N, H, W, C]
 };
 // torch.nn.AdaptiveAvgPool2d: output (oh, ow) averages rows floor(oh*H/OH) .. ceil((oh+1)*H/OH) - 1; 1x1 is global.
 struct AdaptivePoolArgs {
-  CTensor x;                 // [N, H, W, C]
-  Epilogue epilogue;         // relu and gate only
-  Tensor y;                  // [N, OH, OW, C]
+  CTensor x;          // [N, H, W, C]
+  Epilogue epilogue;  // relu and gate only
+  Tensor y;           // [N, OH, OW, C]
 };
 struct AdaptivePoolBackwardArgs {
-  CTensor dz;                // [N, OH, OW, C]
+  CTensor dz;  // [N, OH, OW, C]
   Accumulate mode = Accumulate::overwrite;
-  Tensor dx;                 // [N, H, W, C]
+  Tensor dx;  // [N, H, W, C]
 };
 
 // ---- losses ------------------------------------------------------------------------------------------------------
@@ -213,13 +215,13 @@ struct Groups {
 //   apply[g] = needs_correct ? correct_count[g] > 0 : valid[g] > 0
 struct ClassifyArgs {
   Groups groups;
-  CTensor logits;                  // [N, 1, 1, K], the original network's
-  const int32_t* labels = nullptr; // [N]
-  bool needs_correct = true;       // method.md section 2: `released` skips a batch without a correct sample
-  int32_t* predicted = nullptr;    // [N]
-  float* tap_weight = nullptr;     // [N]
-  int32_t* correct_count = nullptr;// [G]
-  int32_t* apply = nullptr;        // [G]
+  CTensor logits;                    // [N, 1, 1, K], the original network's
+  const int32_t* labels = nullptr;   // [N]
+  bool needs_correct = true;         // method.md section 2: `released` skips a batch without a correct sample
+  int32_t* predicted = nullptr;      // [N]
+  float* tap_weight = nullptr;       // [N]
+  int32_t* correct_count = nullptr;  // [G]
+  int32_t* apply = nullptr;          // [G]
 };
 
 // loss[g] = mean over the group's valid samples; dlogits = coefficient * d loss[g] / d logits.
@@ -228,12 +230,12 @@ struct ClassifyArgs {
 //     (the gradient is 0 where a clamp acts, as torch.clamp_min's)
 struct SoftmaxLossArgs {
   Groups groups;
-  CTensor logits;                  // [N, 1, 1, K], the gated network's
-  const int32_t* labels = nullptr; // [N]
+  CTensor logits;                   // [N, 1, 1, K], the gated network's
+  const int32_t* labels = nullptr;  // [N]
   bool binary = false;
   float coefficient = 1;
-  double* loss = nullptr;          // [G]
-  Tensor dlogits;                  // [N, 1, 1, K]
+  double* loss = nullptr;  // [G]
+  Tensor dlogits;          // [N, 1, 1, K]
 };
 
 // ---- gate learning -----------------------------------------------------------------------------------------------
@@ -246,10 +248,10 @@ struct GateValuesArgs {
   Groups groups;
   Objective objective = Objective::released;
   int64_t channels = 0;
-  const float* logits = nullptr;   // [G, C]
-  const float* sigma = nullptr;    // [G, C], variational
-  const float* noise = nullptr;    // [N, C], variational
-  float* table = nullptr;          // [rows, C]
+  const float* logits = nullptr;  // [G, C]
+  const float* sigma = nullptr;   // [G, C], variational
+  const float* noise = nullptr;   // [N, C], variational
+  float* table = nullptr;         // [rows, C]
 };
 
 // noise[n, c] = random_normal(random_key(random_key(key[g], *step), gate_index), b*C + c), n = g*B + b (engine/rng.h)
@@ -267,11 +269,11 @@ struct GateNoiseArgs {
 //   sum_ratio = sum R^2 / ((sigma R)^2 + 1e-6)
 struct GateStatisticsArgs {
   Groups groups;
-  CTensor original;                // [N, H, W, C]
-  const float* sigma = nullptr;    // [G, C] or null
-  double* sum_square = nullptr;    // [G, C]
-  double* sum_log = nullptr;       // [G, C], with sigma
-  double* sum_ratio = nullptr;     // [G, C], with sigma
+  CTensor original;              // [N, H, W, C]
+  const float* sigma = nullptr;  // [G, C] or null
+  double* sum_square = nullptr;  // [G, C]
+  double* sum_log = nullptr;     // [G, C], with sigma
+  double* sum_ratio = nullptr;   // [G, C], with sigma
 };
 
 // One gate's terms of the objective, the gradient at its logits, and the normalised update (Eq. 15):
@@ -285,21 +287,21 @@ struct GateStatisticsArgs {
 struct GateUpdateArgs {
   Groups groups;
   Objective objective = Objective::released;
-  int64_t channels = 0, plane = 0;        // C, H*W
-  int64_t gates = 1;                      // L
-  const float* hyper = nullptr;           // [2]: lr, beta
-  const int32_t* apply = nullptr;         // [G]
-  const float* tap_weight = nullptr;      // [N], released
-  const double* tap_sum = nullptr;        // [N], released
-  const double* sum_square = nullptr;     // [G, C], paper and variational
-  const double* sum_log = nullptr;        // [G, C], variational
-  const double* sum_ratio = nullptr;      // [G, C], variational
-  const float* dgate = nullptr;           // [rows, C], gradient at the multipliers (row 0 unused)
-  const float* noise = nullptr;           // [N, C], variational
-  float* logits = nullptr;                // [G, C]
-  float* sigma = nullptr;                 // [G, C], variational
-  float* gradient = nullptr;              // [G, C], at the logits
-  double* terms = nullptr;                // [G, 2]: first, regular
+  int64_t channels = 0, plane = 0;     // C, H*W
+  int64_t gates = 1;                   // L
+  const float* hyper = nullptr;        // [2]: lr, beta
+  const int32_t* apply = nullptr;      // [G]
+  const float* tap_weight = nullptr;   // [N], released
+  const double* tap_sum = nullptr;     // [N], released
+  const double* sum_square = nullptr;  // [G, C], paper and variational
+  const double* sum_log = nullptr;     // [G, C], variational
+  const double* sum_ratio = nullptr;   // [G, C], variational
+  const float* dgate = nullptr;        // [rows, C], gradient at the multipliers (row 0 unused)
+  const float* noise = nullptr;        // [N, C], variational
+  float* logits = nullptr;             // [G, C]
+  float* sigma = nullptr;              // [G, C], variational
+  float* gradient = nullptr;           // [G, C], at the logits
+  double* terms = nullptr;             // [G, 2]: first, regular
 };
 
 // ---- the table ---------------------------------------------------------------------------------------------------

@@ -9,8 +9,8 @@
 
 namespace nad {
 
-// Two passes over the tape in one: walking it notes regions, lifetimes and, as closures, how to make each kernel; once
-// the arena exists the closures run with real addresses.
+// Two passes over the tape in one: walking it notes regions, lifetimes and, as closures, how to make each kernel;
+// once the arena exists the closures run with real addresses.
 class PlanBuilder {
  public:
   PlanBuilder(Plan& plan, Context& context, const Tape& tape, const PlanOptions& options)
@@ -124,16 +124,22 @@ class PlanBuilder {
     const CTensor x = view(n.x);
     const Tensor y = view(n.y);
     switch (n.op) {
-      case Op::conv2d: return ops_.conv2d(planner_, {n.conv, x, n.weight, n.prologue, epilogue(n), y});
-      case Op::linear: return ops_.linear(planner_, {x, n.weight, epilogue(n), y});
-      case Op::pointwise: return ops_.pointwise(planner_, {x, epilogue(n), y});
-      case Op::gate: return ops_.gate(planner_, {x, gate_ref(n.gate, false), n.post.relu, n.repeat, y});
+      case Op::conv2d:
+        return ops_.conv2d(planner_, {n.conv, x, n.weight, n.prologue, epilogue(n), y});
+      case Op::linear:
+        return ops_.linear(planner_, {x, n.weight, epilogue(n), y});
+      case Op::pointwise:
+        return ops_.pointwise(planner_, {x, epilogue(n), y});
+      case Op::gate:
+        return ops_.gate(planner_, {x, gate_ref(n.gate, false), n.post.relu, n.repeat, y});
       case Op::max_pool: {
         uint8_t* argmax = argmax_[index] < 0 ? nullptr : reinterpret_cast<uint8_t*>(address(argmax_[index]));
         return ops_.max_pool(planner_, {n.pool, x, epilogue(n), y, argmax});
       }
-      case Op::avg_pool: return ops_.avg_pool(planner_, {n.pool, x, epilogue(n), y});
-      case Op::adaptive_pool: return ops_.adaptive_pool(planner_, {x, epilogue(n), y});
+      case Op::avg_pool:
+        return ops_.avg_pool(planner_, {n.pool, x, epilogue(n), y});
+      case Op::adaptive_pool:
+        return ops_.adaptive_pool(planner_, {x, epilogue(n), y});
     }
     return {};
   }
@@ -162,8 +168,8 @@ class PlanBuilder {
     mode = Accumulate::add;
     if (place.region < 0) {
       if (!whole(v)) {
-        throw Error(ErrorKind::device, "plan: " + tape_.buffers()[root(v)].name +
-                                           ": the last consumer of a slab must read all of it");
+        throw Error(ErrorKind::device,
+                    "plan: " + tape_.buffers()[root(v)].name + ": the last consumer of a slab must read all of it");
       }
       start_gradient(v, now_);
       mode = Accumulate::overwrite;
@@ -251,18 +257,22 @@ class PlanBuilder {
       const Tensor dx = gradient(n.x, place);
       switch (n.op) {
         case Op::conv2d:
-          return ops_.conv2d_backward(
-              planner_, {n.conv, dy, n.weight, n.post.scale, n.prologue, n.prologue ? CTensor(gated(n.x)) : CTensor(), mode, dx});
-        case Op::linear: return ops_.linear_backward(planner_, {dy, n.weight, mode, dx});
+          return ops_.conv2d_backward(planner_, {n.conv, dy, n.weight, n.post.scale, n.prologue,
+                                                 n.prologue ? CTensor(gated(n.x)) : CTensor(), mode, dx});
+        case Op::linear:
+          return ops_.linear_backward(planner_, {dy, n.weight, mode, dx});
         case Op::max_pool: {
           const Shape shape = tape_.shape(n.y);
-          const uint8_t* argmax = reinterpret_cast<const uint8_t*>(address(argmax_[index])) +
-                                  originals_ * shape.h * shape.w * shape.c;
+          const uint8_t* argmax =
+              reinterpret_cast<const uint8_t*>(address(argmax_[index])) + originals_ * shape.h * shape.w * shape.c;
           return ops_.max_pool_backward(planner_, {n.pool, dy, argmax, mode, dx});
         }
-        case Op::avg_pool: return ops_.avg_pool_backward(planner_, {n.pool, dy, mode, dx});
-        case Op::adaptive_pool: return ops_.adaptive_pool_backward(planner_, {dy, mode, dx});
-        default: return Kernel{};
+        case Op::avg_pool:
+          return ops_.avg_pool_backward(planner_, {n.pool, dy, mode, dx});
+        case Op::adaptive_pool:
+          return ops_.adaptive_pool_backward(planner_, {dy, mode, dx});
+        default:
+          return Kernel{};
       }
     });
   }
@@ -287,9 +297,13 @@ class PlanBuilder {
     for (size_t i = 0; i < offsets.size(); ++i) {
       const Tape::Gate& gate = tape_.gates()[i];
       const Shape shape = tape_.shape(gate.y);
-      plan_.gates_.push_back({gate.name, shape.c, shape.h * shape.w, reinterpret_cast<float*>(base + offsets[i][0]),
+      plan_.gates_.push_back({gate.name,
+                              shape.c,
+                              shape.h * shape.w,
+                              reinterpret_cast<float*>(base + offsets[i][0]),
                               reinterpret_cast<float*>(base + offsets[i][1]),
-                              reinterpret_cast<double*>(base + offsets[i][2]), {}});
+                              reinterpret_cast<double*>(base + offsets[i][2]),
+                              {}});
     }
     plan_.rows_ = reinterpret_cast<int32_t*>(base + rows);
     plan_.tap_weight_ = reinterpret_cast<float*>(base + taps);
@@ -319,9 +333,9 @@ class PlanBuilder {
   int forward_count_ = 0, now_ = 0;
   int64_t originals_ = 0, total_ = 0;
   std::vector<Region> regions_;
-  std::vector<int> values_;        // region of every root's value
-  std::vector<Place> gradients_;   // of every root
-  std::vector<int> argmax_;        // region per node, max-pools only
+  std::vector<int> values_;       // region of every root's value
+  std::vector<Place> gradients_;  // of every root
+  std::vector<int> argmax_;       // region per node, max-pools only
   std::vector<bool> needs_;
   std::vector<Pending> pending_;
 };

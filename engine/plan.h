@@ -1,6 +1,7 @@
 // Planning: from a tape to kernels and addresses, once; then forward() and backward() replay them.
 //
-// - Gradients flow from the logits to the gates, for the samples after the originals only: with Tape::gate's repeat of 2
+// - Gradients flow from the logits to the gates, for the samples after the originals only: with Tape::gate's repeat
+// of 2
 //   the first N samples are the original network (gate row 0) and have no backward pass. Nothing below the first gate
 //   has one either, and parameters never have.
 // - Every buffer lives in one arena; two buffers share bytes where their lifetimes (first write to last read, forward
@@ -51,11 +52,11 @@ class Plan {
   void forward();
   void backward();  // PRECOND: forward() ran and logits_gradient() is filled
 
-  Tensor images() const { return images_; }              // [N, H, W, 3]
-  Tensor logits() const { return logits_; }              // [repeat*N, 1, 1, K]
-  Tensor logits_gradient() const { return dlogits_; }    // [(repeat-1)*N, 1, 1, K]
-  int32_t* rows() const { return rows_; }                // [repeat*N]: the gate row of every sample
-  float* tap_weight() const { return tap_weight_; }      // [N]
+  Tensor images() const { return images_; }            // [N, H, W, 3]
+  Tensor logits() const { return logits_; }            // [repeat*N, 1, 1, K]
+  Tensor logits_gradient() const { return dlogits_; }  // [(repeat-1)*N, 1, 1, K]
+  int32_t* rows() const { return rows_; }              // [repeat*N]: the gate row of every sample
+  float* tap_weight() const { return tap_weight_; }    // [N]
   int64_t samples() const { return logits_.shape.n; }
   int64_t originals() const { return originals_; }
   std::vector<GateMemory>& gates() { return gates_; }

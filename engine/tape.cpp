@@ -6,7 +6,8 @@ namespace nad {
 namespace {
 
 [[noreturn]] void misfit(const std::string& node, const std::string& what) {
-  throw Error(ErrorKind::data, "network: " + node + ": " + what, "check the architecture attributes of the weights file");
+  throw Error(ErrorKind::data, "network: " + node + ": " + what,
+              "check the architecture attributes of the weights file");
 }
 
 std::string dims(const std::vector<int64_t>& shape) {
@@ -17,7 +18,8 @@ std::string dims(const std::vector<int64_t>& shape) {
 
 void check_vector(const std::string& node, const char* what, const Param& p, int64_t channels) {
   if (p && p->count() != channels) {
-    misfit(node, std::string(what) + " has " + std::to_string(p->count()) + " values, expected " + std::to_string(channels));
+    misfit(node, std::string(what) + " has " + std::to_string(p->count()) + " values, expected " +
+                     std::to_string(channels));
   }
 }
 
@@ -25,13 +27,20 @@ void check_vector(const std::string& node, const char* what, const Param& p, int
 
 const char* to_string(Op op) {
   switch (op) {
-    case Op::conv2d: return "conv2d";
-    case Op::linear: return "linear";
-    case Op::pointwise: return "pointwise";
-    case Op::gate: return "gate";
-    case Op::max_pool: return "max_pool";
-    case Op::avg_pool: return "avg_pool";
-    case Op::adaptive_pool: return "adaptive_pool";
+    case Op::conv2d:
+      return "conv2d";
+    case Op::linear:
+      return "linear";
+    case Op::pointwise:
+      return "pointwise";
+    case Op::gate:
+      return "gate";
+    case Op::max_pool:
+      return "max_pool";
+    case Op::avg_pool:
+      return "avg_pool";
+    case Op::adaptive_pool:
+      return "adaptive_pool";
   }
   return "?";
 }
@@ -65,10 +74,12 @@ Var Tape::record(Node node, const Shape& shape, Var into) {
   check_vector(node.name, "scale", node.post.scale, shape.c);
   check_vector(node.name, "shift", node.post.shift, shape.c);
   if (node.post.residual && !(this->shape(node.post.residual) == shape)) {
-    misfit(node.name, "residual of shape " + to_string(this->shape(node.post.residual)) + ", output of shape " + to_string(shape));
+    misfit(node.name, "residual of shape " + to_string(this->shape(node.post.residual)) + ", output of shape " +
+                          to_string(shape));
   }
   if (into && !(this->shape(into) == shape)) {
-    misfit(node.name, "output of shape " + to_string(shape) + " does not fit the slice " + to_string(this->shape(into)));
+    misfit(node.name,
+           "output of shape " + to_string(shape) + " does not fit the slice " + to_string(this->shape(into)));
   }
   node.y = into ? into : add_value(shape, node.name);
   if (node.post.gate) {
@@ -86,8 +97,8 @@ Var Tape::conv2d(Var x, const Conv2dParams& params, Param weight, const Prologue
   if (w.size() != 4 || params.groups <= 0 || in.c % params.groups != 0 || w[1] != in.c / params.groups ||
       w[0] % params.groups != 0 || w[2] != params.kernel_h || w[3] != params.kernel_w) {
     misfit(name, "weight " + dims(w) + " does not fit an input of " + std::to_string(in.c) + " channels in " +
-                     std::to_string(params.groups) + " groups and a kernel of " + std::to_string(params.kernel_h) + "x" +
-                     std::to_string(params.kernel_w));
+                     std::to_string(params.groups) + " groups and a kernel of " + std::to_string(params.kernel_h) +
+                     "x" + std::to_string(params.kernel_w));
   }
   check_vector(name, "prologue scale", prologue.scale, in.c);
   check_vector(name, "prologue shift", prologue.shift, in.c);
@@ -104,7 +115,8 @@ Var Tape::linear(Var x, Param weight, const Post& post, const std::string& name)
   if (w.size() != 2 || w[1] != in.h * in.w * in.c) {
     misfit(name, "weight " + dims(w) + " does not fit " + std::to_string(in.h * in.w * in.c) + " inputs");
   }
-  if (values_[x.id].shape.c != buffers_[values_[x.id].root].shape.c) misfit(name, "the input of a linear layer must be dense");
+  if (values_[x.id].shape.c != buffers_[values_[x.id].root].shape.c)
+    misfit(name, "the input of a linear layer must be dense");
   Node node{Op::linear, name, x, {}, post, -1, {}, {}, weight, {}, 1};
   return record(std::move(node), {in.n, 1, 1, w[0]}, {});
 }

@@ -50,7 +50,7 @@ class Tape {
     int64_t repeat = 1;  // Op::gate
   };
   struct Gate {
-    Var y;         // the gated representation
+    Var y;  // the gated representation
     int node = -1;
     std::string name;
   };
@@ -61,8 +61,8 @@ class Tape {
   Var slab(Shape shape, const std::string& name);
   Var slice(Var slab, int64_t first, int64_t count);
 
-  // Each records one node and returns its output; `into` is a slab's slice to write to (default: a buffer of its own).
-  // Throw Error(data) naming the node where shapes do not fit.
+  // Each records one node and returns its output; `into` is a slab's slice to write to (default: a buffer of its
+  // own). Throw Error(data) naming the node where shapes do not fit.
   Var conv2d(Var x, const Conv2dParams& params, Param weight, const Prologue& prologue, const Post& post,
              const std::string& name, Var into = {});
   Var linear(Var x, Param weight, const Post& post, const std::string& name);

@@ -10,9 +10,9 @@
 namespace nad {
 
 // name: "reference" (plain loops, double accumulators), "cpu" (vectorised, oneDNN), "cuda" or "cuda:I" (device I),
-// "auto" (cuda where a device can be used, else cpu). threads: 0 = all cores. graph: a CUDA step is captured as a graph;
-// false runs its kernels one by one. Throws Error(device) for a backend that this build or machine lacks, Error(usage)
-// for an unknown name.
+// "auto" (cuda where a device can be used, else cpu). threads: 0 = all cores. graph: a CUDA step is captured as a
+// graph; false runs its kernels one by one. Throws Error(device) for a backend that this build or machine lacks,
+// Error(usage) for an unknown name.
 std::unique_ptr<Backend> make_backend(const std::string& name, int threads = 0, bool graph = true);
 std::vector<std::string> backend_names();  // those that this build has and this machine can run
 

@@ -2,6 +2,7 @@
 
 #include <chrono>
 #include <cmath>
+#include <cstring>
 #include <limits>
 
 #include "engine/error.h"
@@ -63,17 +64,20 @@ Learner::Learner(Context& context, const NetworkDescription& network, std::map<s
   auto carve = [&](Carver carver) {
     carver.take(labels_, n);
     carver.take(predicted_, n);
-    for (int32_t** p : {&valid_, &apply_, &correct_}) carver.take(*p, g);
+    carver.take(valid_, g);
     for (uint64_t** p : {&keys_, &steps_}) carver.take(*p, g);
-    carver.take(cross_entropy_, g);
     carver.take(hyper_, 2);
+    const size_t losses = carver.used();  // what loss() reads, in one piece
+    for (int32_t** p : {&apply_, &correct_}) carver.take(*p, g);
+    carver.take(cross_entropy_, g);
+    for (GateState& s : gates_) carver.take(s.terms, 2 * g);
+    losses_.resize(carver.used() - losses);
     for (GateState& s : gates_) {
       for (float** p : {&s.logits, &s.sigma, &s.gradient}) carver.take(*p, g * s.channels);
       if (noisy) carver.take(s.noise, n * s.channels);
       if (options.objective != Objective::released) {
         for (double** p : {&s.sum_square, &s.sum_log, &s.sum_ratio}) carver.take(*p, g * s.channels);
       }
-      carver.take(s.terms, 2 * g);
     }
     return carver.used();
   };
@@ -106,19 +110,19 @@ void Learner::record_step() {
   }
 
   const Tensor logits = plan_->logits();
-  between_.emplace_back("classify",
-                        ops.classify(planner, {groups, logits.samples(0, n), labels_, objective == Objective::released,
-                                               predicted_, plan_->tap_weight(), correct_, apply_}));
+  between_.emplace_back(
+      "classify", ops.classify(planner, {groups, logits.samples(0, n), labels_, objective == Objective::released,
+                                         predicted_, plan_->tap_weight(), correct_, apply_}));
   const float coefficient = objective == Objective::released ? 1.0f / static_cast<float>(gates_.size()) : 1.0f;
   between_.emplace_back("softmax_loss", ops.softmax_loss(planner, {groups, logits.samples(n, n), labels_,
                                                                    objective != Objective::released, coefficient,
                                                                    cross_entropy_, plan_->logits_gradient()}));
   for (size_t i = 0; i < gates_.size() && objective != Objective::released; ++i) {
     const GateState& s = gates_[i];
-    between_.emplace_back("gate_statistics",
-                          ops.gate_statistics(planner, {groups, memory[i].value.samples(0, n),
-                                                        noisy ? s.sigma : nullptr, s.sum_square,
-                                                        noisy ? s.sum_log : nullptr, noisy ? s.sum_ratio : nullptr}));
+    between_.emplace_back(
+        "gate_statistics",
+        ops.gate_statistics(planner, {groups, memory[i].value.samples(0, n), noisy ? s.sigma : nullptr, s.sum_square,
+                                      noisy ? s.sum_log : nullptr, noisy ? s.sum_ratio : nullptr}));
   }
   for (size_t i = 0; i < gates_.size(); ++i) {
     const GateState& s = gates_[i];
@@ -164,8 +168,9 @@ void Learner::assign(int64_t slot, const GateVectors& logits, const GateVectors&
     const bool given = !sigma.empty();
     if (logits.size() != gates_.size() || static_cast<int64_t>(logits[i].size()) != c ||
         (given && (sigma.size() != gates_.size() || static_cast<int64_t>(sigma[i].size()) != c))) {
-      throw Error(ErrorKind::data, "gate " + std::to_string(i) + " (" + plan_->gates()[i].name + ") has " +
-                                       std::to_string(c) + " channels: the given logits do not fit",
+      throw Error(ErrorKind::data,
+                  "gate " + std::to_string(i) + " (" + plan_->gates()[i].name + ") has " + std::to_string(c) +
+                      " channels: the given logits do not fit",
                   "use gates made for the same network");
     }
     const std::vector<float> start(c, -2.0f);
@@ -222,6 +227,7 @@ void Learner::each_kernel(Visit&& visit) {
 
 void Learner::step() {
   set_rows(0);
+  losses_fetched_ = false;
   context_.backend().replay(this, [this] {
     each_kernel([this](const std::string& name, const char*, bool, const Kernel& kernel) {
       context_.backend().begin_range(name);
@@ -235,6 +241,7 @@ std::vector<Learner::Timing> Learner::timed_step() {
   using Clock = std::chrono::steady_clock;
   std::vector<Timing> timings;
   set_rows(0);
+  losses_fetched_ = false;
   each_kernel([&](const std::string& name, const char* op, bool backward, const Kernel& kernel) {
     const Clock::time_point start = Clock::now();
     kernel(context_);
@@ -244,18 +251,25 @@ std::vector<Learner::Timing> Learner::timed_step() {
   return timings;
 }
 
+// The host's copy of what the last step left at `device`, fetched for all slots at once: a transfer waits for the
+// device.
+template <class T>
+T Learner::fetched(const T* device) {
+  const auto* begin = reinterpret_cast<const std::byte*>(apply_);
+  if (!losses_fetched_) context_.backend().download(losses_.data(), begin, losses_.size());
+  losses_fetched_ = true;
+  T value;
+  std::memcpy(&value, losses_.data() + (reinterpret_cast<const std::byte*>(device) - begin), sizeof value);
+  return value;
+}
+
 StepLoss Learner::loss(int64_t slot) {
-  Backend& backend = context_.backend();
   const double count = static_cast<double>(gates_.size());
-  int32_t correct = 0, apply = 0;
-  double cross_entropy = 0;
-  backend.download(&correct, correct_ + slot, sizeof correct);
-  backend.download(&apply, apply_ + slot, sizeof apply);
-  backend.download(&cross_entropy, cross_entropy_ + slot, sizeof cross_entropy);
+  const double cross_entropy = fetched(cross_entropy_ + slot);
 
   StepLoss loss;
-  loss.correct = correct;
-  loss.skipped = apply == 0;
+  loss.correct = fetched(correct_ + slot);
+  loss.skipped = fetched(apply_ + slot) == 0;
   if (loss.skipped) {
     loss.total = loss.first = loss.regular = loss.cross_entropy = std::numeric_limits<double>::quiet_NaN();
     return loss;
@@ -263,16 +277,14 @@ StepLoss Learner::loss(int64_t slot) {
   loss.cross_entropy = cross_entropy;
   loss.first = options_.objective == Objective::released ? cross_entropy / count : cross_entropy;
   for (const GateState& s : gates_) {
-    double terms[2];
-    backend.download(terms, s.terms + 2 * slot, sizeof terms);
-    loss.first += terms[0];
-    loss.regular += terms[1];
+    loss.first += fetched(s.terms + 2 * slot);
+    loss.regular += fetched(s.terms + 2 * slot + 1);
   }
   loss.total = loss.first + options_.beta * loss.regular;
   if (!std::isfinite(loss.total)) {
-    throw Error(ErrorKind::not_finite, "loss is not finite (cross-entropy " + std::to_string(loss.cross_entropy) +
-                                           ", first term " + std::to_string(loss.first) + ", regularising term " +
-                                           std::to_string(loss.regular) + ")",
+    throw Error(ErrorKind::not_finite,
+                "loss is not finite (cross-entropy " + std::to_string(loss.cross_entropy) + ", first term " +
+                    std::to_string(loss.first) + ", regularising term " + std::to_string(loss.regular) + ")",
                 "check that mean and std of the weights file fit the network");
   }
   return loss;

@@ -1,8 +1,9 @@
-// Gate learning (method.md sections 2 and 3): one step of several classes side by side, and the evaluation of hard gates.
+// Gate learning (method.md sections 2 and 3): one step of several classes side by side, and the evaluation of hard
+// gates.
 //
 // A learner has G slots; slot g learns one class from B images a step. One batch holds all G*B images twice: as the
-// original network (gate row 0) and gated (a row per slot, or per sample where gates are noisy). A slot's numbers do not
-// depend on what the other slots do: a class learns the same gates, byte for byte, alone or among others.
+// original network (gate row 0) and gated (a row per slot, or per sample where gates are noisy). A slot's numbers do
+// not depend on what the other slots do: a class learns the same gates, byte for byte, alone or among others.
 //
 //   Learner learner(context, network, std::move(tensors), options);
 //   learner.assign(0, initial_gates(channels, key), {}, key);
@@ -27,16 +28,16 @@ struct LearnOptions {
   Objective objective = Objective::released;
   double beta = 0;
   double lr = 0.1;
-  int64_t slots = 1;       // G, classes per step
-  int64_t batch = 16;      // B, images per class and step
+  int64_t slots = 1;         // G, classes per step
+  int64_t batch = 16;        // B, images per class and step
   bool given_noise = false;  // variational: noise comes from set_noise() instead of the generator
   bool fold_batchnorm = true;
 };
 
 struct StepLoss {
   double total = 0, first = 0, regular = 0, cross_entropy = 0;  // NaN where the step was skipped
-  int correct = 0;        // samples that the original network classifies correctly
-  bool skipped = false;   // `released` without a correct sample: no update
+  int correct = 0;       // samples that the original network classifies correctly
+  bool skipped = false;  // `released` without a correct sample: no update
 };
 
 // Logits drawn from N(0, 1) by random_normal(random_key(key, gate), channel), key = class_key(seed, class).
@@ -57,18 +58,18 @@ class Learner {
   Plan& plan() { return *plan_; }
 
   // ---- learning ----
-  // Starts or resumes a class in a slot. sigma: the logits of the noise (variational; empty = -2 everywhere). key: what
-  // the noise is drawn from.
+  // Starts or resumes a class in a slot. sigma: the logits of the noise (variational; empty = -2 everywhere). key:
+  // what the noise is drawn from.
   void assign(int64_t slot, const GateVectors& logits, const GateVectors& sigma, uint64_t key);
   void release(int64_t slot);  // the slot idles: it counts no samples and is not updated
   // images: [valid, S, S, 3], normalised; labels: [valid]; step: number of the step, for the noise.
   void set_batch(int64_t slot, const float* images, const int32_t* labels, int64_t valid, uint64_t step);
   void set_noise(int64_t slot, const GateVectors& noise);  // per gate [B, C]
   void step();
-  StepLoss loss(int64_t slot);             // of the last step; throws Error(not_finite)
-  GateVectors logits(int64_t slot);        // after the last step
+  StepLoss loss(int64_t slot);       // of the last step; throws Error(not_finite)
+  GateVectors logits(int64_t slot);  // after the last step
   GateVectors sigma(int64_t slot);
-  GateVectors gradient(int64_t slot);      // of the last step, at its logits before the update
+  GateVectors gradient(int64_t slot);  // of the last step, at its logits before the update
 
   // ---- evaluation ----
   // Runs up to slots*batch images [count, S, S, 3] through the original network and through the sub-architecture
@@ -99,6 +100,8 @@ class Learner {
   void set_rows(int64_t evaluated_slot);
   template <class Visit>
   void each_kernel(Visit&& visit);
+  template <class T>
+  T fetched(const T* device);
 
   Context& context_;
   LearnOptions options_;
@@ -112,6 +115,8 @@ class Learner {
   float* hyper_ = nullptr;
   std::vector<std::pair<std::string, Kernel>> before_, between_, after_;
   bool rows_for_learning_ = false;
+  std::vector<std::byte> losses_;  // apply, correct, cross-entropy and terms of the last step, on the host
+  bool losses_fetched_ = false;
 };
 
 }  // namespace nad

@@ -23,8 +23,10 @@ void replay(const Options& o) {
   const NetworkDescription network = describe(file, replay_case.size);
 
   LearnOptions options;
-  options.objective = parse_objective(!o.objective.empty() ? o.objective : replay_case.objective.value_or("released"));
-  options.beta = o.beta >= 0 ? o.beta : replay_case.beta.value_or(default_beta(network.arch, network.num_classes == 365));
+  options.objective =
+      parse_objective(!o.objective.empty() ? o.objective : replay_case.objective.value_or("released"));
+  options.beta =
+      o.beta >= 0 ? o.beta : replay_case.beta.value_or(default_beta(network.arch, network.num_classes == 365));
   options.lr = o.lr >= 0 ? o.lr : replay_case.lr.value_or(0.1);
   options.batch = replay_case.batch;
   options.given_noise = true;
@@ -40,14 +42,16 @@ void replay(const Options& o) {
   const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
   write_replay_result(o.out, result);
   std::fprintf(stderr, "%lld steps and the evaluation of %lld images in %.2f s, results in %s\n",
-               static_cast<long long>(replay_case.steps), static_cast<long long>(replay_case.count), seconds, o.out.c_str());
+               static_cast<long long>(replay_case.steps), static_cast<long long>(replay_case.count), seconds,
+               o.out.c_str());
 }
 
 }  // namespace
 
 int main(int argc, char** argv) {
   Options o;
-  CLI::App app("Runs the prepared batches of CASE and writes losses, gradients, gates and logits (weights/FORMAT.md).");
+  CLI::App app(
+      "Runs the prepared batches of CASE and writes losses, gradients, gates and logits (weights/FORMAT.md).");
   app.add_option("CASE", o.case_path, "HDF5 file: images, labels, batches, gates_init")->required();
   app.add_option("--weights", o.weights, "weights file (default: CASE itself, where it holds weights)");
   app.add_option("--out", o.out, "results, HDF5")->required();

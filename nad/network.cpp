@@ -21,9 +21,12 @@ Objective parse_objective(const std::string& name) {
 
 std::string to_string(Objective objective) {
   switch (objective) {
-    case Objective::released: return "released";
-    case Objective::paper: return "paper";
-    case Objective::variational: return "variational";
+    case Objective::released:
+      return "released";
+    case Objective::paper:
+      return "paper";
+    case Objective::variational:
+      return "variational";
   }
   return "?";
 }

@@ -9,21 +9,25 @@ namespace {
 
 void check_case(const Learner& learner, const ReplayCase& c, int64_t classes, bool noisy) {
   const std::vector<int64_t> channels = learner.channels();
-  auto fail = [](const std::string& what) { throw Error(ErrorKind::data, "replay case: " + what, "make the case for this network"); };
+  auto fail = [](const std::string& what) {
+    throw Error(ErrorKind::data, "replay case: " + what, "make the case for this network");
+  };
   if (c.size != learner.input_size()) {
-    fail("images of " + std::to_string(c.size) + " pixels, the network takes " + std::to_string(learner.input_size()));
+    fail("images of " + std::to_string(c.size) + " pixels, the network takes " +
+         std::to_string(learner.input_size()));
   }
   if (c.gates_init.size() != channels.size()) {
     fail(std::to_string(c.gates_init.size()) + " gates, the network has " + std::to_string(channels.size()));
   }
   for (size_t i = 0; i < channels.size(); ++i) {
     if (static_cast<int64_t>(c.gates_init[i].size()) != channels[i]) {
-      fail("gate " + std::to_string(i) + " has " + std::to_string(c.gates_init[i].size()) + " channels, the network " +
-           std::to_string(channels[i]));
+      fail("gate " + std::to_string(i) + " has " + std::to_string(c.gates_init[i].size()) +
+           " channels, the network " + std::to_string(channels[i]));
     }
   }
   for (int32_t label : c.labels) {
-    if (label < 0 || label >= classes) fail("label " + std::to_string(label) + " of " + std::to_string(classes) + " classes");
+    if (label < 0 || label >= classes)
+      fail("label " + std::to_string(label) + " of " + std::to_string(classes) + " classes");
   }
   if (noisy && c.noise.empty()) fail("the variational objective needs the group 'noise'");
 }

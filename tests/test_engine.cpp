@@ -78,13 +78,16 @@ TEST_CASE("recording refuses what does not fit and names the node") {
   const Var x = tape.input({2, 5, 5, 3});
   Conv2dParams conv;
   conv.kernel_h = conv.kernel_w = 3;
-  CHECK_THROWS_WITH_AS(tape.conv2d(x, conv, param({4, 2, 3, 3}), {}, {}, "layer.a"), doctest::Contains("layer.a"), Error);
+  CHECK_THROWS_WITH_AS(tape.conv2d(x, conv, param({4, 2, 3, 3}), {}, {}, "layer.a"), doctest::Contains("layer.a"),
+                       Error);
   CHECK_THROWS_WITH_AS(tape.linear(x, param({4, 7}), {}, "fc"), doctest::Contains("75 inputs"), Error);
   Post post;
   post.shift = param({5});
-  CHECK_THROWS_WITH_AS(tape.conv2d(x, conv, param({4, 3, 3, 3}), {}, post, "layer.b"), doctest::Contains("expected 4"), Error);
+  CHECK_THROWS_WITH_AS(tape.conv2d(x, conv, param({4, 3, 3, 3}), {}, post, "layer.b"),
+                       doctest::Contains("expected 4"), Error);
   conv.kernel_h = 9;
-  CHECK_THROWS_WITH_AS(tape.conv2d(x, conv, param({4, 3, 9, 3}), {}, {}, "layer.c"), doctest::Contains("too small"), Error);
+  CHECK_THROWS_WITH_AS(tape.conv2d(x, conv, param({4, 3, 9, 3}), {}, {}, "layer.c"), doctest::Contains("too small"),
+                       Error);
   const Var slab = tape.slab({2, 5, 5, 8}, "slab");
   CHECK_THROWS_WITH_AS(tape.slice(slab, 6, 4), doctest::Contains("slab"), Error);
 }

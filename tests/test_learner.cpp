@@ -1,9 +1,7 @@
-// The step against PyTorch in double precision: losses, gate gradients, trajectories, binary gates and logits of small
-// networks of all four families (tests/golden/make_models.py), the three objectives, every backend; then what the
-// learner promises: bit-equal replays, classes that do not influence each other, no allocation in a step.
+// The step against PyTorch in double precision: losses, gate gradients, trajectories, binary gates and logits of
+// small networks of all four families (tests/golden/make_models.py), the three objectives, every backend; then what
+// the learner promises: bit-equal replays, classes that do not influence each other, no allocation in a step.
 #define DOCTEST_CONFIG_IMPLEMENT_WITH_MAIN
-#include "nad/learner.h"
-
 #include <doctest/doctest.h>
 
 #include <atomic>
@@ -14,6 +12,7 @@
 #include "engine/parallel.h"
 #include "engine/rng.h"
 #include "kernels/backends.h"
+#include "nad/learner.h"
 #include "nad/network.h"
 #include "nad/replay.h"
 #include "tests/golden_results.h"
@@ -41,7 +40,9 @@ const char* const kGolden[] = {"vgg16_small",       "vgg16_pooled", "resnet50_sm
                                "densenet121_small", "darts_small",  "darts_exotic",   "darts_cifar"};
 const Objective kObjectives[] = {Objective::released, Objective::paper, Objective::variational};
 
-std::string golden_path(const std::string& name) { return std::string(NAD_SOURCE_DIR) + "/tests/golden/" + name + ".h5"; }
+std::string golden_path(const std::string& name) {
+  return std::string(NAD_SOURCE_DIR) + "/tests/golden/" + name + ".h5";
+}
 
 struct Setup {
   WeightsFile file;
@@ -82,7 +83,8 @@ double agreement(const ReplayResult& result, const test::GoldenResults& golden) 
 }
 
 void compare(const ReplayResult& result, const test::GoldenResults& golden) {
-  const std::vector<double> losses = golden.read("losses"), skipped = golden.read("skipped"), correct = golden.read("correct");
+  const std::vector<double> losses = golden.read("losses"), skipped = golden.read("skipped"),
+                            correct = golden.read("correct");
   REQUIRE(result.skipped.size() == skipped.size());
   for (size_t t = 0; t < skipped.size(); ++t) {
     CAPTURE(t);
@@ -150,7 +152,8 @@ TEST_CASE("bf16 products stay near the double-precision losses") {
     CAPTURE(name);
     const Setup setup(name);
     Context context(make_backend("cpu"), Precision::bf16);
-    Learner learner(context, setup.network, load_tensors(setup.file, setup.network), setup.options(Objective::released));
+    Learner learner(context, setup.network, load_tensors(setup.file, setup.network),
+                    setup.options(Objective::released));
     const ReplayResult result = run_replay(learner, setup.replay_case);
     const test::GoldenResults golden(golden_path(name), "f64_released");
     CHECK(test::relative_error(result.logits_original, golden.read("logits_orig")) <= 0.05);
@@ -182,8 +185,8 @@ TEST_CASE("a replay gives the same bytes, on any number of threads") {
 namespace {
 
 // Learns `classes` (label = class index) for a few steps on pseudo-random images; returns the logits of the first.
-GateVectors learn_together(const Setup& setup, Objective objective, const std::vector<int64_t>& classes, int64_t slots,
-                           int64_t slot_of_first) {
+GateVectors learn_together(const Setup& setup, Objective objective, const std::vector<int64_t>& classes,
+                           int64_t slots, int64_t slot_of_first) {
   LearnOptions options = setup.options(objective);
   options.given_noise = false;
   options.slots = slots;
@@ -232,9 +235,11 @@ TEST_CASE("a step allocates nothing") {
     for (const std::string& backend : backend_names()) {
       CAPTURE(backend);
       Context context(make_backend(backend));
-      Learner learner(context, setup.network, load_tensors(setup.file, setup.network), setup.options(Objective::released));
+      Learner learner(context, setup.network, load_tensors(setup.file, setup.network),
+                      setup.options(Objective::released));
       learner.assign(0, setup.replay_case.gates_init, {}, 0);
-      learner.set_batch(0, setup.replay_case.images.data(), setup.replay_case.labels.data(), setup.replay_case.batch, 0);
+      learner.set_batch(0, setup.replay_case.images.data(), setup.replay_case.labels.data(), setup.replay_case.batch,
+                        0);
       for (int warm = 0; warm < 3; ++warm) learner.step();  // cold, captured, replayed on a device with graphs
       const int64_t before = allocations;
       learner.step();
@@ -250,7 +255,8 @@ TEST_CASE("evaluation leaves learning as it is") {
   GateVectors results[2];
   for (int with : {0, 1}) {
     Context context(make_backend("cpu"));
-    Learner learner(context, setup.network, load_tensors(setup.file, setup.network), setup.options(Objective::released));
+    Learner learner(context, setup.network, load_tensors(setup.file, setup.network),
+                    setup.options(Objective::released));
     learner.assign(0, c.gates_init, {}, 0);
     for (int t = 0; t < 3; ++t) {
       learner.set_batch(0, c.images.data(), c.labels.data(), c.batch, t);
@@ -266,7 +272,8 @@ TEST_CASE("evaluation leaves learning as it is") {
 TEST_CASE("gates that do not fit are refused in one line") {
   const Setup setup("vgg16_small");
   Context context(make_backend("reference"));
-  Learner learner(context, setup.network, load_tensors(setup.file, setup.network), setup.options(Objective::released));
+  Learner learner(context, setup.network, load_tensors(setup.file, setup.network),
+                  setup.options(Objective::released));
   GateVectors gates = setup.replay_case.gates_init;
   gates[1].pop_back();
   CHECK_THROWS_WITH_AS(learner.assign(0, gates, {}, 0), doctest::Contains("gate 1"), Error);

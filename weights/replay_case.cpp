@@ -137,7 +137,8 @@ void read_noise(const CaseReader& reader, ReplayCase* out) {
   }
   for (size_t i = 0; i < shapes.size(); ++i) {
     const std::vector<int64_t> expected = {out->steps, out->batch, static_cast<int64_t>(out->gates_init[i].size())};
-    if (shapes[i] != expected) reader.fail("noise of gate " + std::to_string(i) + " must be [steps, batch, channels]");
+    if (shapes[i] != expected)
+      reader.fail("noise of gate " + std::to_string(i) + " must be [steps, batch, channels]");
   }
 }
 
@@ -189,7 +190,8 @@ class ResultWriter {
   void write(hid_t parent, const std::string& name, const std::vector<T>& values, const std::vector<hsize_t>& shape) {
     const Handle space(H5Screate_simple(static_cast<int>(shape.size()), shape.data(), nullptr), H5Sclose);
     const hid_t type = memory_type<T>();
-    const Handle dataset(H5Dcreate2(parent, name.c_str(), type, space.get(), H5P_DEFAULT, H5P_DEFAULT, H5P_DEFAULT), H5Dclose);
+    const Handle dataset(H5Dcreate2(parent, name.c_str(), type, space.get(), H5P_DEFAULT, H5P_DEFAULT, H5P_DEFAULT),
+                         H5Dclose);
     if (!dataset || H5Dwrite(dataset.get(), type, H5S_ALL, H5S_ALL, H5P_DEFAULT, values.data()) < 0) fail();
   }
   template <class T>

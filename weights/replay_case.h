@@ -11,20 +11,21 @@
 namespace nad {
 
 struct ReplayCase {
-  std::optional<std::string> objective;      // root attributes, defaults for the flags
+  std::optional<std::string> objective;  // root attributes, defaults for the flags
   std::optional<double> beta, lr;
-  int64_t count = 0, size = 0;               // images, pixels of a side
-  std::vector<float> images;                 // [count, size, size, 3] NHWC, normalised
-  std::vector<int32_t> labels;               // [count]
+  int64_t count = 0, size = 0;  // images, pixels of a side
+  std::vector<float> images;    // [count, size, size, 3] NHWC, normalised
+  std::vector<int32_t> labels;  // [count]
   int64_t steps = 0, batch = 0;
-  std::vector<int64_t> batches;              // [steps, batch], indices of images
+  std::vector<int64_t> batches;                // [steps, batch], indices of images
   std::vector<std::vector<float>> gates_init;  // per gate [C]
   std::vector<std::vector<float>> sigma_init;  // per gate [C], or empty
   std::vector<std::vector<float>> noise;       // per gate [steps, batch, C], or empty
 };
 
-// images_u8 becomes float by the dataset's own attributes scale and shift (u8 * scale + shift per channel) where it has
-// them, else by (u8 / 255 - mean) / stddev. Throws Error(data): unreadable, missing, wrong shape, index out of range.
+// images_u8 becomes float by the dataset's own attributes scale and shift (u8 * scale + shift per channel) where it
+// has them, else by (u8 / 255 - mean) / stddev. Throws Error(data): unreadable, missing, wrong shape, index out of
+// range.
 ReplayCase read_replay_case(const std::string& path, const std::array<float, 3>& mean,
                             const std::array<float, 3>& stddev);
 
