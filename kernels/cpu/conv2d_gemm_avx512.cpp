@@ -206,7 +206,7 @@ void gemm_conv_block(const GemmConv& conv, int64_t begin, int64_t end, int64_t f
         (shape.bf16 ? pack_row<true> : pack_row<false>)(conv, s.position[m], k0, k1, s.packed + m * row_bytes);
       }
     }
-    GemmTile t;
+    GemmTile t{};
     t.a_stride = conv.direct ? conv.source.stride * kValueBytes : row_bytes;
     t.k = shape.steps(slice);
     for (int64_t panel = first; panel < last; ++panel) {

@@ -162,7 +162,7 @@ void winograd_products(const WinogradConv& conv, int64_t first, int64_t tiles, i
   const int64_t next_first = first + tiles;
   const int64_t next_last = next_first + tiles < conv.tiles() ? next_first + tiles : conv.tiles();
   const Ahead next_input = panel == 0 ? next_tiles(conv, next_first, next_last) : Ahead{};
-  GemmTile t;
+  GemmTile t{};
   t.a_stride = stride * 4;
   t.c_stride = conv.product_stride();
   const int64_t parts = kWinogradPositions * panels * shape.blocks() * row_tiles;

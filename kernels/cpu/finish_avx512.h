@@ -79,13 +79,13 @@ struct Ahead {
   void assign(GemmTile& tile, int64_t part, int64_t parts) const {
     const int64_t per_column = lines_per_row > 0 ? parts / lines_per_row : 0;
     if (per_column == 0 || part / per_column >= lines_per_row) {
-      tile.ahead = tile.ahead_last = static_cast<const char*>(tile.b);
-      tile.ahead_step = 0;
+      tile.ahead_lines = 0;
       return;
     }
     const int64_t column = part / per_column, piece = part % per_column;
-    tile.ahead = base + column * 64 + rows * piece / per_column * stride;
-    tile.ahead_last = base + column * 64 + (rows * (piece + 1) / per_column - 1) * stride;
+    const int64_t first = rows * piece / per_column;
+    tile.ahead = base + column * 64 + first * stride;
+    tile.ahead_lines = rows * (piece + 1) / per_column - first;
     tile.ahead_step = stride;
   }
 };

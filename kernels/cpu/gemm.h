@@ -19,9 +19,9 @@ struct GemmTile {
   float* c;              // [rows][c_stride]
   int64_t c_stride;      // floats from row to row
   const void* prefetch;  // k / 4 cache lines from here, the next weights, are fetched into L2 meanwhile
-  const char* ahead;     // and at most k / 2 lines of the next input: one every ahead_step bytes, up to ahead_last
+  const char* ahead;     // and ahead_lines lines of the next input, at most k / 2, one every ahead_step bytes
   int64_t ahead_step;
-  const char* ahead_last;
+  int64_t ahead_lines;
 };
 using GemmTileFunction = void (*)(const GemmTile&, bool accumulate);
 

@@ -52,10 +52,12 @@ void gemm_tile(const GemmTile& t, bool accumulate) {
   const char* b = static_cast<const char*>(t.b);
   const char* weights_ahead = static_cast<const char*>(t.prefetch);
   const char* input_ahead = t.ahead;
+  int64_t input_lines = t.ahead_lines;
+  // Past the last line a line of B, which is in L1: to ask again for one that is still on its way costs time.
   const auto fetch_input = [&]() __attribute__((always_inline)) {
-    _mm_prefetch(input_ahead, _MM_HINT_T1);
+    _mm_prefetch(input_lines > 0 ? input_ahead : b, _MM_HINT_T1);
     input_ahead += t.ahead_step;
-    input_ahead = input_ahead < t.ahead_last ? input_ahead : t.ahead_last;
+    --input_lines;
   };
 
   const auto step = [&](int u) __attribute__((always_inline)) {
