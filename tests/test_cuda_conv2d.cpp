@@ -1,6 +1,6 @@
-// The CUDA convolutions, each way, tile and precision by itself, on the host model against the reference: within an error
-// bound, exactly on small integers, the same bytes in any order of lanes and blocks, alone or in a batch, and whatever the
-// tile. (test_cuda_ops runs the whole case table through the backend's own choice.)
+// The CUDA convolutions, each way, tile and precision by itself, on the host model against the reference: within an
+// error bound, exactly on small integers, the same bytes in any order of lanes and blocks, alone or in a batch, and
+// whatever the tile. (test_cuda_ops runs the whole case table through the backend's own choice.)
 #define DOCTEST_CONFIG_IMPLEMENT_WITH_MAIN
 #include <doctest/doctest.h>
 
@@ -106,8 +106,8 @@ void compare(Machine& machine, const Problem& p, Data data) {
   }
 }
 
-// Small shapes that reach every loader (whole chunks or not, aligned or not), every phase of a stride, partial tiles in
-// both directions, more slabs than stages, and each option of prologue and finish.
+// Small shapes that reach every loader (whole chunks or not, aligned or not), every phase of a stride, partial tiles
+// in both directions, more slabs than stages, and each option of prologue and finish.
 std::vector<ConvCase> cases() {
   return {{2, 7, 7, 32, 40, square(1, 1, 0), kShift | kRelu},
           {1, 9, 16, 64, 132, square(1, 1, 0), kPrologueRelu | kPrologueAffine | kScale | kShift | kGate | kMultiple},

@@ -1,7 +1,6 @@
 // Which way to convolve. The rule looks at shapes only, never at a clock: the same network gives the same bytes.
-#include "kernels/cuda/conv2d.h"
-
 #include "engine/op_checks.h"
+#include "kernels/cuda/conv2d.h"
 #include "kernels/cuda/ops.h"
 
 namespace nad::cuda {

@@ -1,6 +1,6 @@
-// The CUDA backend's ways to convolve. Each returns an empty Kernel where it does not cover the case; conv2d.cu chooses,
-// by a fixed rule over shapes: two runs give the same bytes. No way's sums depend on N, on the position in the batch or
-// on the tile that an element falls into.
+// The CUDA backend's ways to convolve. Each returns an empty Kernel where it does not cover the case; conv2d.cu
+// chooses, by a fixed rule over shapes: two runs give the same bytes. No way's sums depend on N, on the position in
+// the batch or on the tile that an element falls into.
 #pragma once
 
 #include "kernels/cuda/convolution.h"

@@ -1,5 +1,5 @@
-// Depthwise convolution (groups = channels), forward and to the data (convolution.h has the equation): every channel has
-// its own small kernel. fp32, sums in the order of the taps.
+// Depthwise convolution (groups = channels), forward and to the data (convolution.h has the equation): every channel
+// has its own small kernel. fp32, sums in the order of the taps.
 //   bytes: source and target once if caches hold a few rows; the work is loads, not products.
 //
 // Versions, from simple to fast:
@@ -37,8 +37,8 @@ __device__ inline void load_source(const Source& source, int64_t pixel, int c, b
 
 // PRECOND: gather.positions * channels / V threads at least; V divides the channels.
 template <int V>
-__global__ void __launch_bounds__(threads) depthwise_one_kernel(Source source, Gather gather, Finish finish,
-                                                                Global<const float> weight) {
+__global__ void __launch_bounds__(threads)
+    depthwise_one_kernel(Source source, Gather gather, Finish finish, Global<const float> weight) {
   const int groups = source.channels / V;
   const int64_t index = global_index();
   if (index / groups >= gather.positions) return;
@@ -59,11 +59,11 @@ __global__ void __launch_bounds__(threads) depthwise_one_kernel(Source source, G
   finish_values(finish, ChannelFactors<V>(finish, c), at.target_pixel(gather), at.sample, c, sum);
 }
 
-// PRECOND: Taps x Taps taps, `Step` and `TapStep` in both directions, every = 1; 4 divides the channels; a thread for each
-// row, strip and four channels.
+// PRECOND: Taps x Taps taps, `Step` and `TapStep` in both directions, every = 1; 4 divides the channels; a thread for
+// each row, strip and four channels.
 template <int Taps, int Step, int TapStep>
-__global__ void __launch_bounds__(threads) depthwise_strip_kernel(Source source, Gather gather, Finish finish,
-                                                                  Global<const float> weight) {
+__global__ void __launch_bounds__(threads, 3)
+    depthwise_strip_kernel(Source source, Gather gather, Finish finish, Global<const float> weight) {
   constexpr int window = (strip_width - 1) * Step + (Taps - 1) * TapStep + 1;  // source columns of a strip
   const int groups = source.channels / 4, strips = (gather.grid_w + strip_width - 1) / strip_width;
   const int64_t index = global_index();
@@ -74,6 +74,7 @@ __global__ void __launch_bounds__(threads) depthwise_strip_kernel(Source source,
   const int h0 = static_cast<int>(row % gather.grid_h) * Step + gather.base_h, w0 = first * Step + gather.base_w;
   const auto sample = static_cast<int>(row / gather.grid_h);
   float sum[strip_width][4] = {};
+  NAD_NO_UNROLL
   for (int th = 0; th < Taps; ++th) {
     const int h = h0 + th * TapStep;
     if (h < 0 || h >= gather.source_h) continue;
@@ -110,8 +111,9 @@ DepthwiseKernel strip_if(const Gather& g) {
 }
 
 DepthwiseKernel choose_strip(const Gather& g) {
-  for (DepthwiseKernel kernel : {strip_if<3, 1, 1>(g), strip_if<5, 1, 1>(g), strip_if<7, 1, 1>(g), strip_if<3, 2, 1>(g),
-                                 strip_if<5, 2, 1>(g), strip_if<7, 2, 1>(g), strip_if<3, 1, 2>(g), strip_if<5, 1, 2>(g)}) {
+  for (DepthwiseKernel kernel :
+       {strip_if<3, 1, 1>(g), strip_if<5, 1, 1>(g), strip_if<7, 1, 1>(g), strip_if<3, 2, 1>(g), strip_if<5, 2, 1>(g),
+        strip_if<7, 2, 1>(g), strip_if<3, 1, 2>(g), strip_if<5, 1, 2>(g)}) {
     if (kernel) return kernel;
   }
   return nullptr;
@@ -157,8 +159,8 @@ Kernel conv2d_depthwise(Planner& planner, const Convolution& convolution) {
   for (const Gather& g : c.gathers) calls.push_back(choose(c, g));
   return [calls, weight, buffer, source = c.source, finish = c.finish, buffers = c.buffers](Context& context) {
     for (const Call& call : calls) {
-      launch(call.kernel, blocks_for(call.threads, threads), threads, 0, stream_of(context), source, call.gather, finish,
-             weight);
+      launch(call.kernel, blocks_for(call.threads, threads), threads, 0, stream_of(context), source, call.gather,
+             finish, weight);
     }
   };
 }

@@ -15,8 +15,8 @@ constexpr int slab_bytes = 64;
 struct TileShape {
   GemmTile tile;
   int rows, columns;
-  // How well the tile keeps the multipliers busy, relative to the best: a smaller tile loads more for the same products.
-  // Estimated from loads per product, not measured.
+  // How well the tile keeps the multipliers busy, relative to the best: a smaller tile loads more for the same
+  // products. Estimated from loads per product, not measured.
   double efficiency;
 };
 constexpr TileShape tile_shapes[] = {{GemmTile::m128n128, 128, 128, 1.0},
@@ -26,9 +26,12 @@ constexpr TileShape tile_shapes[] = {{GemmTile::m128n128, 128, 128, 1.0},
 
 GemmRun bind(Precision precision, GemmTile tile, Loads loads, const GemmProblem& problem) {
   switch (precision) {
-    case Precision::fp32: return gemm_fp32(tile, loads, problem);
-    case Precision::tf32: return gemm_tf32(tile, loads, problem);
-    case Precision::bf16: return gemm_bf16(tile, loads, problem);
+    case Precision::fp32:
+      return gemm_fp32(tile, loads, problem);
+    case Precision::tf32:
+      return gemm_tf32(tile, loads, problem);
+    case Precision::bf16:
+      return gemm_bf16(tile, loads, problem);
   }
   return {};
 }
@@ -112,8 +115,8 @@ Kernel conv2d_gemm(Planner& planner, const Convolution& convolution, GemmTile ti
   const Loads loads = choose_loads(precision, c);
   GemmProblem problem;
   for (const Gather& g : c.gathers) problem.positions = std::max(problem.positions, g.positions);
-  const TileShape* shape = choose_tile(precision, loads, c, problem.positions,
-                                       backend_of(planner.context()).multiprocessors());
+  const TileShape* shape =
+      choose_tile(precision, loads, c, problem.positions, backend_of(planner.context()).multiprocessors());
   for (const TileShape& t : tile_shapes) {
     if (t.tile == tile) shape = has_tile(precision, loads, tile) ? &t : nullptr;
   }

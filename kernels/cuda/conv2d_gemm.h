@@ -1,5 +1,5 @@
-// The implicit GEMM's parts: what planning (conv2d_gemm.cpp) hands to the kernels, which conv2d_gemm_{fp32,tf32,bf16}.cu
-// instantiate from one template (conv2d_gemm_kernel.h), a file per precision.
+// The implicit GEMM's parts: what planning (conv2d_gemm.cpp) hands to the kernels, which
+// conv2d_gemm_{fp32,tf32,bf16}.cu instantiate from one template (conv2d_gemm_kernel.h), a file per precision.
 #pragma once
 
 #include <functional>
@@ -20,7 +20,7 @@ struct GemmArgs {
   Finish finish;
   Gather gathers[max_gathers];  // blockIdx.z
   int column_tiles = 0;
-  int padded_channels = 0;      // target channels, rounded up to whole tiles
+  int padded_channels = 0;  // target channels, rounded up to whole tiles
 };
 
 struct GemmProblem {

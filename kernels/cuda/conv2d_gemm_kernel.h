@@ -32,8 +32,13 @@ struct Tile {
   // The stages, then the target pixel and the sample of every row.
   static constexpr int shared_bytes = stages * stage_bytes + BlockRows * 2 * static_cast<int>(sizeof(int));
   static_assert(BlockRows % load_rows == 0 && BlockColumns % load_rows == 0 && BlockRows <= threads);
-  static_assert(threads / warp_size * slice_rows * slice_stride * static_cast<int>(sizeof(float)) <= stages * stage_bytes);
+  static_assert(threads / warp_size * slice_rows * slice_stride * static_cast<int>(sizeof(float)) <=
+                stages * stage_bytes);
 };
+
+// The chunk and the first row that this thread loads of every tile: four threads a row.
+__device__ inline int load_row() { return static_cast<int>(threadIdx.x) / row_chunks; }
+__device__ inline int load_chunk() { return static_cast<int>(threadIdx.x) % row_chunks; }
 
 // Where in K a chunk begins: channel c of tap (th, tw), and where that is relative to a row's first source pixel.
 struct KCursor {
@@ -49,7 +54,7 @@ struct KCursor {
   }
 };
 
-// The rows of source' that one thread loads: chunk `threadIdx.x % 4` of rows threadIdx.x/4 + i*load_rows.
+// The part of source' that one thread loads: chunk load_chunk() of rows load_row() + i*load_rows.
 template <class T, class Tile, Loads Way>
 class SourceLoader {
   static constexpr int width = static_cast<int>(16 / sizeof(T));  // elements of a chunk
@@ -57,17 +62,17 @@ class SourceLoader {
 
  public:
   __device__ SourceLoader(const Source& source, const Gather& gather, int first_position)
-      : source_(source), g_(gather), chunk_(static_cast<int>(threadIdx.x) % row_chunks),
-        row_(static_cast<int>(threadIdx.x) / row_chunks), cursor_(gather, source.channels, chunk_ * width) {
+      : source_(source), g_(gather), cursor_(gather, source.channels, load_chunk() * width) {
     NAD_UNROLL
     for (int i = 0; i < count; ++i) {
-      const int index = first_position + row_ + i * Tile::load_rows;
+      const int index = first_position + load_row() + i * Tile::load_rows;
       const Position at(g_, index < g_.positions ? index : 0);
       // A row beyond the last position has no source row that is inside.
       h_[i] = index < g_.positions ? at.h * g_.step_h + g_.base_h : outside;
       w_[i] = at.w * g_.step_w + g_.base_w;
-      first_[i] = (int64_t{at.sample} * g_.source_h * g_.source_w + (at.h * g_.step_h + g_.base_h) * g_.source_w + w_[i]) *
-                  source.stride;
+      first_[i] =
+          (int64_t{at.sample} * g_.source_h * g_.source_w + (at.h * g_.step_h + g_.base_h) * g_.source_w + w_[i]) *
+          source.stride;
     }
   }
 
@@ -108,7 +113,9 @@ class SourceLoader {
  private:
   static constexpr int outside = -(1 << 30);
 
-  __device__ int target(int i) const { return i * Tile::load_rows * row_elements<T> + chunk_offset<T>(row_, chunk_); }
+  __device__ int target(int i) const {
+    return i * Tile::load_rows * row_elements<T> + chunk_offset<T>(load_row(), load_chunk());
+  }
 
   // The element at the cursor, relative to a row's first; is it inside of the source for row i, or padding?
   __device__ int64_t offset_of(const KCursor& k) const {
@@ -168,7 +175,6 @@ class SourceLoader {
 
   const Source& source_;
   const Gather& g_;
-  const int chunk_, row_;
   KCursor cursor_;
   int h_[count], w_[count];  // each row's source pixel for tap (0, 0), maybe outside
   int64_t first_[count];     // its first element
@@ -189,8 +195,8 @@ __device__ inline void note_targets(const Gather& g, int first_position, const S
 
 // One slice of 16 rows x 32 columns: read back as rows of four channels per lane, finished, stored.
 template <class Tile>
-__device__ inline void finish_slice(const Finish& f, const Shared<const float>& slice, const Shared<const int>& pixels,
-                                    int row, int rows, int column) {
+__device__ inline void finish_slice(const Finish& f, const Shared<const float>& slice,
+                                    const Shared<const int>& pixels, int row, int rows, int column) {
   const int within = lane_index() % 8 * 4;
   const int c = column + within;
   const auto each_row = [&](auto&& body) {
@@ -220,7 +226,9 @@ __device__ inline void finish_slice(const Finish& f, const Shared<const float>& 
 // PRECOND: grid (row tiles of the largest gather * column_tiles, 1, gathers), Tile::threads, Tile::shared_bytes.
 // weight: for every gather from Gather::weights on [slab][padded_channels][64 bytes].
 template <class Math, class Tile, Loads Way>
-__global__ void __launch_bounds__(Tile::threads, Way == Loads::scalars ? 1 : Tile::threads > 128 ? 2 : 3)
+__global__ void __launch_bounds__(Tile::threads, Way == Loads::scalars ? 1
+                                                 : Tile::threads > 128 ? 2
+                                                                       : 3)
     conv2d_gemm_kernel(const __grid_constant__ GemmArgs args, Global<const typename Math::Element> weight) {
   using T = typename Math::Element;
   constexpr int width = static_cast<int>(16 / sizeof(T)), slab = row_chunks * width;
@@ -238,14 +246,14 @@ __global__ void __launch_bounds__(Tile::threads, Way == Loads::scalars ? 1 : Til
 
   const int slabs = (gather.taps_h * gather.taps_w * args.source.channels + slab - 1) / slab;
   SourceLoader<T, Tile, Way> source(args.source, gather, first_position);
-  const int row = static_cast<int>(threadIdx.x) / row_chunks, chunk = static_cast<int>(threadIdx.x) % row_chunks;
   const auto start = [&](int s) {
     source.start(source_tile(s));
-    const int64_t from = gather.weights + (int64_t{s} * args.padded_channels + first_column) * slab + chunk * width;
+    const int64_t from = gather.weights + (int64_t{s} * args.padded_channels + first_column + load_row()) * slab +
+                         load_chunk() * width;
     NAD_UNROLL
     for (int i = 0; i < Tile::weight_loads; ++i) {
       constexpr int step = Tile::load_rows * slab;  // load_rows is a multiple of 8
-      cp_async_16(weight_tile(s), chunk_offset<T>(row, chunk) + i * step, weight, from + row * slab + i * step);
+      cp_async_16(weight_tile(s), chunk_offset<T>(load_row(), load_chunk()) + i * step, weight, from + i * step);
     }
   };
 

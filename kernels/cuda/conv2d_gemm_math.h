@@ -1,10 +1,10 @@
-// The products of the implicit GEMM: one warp multiplies a [Rows, K] piece of source' by a [K, 32] piece of the weights,
-// both from shared memory, into registers. Three ways with one interface and one layout of shared memory.
+// The products of the implicit GEMM: one warp multiplies a [Rows, K] piece of source' by a [K, 32] piece of the
+// weights, both from shared memory, into registers. Three ways with one interface and one layout of shared memory.
 //
-// Layout: a tile has rows of 64 bytes, K contiguous: 16 floats or 32 bf16, four chunks of 16 bytes. Chunk j of row r lies
-// at chunk j ^ (r/2 % 4) of the row (swizzle). Two rows fill the 32 banks once, and eight successive rows put any one
-// chunk into eight different groups of four banks, so ldmatrix, 16-byte loads of successive rows and 16-byte stores of
-// successive chunks are all free of bank conflicts without padding.
+// Layout: a tile has rows of 64 bytes, K contiguous: 16 floats or 32 bf16, four chunks of 16 bytes. Chunk j of row r
+// lies at chunk j ^ (r/2 % 4) of the row (swizzle). Two rows fill the 32 banks once, and eight successive rows put
+// any one chunk into eight different groups of four banks, so ldmatrix, 16-byte loads of successive rows and 16-byte
+// stores of successive chunks are all free of bank conflicts without padding.
 #pragma once
 
 #include "kernels/cuda/convolution_finish.h"
@@ -19,8 +19,8 @@ template <class T>
 constexpr int row_elements = row_bytes / static_cast<int>(sizeof(T));
 
 // Element of chunk `chunk` of row `row` in a tile of T. The swizzle repeats after eight rows, so
-// chunk_offset(8 * i + row, chunk) = 8 * i * row_elements + chunk_offset(row, chunk): write it so, and only the second
-// part takes instructions.
+// chunk_offset(8 * i + row, chunk) = 8 * i * row_elements + chunk_offset(row, chunk): write it so, and only the
+// second part takes instructions.
 template <class T>
 __device__ inline int chunk_offset(int row, int chunk) {
   return row * row_elements<T> + (chunk ^ (row / 2 % row_chunks)) * static_cast<int>(16 / sizeof(T));
@@ -28,12 +28,12 @@ __device__ inline int chunk_offset(int row, int chunk) {
 
 constexpr int warp_columns = 32;
 constexpr int slice_rows = 16;
-// Floats from one row of a slice to the next: 8 mod 32, so that the writes of both fragment layouts below hit different
-// banks, and a multiple of 4, so that rows are read as float4.
+// Floats from one row of a slice to the next: 8 mod 32, so that the writes of both fragment layouts below hit
+// different banks, and a multiple of 4, so that rows are read as float4.
 constexpr int slice_stride = warp_columns + 8;
 
-// CUDA cores, fp32. Lane (ly, lx) = (lane / 8, lane % 8) owns rows ly + 4*i and columns lx + 8*j: successive lanes read
-// successive rows of both tiles. 12 16-byte loads feed 128 multiply-adds of a lane.
+// CUDA cores, fp32. Lane (ly, lx) = (lane / 8, lane % 8) owns rows ly + 4*i and columns lx + 8*j: successive lanes
+// read successive rows of both tiles. 12 16-byte loads feed 128 multiply-adds of a lane.
 template <int Rows>
 struct Fp32Math {
   using Element = float;
@@ -77,8 +77,9 @@ struct Fp32Math {
   }
 };
 
-// Tensor cores. A 32-byte half of a row is the depth of one mma: 16 bf16 or 8 tf32. ldmatrix moves 16-bit data, but its
-// four bytes per lane and row are also exactly one tf32 of the fragment, so both types share addresses and layout.
+// Tensor cores. A 32-byte half of a row is the depth of one mma: 16 bf16 or 8 tf32. ldmatrix moves 16-bit data, but
+// its four bytes per lane and row are also exactly one tf32 of the fragment, so both types share addresses and
+// layout.
 template <class T, int Rows>
 struct TensorMath {
   using Element = T;

@@ -1,9 +1,9 @@
 // Convolution, the plain way: any kernel, stride, padding, dilation, groups and offset, forward and to the data
 // (convolution.h has the equation). fp32 products and sums, in the order taps, then channels.
 //
-// One thread computes one channel of one target pixel; neighbouring threads take neighbouring channels, so source values
-// are broadcast and weights and targets are adjacent. It reads source and weights once per element and tap (from cache at
-// best): the yardstick and the check of the others, not a way to be fast.
+// One thread computes one channel of one target pixel; neighbouring threads take neighbouring channels, so source
+// values are broadcast and weights and targets are adjacent. It reads source and weights once per element and tap
+// (from cache at best): the yardstick and the check of the others, not a way to be fast.
 #include "kernels/cuda/backend.h"
 #include "kernels/cuda/conv2d.h"
 #include "kernels/cuda/convolution_finish.h"
@@ -17,9 +17,9 @@ constexpr int threads = 256;
 
 // weight: [taps, source channels per group, target channels].
 // PRECOND: gather.positions * finish.channels threads at least.
-__global__ void __launch_bounds__(threads) conv2d_simple_kernel(Source source, Gather gather, Finish finish,
-                                                                Global<const float> weight, int source_channels,
-                                                                int target_channels) {
+__global__ void __launch_bounds__(threads)
+    conv2d_simple_kernel(Source source, Gather gather, Finish finish, Global<const float> weight, int source_channels,
+                         int target_channels) {
   const int64_t index = global_index();
   const int c = static_cast<int>(index % finish.channels);
   if (index / finish.channels >= gather.positions) return;

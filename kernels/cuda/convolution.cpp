@@ -26,8 +26,8 @@ Axis forward_axis(const AxisParams& p, int64_t out) {
   return a;
 }
 
-// Input pixel i = first + q*stride meets kernel index k at output pixel (i + pad - offset - k*dilation) / stride, where
-// that is whole. The indices k that do are evenly spaced.
+// Input pixel i = first + q*stride meets kernel index k at output pixel (i + pad - offset - k*dilation) / stride,
+// where that is whole. The indices k that do are evenly spaced.
 Axis backward_axis(const AxisParams& p, int64_t in, int64_t phase) {
   Axis a{(in - phase + p.stride - 1) / p.stride, 1, 0, 1, phase, p.stride, {}};
   std::vector<int64_t> outputs;
@@ -47,8 +47,9 @@ void add_gather(Convolution& c, const Axis& h, const Axis& w) {
   if (h.grid <= 0 || w.grid <= 0) return;
   const bool fits = t.pixels() <= int_limit && s.pixels() <= int_limit && s.h * s.w * c.source.stride <= int_limit;
   if (!fits) {
-    throw Error(ErrorKind::device, std::string("CUDA ") + c.op + ": " + to_string(s) + " to " + to_string(t) +
-                                       " has more than 2^31 pixels, or 2^31 elements in a sample",
+    throw Error(ErrorKind::device,
+                std::string("CUDA ") + c.op + ": " + to_string(s) + " to " + to_string(t) +
+                    " has more than 2^31 pixels, or 2^31 elements in a sample",
                 "use a smaller --batch");
   }
   const auto i = [](int64_t value) { return static_cast<int>(value); };

@@ -1,16 +1,18 @@
-// A convolution as the kernels of this folder see it, forward and to the data alike: every target pixel gathers source
-// pixels on a regular grid of taps,
-//   target[n, first + q*every, c] = finish( sum_{tap, k} weight[c, tap, k] * source'[n, q*step + base + tap*tap_step, k] )
+// A convolution as the kernels of this folder see it, forward and to the data alike: every target pixel gathers
+// source pixels on a regular grid of taps,
+//   target[n, first + q*every, c] = finish( sum_{tap, k} weight[c, tap, k] * source'[n, q*step + base + tap*tap_step,
+//   k] )
 // with rows and columns alike, source' = prologue(source) inside the source and 0 outside.
 // - Forward: one gather; source = x, target = y, step = stride, base = offset - pad, tap_step = dilation.
-// - To the data: source = dz, target = dx. With stride s the target's pixels of one residue modulo s (a phase) meet the
-//   same taps of the kernel, so there are s_h * s_w gathers of step 1 with fewer taps each, and no tap is wasted. Taps run
-//   backwards, so that tap_step is never negative. A phase without taps still writes its zeros.
+// - To the data: source = dz, target = dx. With stride s the target's pixels of one residue modulo s (a phase) meet
+// the
+//   same taps of the kernel, so there are s_h * s_w gathers of step 1 with fewer taps each, and no tap is wasted.
+//   Taps run backwards, so that tap_step is never negative. A phase without taps still writes its zeros.
 // The finish covers both directions: Epilogue forward; the prologue's derivative and (+)= backward.
 //
 // The sums of the gate's loss tap (tap_sum, dgate) are not part of the finish: the tap compares y with the original
-// samples' y, which other blocks write, and the backward pass reads both anyway (epilogue_backward.cu), so summing here
-// would cost a second read of y without saving the first.
+// samples' y, which other blocks write, and the backward pass reads both anyway (epilogue_backward.cu), so summing
+// here would cost a second read of y without saving the first.
 #pragma once
 
 #include <cstdint>
@@ -21,22 +23,23 @@
 
 namespace nad::cuda {
 
-// ---- what kernels get ----------------------------------------------------------------------------------------------
+// ---- what kernels get
+// ----------------------------------------------------------------------------------------------
 struct Gather {
-  int source_h = 0, source_w = 0;   // extents of the source
-  int grid_h = 0, grid_w = 0;       // positions q per sample
-  int positions = 0;                // N * grid_h * grid_w
+  int source_h = 0, source_w = 0;  // extents of the source
+  int grid_h = 0, grid_w = 0;      // positions q per sample
+  int positions = 0;               // N * grid_h * grid_w
   int taps_h = 0, taps_w = 0;
   int step_h = 1, step_w = 1, base_h = 0, base_w = 0, tap_step_h = 1, tap_step_w = 1;
   int first_h = 0, first_w = 0, every_h = 1, every_w = 1;
-  int target_h = 0, target_w = 0;   // extents of the target
-  int64_t weights = 0;              // where this gather's packed weights begin, in elements
+  int target_h = 0, target_w = 0;  // extents of the target
+  int64_t weights = 0;             // where this gather's packed weights begin, in elements
 };
 
 constexpr int max_gathers = 4;  // stride 2 to the data
 
 struct Source {
-  Global<const float> data;          // [N, source_h, source_w, channels], pixels `stride` elements apart
+  Global<const float> data;  // [N, source_h, source_w, channels], pixels `stride` elements apart
   int64_t stride = 0;
   int channels = 0;
   bool vectors = false;              // data and stride allow accesses of 4 channels
@@ -44,24 +47,26 @@ struct Source {
   Global<const float> scale, shift;  // [channels] or null
 };
 
-// z = scale * sum + shift, 0 where not scale * mask + mask_shift > 0;  z += residual;  target = gate * (relu ? max(z, 0) : z)
+// z = scale * sum + shift, 0 where not scale * mask + mask_shift > 0;  z += residual;  target = gate * (relu ? max(z,
+// 0) : z)
 struct Finish {
-  Global<float> target;              // [N, target_h, target_w, channels], pixels `stride` elements apart
+  Global<float> target;  // [N, target_h, target_w, channels], pixels `stride` elements apart
   int64_t stride = 0;
   int channels = 0;
-  bool vectors = false;              // every pointer and stride allows accesses of 4 channels
+  bool vectors = false;  // every pointer and stride allows accesses of 4 channels
   bool relu = false;
   Global<const float> scale, shift;  // [channels] or null
   Global<const float> mask;          // target's shape or null: x, where a prologue's ReLU is differentiated
   int64_t mask_stride = 0;
-  Global<const float> mask_shift;    // [channels] or null
-  Global<const float> residual;      // target's shape or null; may be the target itself (accumulate)
+  Global<const float> mask_shift;  // [channels] or null
+  Global<const float> residual;    // target's shape or null; may be the target itself (accumulate)
   int64_t residual_stride = 0;
-  Global<const float> gate;          // [rows, channels] or null
-  Global<const int32_t> gate_row;    // [N]
+  Global<const float> gate;        // [rows, channels] or null
+  Global<const int32_t> gate_row;  // [N]
 };
 
-// ---- what planning works with ----------------------------------------------------------------------------------------
+// ---- what planning works with
+// ----------------------------------------------------------------------------------------
 struct Tap {
   int64_t kh, kw;
 };
@@ -85,7 +90,8 @@ struct Convolution {
   float weight_at(int64_t target_channel, int64_t k, const Tap& tap) const;
 };
 
-// PRECOND: check_args(args) passed. Uploads the channel vectors. Throws Error(device) where an extent exceeds 31 bits.
+// PRECOND: check_args(args) passed. Uploads the channel vectors. Throws Error(device) where an extent exceeds 31
+// bits.
 Convolution describe(Planner& planner, const Conv2dArgs& args);
 Convolution describe(Planner& planner, const Conv2dBackwardArgs& args);
 

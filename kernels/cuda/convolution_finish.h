@@ -1,14 +1,17 @@
-// What every convolution kernel does with a source value and with a finished sum (Source, Finish in convolution.h), for
-// one channel (V = 1) or four adjacent ones (V = 4, one 16-byte access each).
+// What every convolution kernel does with a source value and with a finished sum (Source, Finish in convolution.h),
+// for one channel (V = 1) or four adjacent ones (V = 4, one 16-byte access each).
 #pragma once
 
 #include "kernels/cuda/convolution.h"
 
-// Loops over registers must unroll, or the registers become local memory.
+// Loops over registers must unroll, or the registers become local memory; some others must not, or they need too
+// many.
 #if defined(__CUDACC__)
 #define NAD_UNROLL _Pragma("unroll")
+#define NAD_NO_UNROLL _Pragma("unroll 1")
 #else
 #define NAD_UNROLL
+#define NAD_NO_UNROLL
 #endif
 
 namespace nad::cuda {
@@ -69,8 +72,8 @@ struct ChannelFactors {
 // Stores the finished sums of one target pixel ((n*target_h + h)*target_w + w) of sample n.
 // The signs of fmaf(scale, mask, shift) are exact: it rounds once.
 template <int V>
-__device__ inline void finish_values(const Finish& f, const ChannelFactors<V>& factors, int64_t pixel, int sample, int c,
-                                     float (&z)[V]) {
+__device__ inline void finish_values(const Finish& f, const ChannelFactors<V>& factors, int64_t pixel, int sample,
+                                     int c, float (&z)[V]) {
   float other[V];
   NAD_UNROLL
   for (int i = 0; i < V; ++i) z[i] = fmaf(factors.scale[i], z[i], factors.shift[i]);
