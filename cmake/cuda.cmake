@@ -18,12 +18,15 @@ if(NOT CMAKE_CUDA_ARCHITECTURES)
   set(CMAKE_CUDA_ARCHITECTURES 80 90 CACHE STRING "GPU architectures: machine code for each and PTX for later ones")
 endif()
 enable_language(CUDA)
+if(NOT CMAKE_CUDA20_STANDARD_COMPILE_OPTION)  # older CMake does not know that nvcc 12 and later can
+  set(CMAKE_CUDA20_STANDARD_COMPILE_OPTION -std=c++20)
+  set(CMAKE_CUDA20_EXTENSION_COMPILE_OPTION -std=c++20)
+endif()
 find_package(CUDAToolkit REQUIRED)
 
 file(GLOB cuda_files CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/kernels/cuda/*.cu ${CMAKE_SOURCE_DIR}/kernels/cuda/*.cpp)
 set_source_files_properties(${cuda_files} PROPERTIES LANGUAGE CUDA)
 add_library(nad_cuda STATIC ${cuda_files})
-set_target_properties(nad_cuda PROPERTIES CUDA_STANDARD 20 CUDA_STANDARD_REQUIRED ON)
 target_include_directories(nad_cuda PUBLIC ${CMAKE_SOURCE_DIR})
 target_link_libraries(nad_cuda PUBLIC nad_engine PRIVATE CUDA::cudart_static ${CMAKE_DL_LIBS})
 # Not -Wpedantic: nvcc's own output is not pedantic C++.
