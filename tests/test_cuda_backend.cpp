@@ -1,8 +1,6 @@
-// The CUDA backend on the host model of the device: memory, transfers in order, the captured step, and one clear message
-// for everything that can be missing.
+// The CUDA backend on the host model of the device: memory, transfers in order, the captured step, and one clear
+// message for everything that can be missing.
 #define DOCTEST_CONFIG_IMPLEMENT_WITH_MAIN
-#include "kernels/cuda/backend.h"
-
 #include <doctest/doctest.h>
 
 #include <numeric>
@@ -10,6 +8,7 @@
 #include "host_cuda/control.h"
 #include "kernels/backends.h"
 #include "kernels/cuda/arguments.h"
+#include "kernels/cuda/backend.h"
 #include "kernels/cuda/check.h"
 
 using namespace nad;

@@ -1,9 +1,8 @@
-// Gate learning on the CUDA backend, on the host model of the device, against PyTorch's golden numbers: every family, the
-// three objectives; the captured step gives the bytes of the eager one, and a class the same bytes alone and among others.
-// The whole trajectories of the smallest networks, the first steps of the others: test_learner has them all.
+// Gate learning on the CUDA backend, on the host model of the device, against PyTorch's golden numbers: every family,
+// the three objectives; the captured step gives the bytes of the eager one, and a class the same bytes alone and
+// among others. The whole trajectories of the smallest networks, the first steps of the others: test_learner has them
+// all.
 #define DOCTEST_CONFIG_IMPLEMENT_WITH_MAIN
-#include "nad/learner.h"
-
 #include <doctest/doctest.h>
 
 #include <cstring>
@@ -11,6 +10,7 @@
 #include "engine/rng.h"
 #include "host_cuda/control.h"
 #include "kernels/backends.h"
+#include "nad/learner.h"
 #include "nad/network.h"
 #include "nad/replay.h"
 #include "tests/golden_results.h"
@@ -19,7 +19,9 @@ using namespace nad;
 
 namespace {
 
-std::string golden_path(const std::string& name) { return std::string(NAD_SOURCE_DIR) + "/tests/golden/" + name + ".h5"; }
+std::string golden_path(const std::string& name) {
+  return std::string(NAD_SOURCE_DIR) + "/tests/golden/" + name + ".h5";
+}
 
 struct Setup {
   WeightsFile file;
@@ -45,7 +47,8 @@ struct Setup {
   }
 };
 
-ReplayResult replay(const Setup& setup, Objective objective, Precision precision = Precision::fp32, bool graph = true) {
+ReplayResult replay(const Setup& setup, Objective objective, Precision precision = Precision::fp32,
+                    bool graph = true) {
   Context context(make_backend("cuda", 0, graph), precision);
   Learner learner(context, setup.network, load_tensors(setup.file, setup.network), setup.options(objective));
   return run_replay(learner, setup.replay_case);
@@ -53,7 +56,8 @@ ReplayResult replay(const Setup& setup, Objective objective, Precision precision
 
 // The steps that ran, the first gradient and the original network's logits. `tolerance` multiplies the fp32 bounds.
 void compare_steps(const ReplayResult& result, const test::GoldenResults& golden, double tolerance = 1) {
-  const std::vector<double> losses = golden.read("losses"), skipped = golden.read("skipped"), correct = golden.read("correct");
+  const std::vector<double> losses = golden.read("losses"), skipped = golden.read("skipped"),
+                            correct = golden.read("correct");
   for (size_t t = 0; t < result.skipped.size(); ++t) {
     CAPTURE(t);
     CHECK(result.skipped[t] == skipped[t]);
@@ -141,7 +145,8 @@ TEST_CASE("tf32 and bf16 products stay near the double-precision losses") {
       CHECK(logits <= (precision == Precision::tf32 ? 0.005 : 0.05));
       CHECK(logits > 0);
       const double expected = golden.read("losses")[0];
-      CHECK(std::abs(result.losses[0] - expected) <= (precision == Precision::tf32 ? 0.003 : 0.03) * std::abs(expected));
+      CHECK(std::abs(result.losses[0] - expected) <=
+            (precision == Precision::tf32 ? 0.003 : 0.03) * std::abs(expected));
     }
   }
 }
@@ -168,8 +173,8 @@ TEST_CASE("the order of lanes and blocks changes nothing") {
 namespace {
 
 // Learns classes (label = class index) for a few steps on pseudo-random images; returns the logits of the first.
-GateVectors learn_together(const Setup& setup, Objective objective, const std::vector<int64_t>& classes, int64_t slots,
-                           int64_t slot_of_first) {
+GateVectors learn_together(const Setup& setup, Objective objective, const std::vector<int64_t>& classes,
+                           int64_t slots, int64_t slot_of_first) {
   LearnOptions options = setup.options(objective);
   options.given_noise = false;
   options.slots = slots;

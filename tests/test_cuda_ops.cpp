@@ -1,7 +1,7 @@
-// Every op of the CUDA backend, on the host model of the device, against the reference over the cases of tests/cases.h:
-// within an error bound, exactly on small integers, nothing written outside of the outputs, and the same bytes in any
-// order of lanes and blocks, from run to run and for a sample alone. Of the convolutions those that are small enough for
-// the model, as the backend chooses to run them; each way by itself: tests/test_cuda_conv2d.cpp.
+// Every op of the CUDA backend, on the host model of the device, against the reference over the cases of
+// tests/cases.h: within an error bound, exactly on small integers, nothing written outside of the outputs, and the
+// same bytes in any order of lanes and blocks, from run to run and for a sample alone. Of the convolutions those that
+// are small enough for the model, as the backend chooses to run them; each way by itself: tests/test_cuda_conv2d.cpp.
 #define DOCTEST_CONFIG_IMPLEMENT_WITH_MAIN
 #include <doctest/doctest.h>
 
@@ -76,7 +76,8 @@ void compare_sample(const Problem& p, Precision precision, const std::vector<Arr
   const auto alone = run_on_device(sample(p, n), precision);
   if (alone.empty()) return;
   const std::string difference = check_same_bytes(sample(batch, n).arrays, alone);
-  CHECK_MESSAGE(difference.empty(), to_string(precision), ": ", p.text(), ": sample ", n, " alone differs, ", difference);
+  CHECK_MESSAGE(difference.empty(), to_string(precision), ": ", p.text(), ": sample ", n, " alone differs, ",
+                difference);
 }
 
 void compare_with_itself(const Problem& p) {
@@ -89,7 +90,8 @@ void compare_with_itself(const Problem& p) {
       host_cuda::settings().lanes = host_cuda::settings().blocks = Order::ascending;
       if (first.empty() || again.empty()) continue;
       const std::string difference = check_same_bytes(first, again);
-      CHECK_MESSAGE(difference.empty(), to_string(precision), ": ", p.text(), ": another order differs, ", difference);
+      CHECK_MESSAGE(difference.empty(), to_string(precision), ": ", p.text(), ": another order differs, ",
+                    difference);
     }
     if (!p.separable || first.empty()) continue;
     for (int64_t n : {int64_t{0}, p.arrays[0].shape.n - 1}) compare_sample(p, precision, first, n);
@@ -163,6 +165,6 @@ TEST_CASE("same bytes in any order of lanes and blocks, and alone") {
                                avg_pool_backward_problem);
   compare_some_with_themselves(adaptive_cases(), adaptive_pool_problem, adaptive_pool_backward_problem);
   compare_some_with_themselves(loss_cases(), classify_problem, softmax_loss_problem);
-  compare_some_with_themselves(gate_learning_cases(), gate_values_problem, gate_noise_problem, gate_statistics_problem,
-                               gate_update_problem);
+  compare_some_with_themselves(gate_learning_cases(), gate_values_problem, gate_noise_problem,
+                               gate_statistics_problem, gate_update_problem);
 }

@@ -23,8 +23,7 @@ struct AdaptiveSpan {
 struct HolderSpan {
   int first, last;
   __device__ HolderSpan(int i, int in, int out)
-      : first(static_cast<int>(int64_t{i} * out / in)),
-        last(static_cast<int>(((int64_t{i} + 1) * out - 1) / in)) {}
+      : first(static_cast<int>(int64_t{i} * out / in)), last(static_cast<int>(((int64_t{i} + 1) * out - 1) / in)) {}
 };
 
 // x: [N, H, W, C], y: [N, OH, OW, C]. PRECOND: V = 4: views and table allow 16-byte accesses.
@@ -35,7 +34,8 @@ __global__ void __launch_bounds__(item_threads)
   if (index >= v.y_plane() * (v.channels / V)) return;
   const Item<V> item(static_cast<unsigned>(index), v.channels);
   const int out = static_cast<int>(item.pixel);
-  const AdaptiveSpan rows(out / v.out_width, v.height, v.out_height), columns(out % v.out_width, v.width, v.out_width);
+  const AdaptiveSpan rows(out / v.out_width, v.height, v.out_height),
+      columns(out % v.out_width, v.width, v.out_width);
   const auto divisor = static_cast<float>(rows.size() * columns.size());
   for (int64_t n = blockIdx.y; n < v.samples; n += gridDim.y) {
     Pack<V> sum;

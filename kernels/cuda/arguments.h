@@ -56,7 +56,8 @@ inline Grid item_grid(int64_t items, int64_t samples,
                       const std::source_location& where = std::source_location::current()) {
   constexpr int64_t most = int64_t{1} << 31;  // items are counted in 32 bits, samples and planes in 64
   if (items >= most) {
-    throw Error(ErrorKind::device, "CUDA: a sample has " + std::to_string(items) + " items, at most 2^31 - 1 are possible",
+    throw Error(ErrorKind::device,
+                "CUDA: a sample has " + std::to_string(items) + " items, at most 2^31 - 1 are possible",
                 "use a smaller input size");
   }
   return Grid(blocks_for(items, item_threads), samples < 65535 ? samples : 65535, 1, where);
@@ -117,8 +118,8 @@ struct DeviceEpilogue {
   Global<const float> scale, shift;  // [C]
   Global<const float> residual;      // view of y's shape
   int64_t residual_stride = 0;
-  Global<const float> table;         // [rows, C]
-  Global<const int32_t> row;         // [N]
+  Global<const float> table;  // [rows, C]
+  Global<const int32_t> row;  // [N]
   bool relu = false;
 
   // The sample's row of the table.

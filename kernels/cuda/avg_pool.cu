@@ -1,6 +1,6 @@
-// Average pooling: y = gate * (relu)(sum over the window / divisor); the divisor is KH*KW, or the pixels of the window
-// inside the image where padding is not counted. To the data: dx (+)= sum of dz / divisor over the windows of a pixel.
-// Moves 4 bytes per input and 4 per output element (overlapping windows hit the caches): bound by memory.
+// Average pooling: y = gate * (relu)(sum over the window / divisor); the divisor is KH*KW, or the pixels of the
+// window inside the image where padding is not counted. To the data: dx (+)= sum of dz / divisor over the windows of
+// a pixel. Moves 4 bytes per input and 4 per output element (overlapping windows hit the caches): bound by memory.
 #include "engine/op_checks.h"
 #include "kernels/cuda/ops.h"
 #include "kernels/cuda/window.h"
@@ -80,8 +80,9 @@ Kernel plan_avg_pool_backward(Planner&, const AvgPoolBackwardArgs& args) {
   const bool four = by_four(args.dz) && by_four(args.dx);
   const Grid grid = item_grid(view.x_plane() * view.channels / (four ? 4 : 1), view.samples);
   return [=](Context& context) {
-    launch(four ? avg_pool_backward_kernel<4> : avg_pool_backward_kernel<1>, grid, item_threads, 0, stream_of(context),
-           view, device_pool(args.params), global(args.dz), args.mode == Accumulate::add, global(args.dx));
+    launch(four ? avg_pool_backward_kernel<4> : avg_pool_backward_kernel<1>, grid, item_threads, 0,
+           stream_of(context), view, device_pool(args.params), global(args.dz), args.mode == Accumulate::add,
+           global(args.dx));
   };
 }
 

@@ -1,6 +1,6 @@
-#include "kernels/cuda/backend.h"
-
 #include <cstdio>
+
+#include "kernels/cuda/backend.h"
 
 #if __has_include(<nvtx3/nvToolsExt.h>) && !defined(NAD_HOST_CUDA)
 #include <nvtx3/nvToolsExt.h>
@@ -47,15 +47,16 @@ std::string architecture_problem(const cudaDeviceProp& device) {
   const int capability = 10 * device.major + device.minor;
   const std::string name = std::string(device.name) + " (sm_" + std::to_string(capability) + ")";
   if (capability < lowest_capability) {
-    return name + " is older than sm_" + std::to_string(lowest_capability) + ", which this program needs; use --device cpu";
+    return name + " is older than sm_" + std::to_string(lowest_capability) +
+           ", which this program needs; use --device cpu";
   }
   cudaFuncAttributes attributes{};
   const cudaError_t status = cudaFuncGetAttributes(&attributes, reinterpret_cast<const void*>(probe_kernel));
   cudaGetLastError();
   if (status == cudaSuccess) return "";
   if (status == cudaErrorNoKernelImageForDevice || status == cudaErrorInvalidDeviceFunction) {
-    return "this build has no code for " + name + "; configure with -DCMAKE_CUDA_ARCHITECTURES=" +
-           std::to_string(capability);
+    return "this build has no code for " + name +
+           "; configure with -DCMAKE_CUDA_ARCHITECTURES=" + std::to_string(capability);
   }
   return name + " cannot be used: " + cudaGetErrorString(status);
 }
@@ -101,8 +102,9 @@ CudaBackend::CudaBackend(int index, bool graph)
   char memory[32];
   std::snprintf(memory, sizeof memory, "%.1f GiB", static_cast<double>(p.totalGlobalMem) / (1 << 30));
   description_ = "cuda:" + std::to_string(index) + " " + p.name + " (sm_" + std::to_string(capability_) + ", " +
-                 std::to_string(multiprocessors_) + " multiprocessors, " + memory + ", driver " + version_text(driver) +
-                 ", runtime " + version_text(runtime) + (graph ? ", captured graph)" : ", no graph)");
+                 std::to_string(multiprocessors_) + " multiprocessors, " + memory + ", driver " +
+                 version_text(driver) + ", runtime " + version_text(runtime) +
+                 (graph ? ", captured graph)" : ", no graph)");
   NAD_CUDA_CHECK(cudaStreamCreateWithFlags(&stream_, cudaStreamNonBlocking));
   staging_ = std::make_unique<Staging>(stream_);
 }

@@ -1,7 +1,7 @@
 // The CUDA device as a backend: its stream, memory, transfers and the captured step.
 //
-// Everything runs in order on one stream. Uploads go through page-locked slots and, where they are large, over a second
-// stream into device memory, so that the transfer of the next batch overlaps the step that is still running
+// Everything runs in order on one stream. Uploads go through page-locked slots and, where they are large, over a
+// second stream into device memory, so that the transfer of the next batch overlaps the step that is still running
 // (staging.h). Nothing waits for the device except download() and synchronize().
 #pragma once
 
@@ -42,8 +42,8 @@ class CudaBackend : public Backend {
   void upload(void* to, const void* from, size_t bytes) override;
   void download(void* to, const void* from, size_t bytes) override;  // waits
   void synchronize() override;
-  // Cold: runs the step, which loads its kernels. Warm: captures it, instantiates the graph and launches that. Captured:
-  // launches it. One graph per key; memory that was allocated or freed since then makes it cold again.
+  // Cold: runs the step, which loads its kernels. Warm: captures it, instantiates the graph and launches that.
+  // Captured: launches it. One graph per key; memory that was allocated or freed since then makes it cold again.
   void replay(const void* key, const std::function<void()>& step) override;
   void begin_range(const std::string& name) override;  // NVTX, for Nsight Systems
   void end_range() override;

@@ -32,10 +32,11 @@ __device__ inline int first_maximum(const Global<const float>& logits, int64_t f
 }
 
 // grid: groups. tap_weight holds 0 or 1 per sample until the group's count is known.
-__global__ void __launch_bounds__(warps * warp_size)
-    classify_kernel(Global<const float> logits, int64_t stride, int classes, int64_t batch, Global<const int32_t> labels,
-                    Global<const int32_t> valid, bool needs_correct, Global<int32_t> predicted,
-                    Global<float> tap_weight, Global<int32_t> correct_count, Global<int32_t> apply) {
+__global__ void __launch_bounds__(warps* warp_size)
+    classify_kernel(Global<const float> logits, int64_t stride, int classes, int64_t batch,
+                    Global<const int32_t> labels, Global<const int32_t> valid, bool needs_correct,
+                    Global<int32_t> predicted, Global<float> tap_weight, Global<int32_t> correct_count,
+                    Global<int32_t> apply) {
   NAD_SHARED(int, count, 1);
   if (threadIdx.x == 0) count[0] = 0;
   __syncthreads();

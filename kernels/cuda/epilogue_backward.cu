@@ -1,4 +1,5 @@
-// From the gradient at y = gate * (relu ? max(z, 0) : z) back to z and to the gate, with the loss tap on y, in one pass:
+// From the gradient at y = gate * (relu ? max(z, 0) : z) back to z and to the gate, with the loss tap on y, in one
+// pass:
 //   t  = dy + 2 * tap_scale * tap_weight[n] * (y - original)
 //   dz = gate * t * (relu ? y != 0 : 1)
 //   dgate[row, c] = sum over the row's samples and pixels of t * y / gate      (0 where gate = 0)
@@ -6,9 +7,9 @@
 // Moves 12 bytes per element (16 with a tap): bound by memory.
 //
 // Stage 1, a block per sample, chunk of pixels and tile of 32 * V channels: writes dz and the block's sums in double.
-// Stage 2 adds the blocks' sums in a fixed order: dgate over the samples of a row and their chunks, tap_sum over chunks
-// and tiles. Chunks and tiles depend on the plane alone, and there are no atomics on numbers: a sample's and a row's
-// bytes do not depend on what else is in the batch.
+// Stage 2 adds the blocks' sums in a fixed order: dgate over the samples of a row and their chunks, tap_sum over
+// chunks and tiles. Chunks and tiles depend on the plane alone, and there are no atomics on numbers: a sample's and a
+// row's bytes do not depend on what else is in the batch.
 #include <algorithm>
 
 #include "engine/op_checks.h"
@@ -71,7 +72,7 @@ __device__ inline void backward_pixel(const EpilogueBackwardView& a, int64_t pix
 // grid: (channel tiles, chunks, samples). PRECOND: V = 4: all views and the table allow 16-byte accesses.
 template <int V>
 __global__ void __launch_bounds__(threads) epilogue_backward_kernel(EpilogueBackwardView a) {
-  NAD_SHARED(double, gate_sums, pixel_rows * warp_size * V);
+  NAD_SHARED(double, gate_sums, pixel_rows* warp_size* V);
   NAD_SHARED(double, tap_sums, pixel_rows);
   const int c = (static_cast<int>(blockIdx.x) * warp_size + lane_index()) * V;
   const int64_t first = blockIdx.y * chunk_pixels;
@@ -112,9 +113,9 @@ __global__ void __launch_bounds__(threads) epilogue_backward_kernel(EpilogueBack
 
 // dgate[r, c] = sum over the samples of row r and their chunks, in order. grid: (channels, rows).
 // PRECOND: samples of one row are adjacent. A row without samples is left as it is.
-__global__ void __launch_bounds__(threads) gate_gradient_kernel(Global<const double> partial, Global<const int32_t> row,
-                                                                int64_t samples, int chunks, int channels,
-                                                                Global<float> dgate) {
+__global__ void __launch_bounds__(threads)
+    gate_gradient_kernel(Global<const double> partial, Global<const int32_t> row, int64_t samples, int chunks,
+                         int channels, Global<float> dgate) {
   NAD_SHARED(int, span, 2);  // first sample of the row, number of its samples
   if (threadIdx.x == 0) span[0] = 0x7fffffff, span[1] = 0;
   __syncthreads();
@@ -134,8 +135,8 @@ __global__ void __launch_bounds__(threads) gate_gradient_kernel(Global<const dou
 }
 
 // tap_sum[n] = sum over the sample's blocks. A warp per sample.
-__global__ void __launch_bounds__(warp_size) tap_sum_kernel(Global<const double> partial, int64_t blocks,
-                                                            Global<double> tap_sum) {
+__global__ void __launch_bounds__(warp_size)
+    tap_sum_kernel(Global<const double> partial, int64_t blocks, Global<double> tap_sum) {
   const int64_t n = blockIdx.x;
   double sum = 0;
   for (int64_t i = lane_index(); i < blocks; i += warp_size) sum += partial[n * blocks + i];
@@ -171,7 +172,8 @@ EpilogueBackwardView view_of(const EpilogueBackwardArgs& args, bool four) {
 
 Kernel plan_epilogue_backward(Planner& planner, const EpilogueBackwardArgs& args) {
   check_args(args);
-  const bool four = by_four(args.dy) && by_four(args.y) && by_four(args.original) && by_four(args.dz) && by_four(args.gate);
+  const bool four =
+      by_four(args.dy) && by_four(args.y) && by_four(args.original) && by_four(args.dz) && by_four(args.gate);
   const EpilogueBackwardView view = view_of(args, four);
   const int64_t gate_sums = args.gate ? view.samples * view.chunks * view.channels : 0;
   const int64_t tap_sums = args.original ? view.samples * view.chunks * view.tiles : 0;

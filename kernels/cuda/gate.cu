@@ -11,10 +11,10 @@ namespace nad::cuda {
 namespace {
 
 struct GateView {
-  Global<const float> x;      // [N, H, W, C]
-  Global<const float> table;  // [rows, C]
-  Global<const int32_t> row;  // [repeat * N]
-  Global<float> y;            // [repeat * N, H, W, C]
+  Global<const float> x;                               // [N, H, W, C]
+  Global<const float> table;                           // [rows, C]
+  Global<const int32_t> row;                           // [repeat * N]
+  Global<float> y;                                     // [repeat * N, H, W, C]
   int64_t x_stride, y_stride, samples, repeat, plane;  // samples: N
   int channels;
   bool relu;

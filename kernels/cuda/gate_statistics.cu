@@ -2,8 +2,8 @@
 //   sum_square = sum R^2,  sum_log = sum log((s R)^2 + 1e-6),  sum_ratio = sum R^2 / ((s R)^2 + 1e-6)
 // Reads 4 bytes per element: bound by memory, with sigma by the logarithms (single precision, sums in double).
 //
-// Stage 1: a block per sample, chunk of pixels and 32 channels. Stage 2: a thread per group and channel adds the blocks'
-// sums over the valid samples in order.
+// Stage 1: a block per sample, chunk of pixels and 32 channels. Stage 2: a thread per group and channel adds the
+// blocks' sums over the valid samples in order.
 #include <algorithm>
 
 #include "engine/op_checks.h"
@@ -38,7 +38,7 @@ __device__ inline double column_sum(double value, const Shared<double>& sums) {
   return sum;
 }
 
-// grid: (channel tiles, chunks, samples). 
+// grid: (channel tiles, chunks, samples).
 __global__ void __launch_bounds__(threads) gate_statistics_kernel(StatisticsView a) {
   NAD_SHARED(double, sums, threads);
   const int c = static_cast<int>(blockIdx.x) * warp_size + lane_index();
@@ -77,7 +77,8 @@ __global__ void __launch_bounds__(threads) gate_statistics_kernel(StatisticsView
 // grid: (channels, groups, sums). result[g, c] = sum over the group's first valid[g] samples and their chunks.
 __global__ void __launch_bounds__(threads)
     add_statistics_kernel(Global<const double> partial, Global<const int32_t> valid, int64_t samples, int64_t batch,
-                          int chunks, int channels, Global<double> square, Global<double> log_sum, Global<double> ratio) {
+                          int chunks, int channels, Global<double> square, Global<double> log_sum,
+                          Global<double> ratio) {
   const int64_t c = global_index(), g = blockIdx.y;
   if (c >= channels) return;
   const int32_t counted = valid[g];

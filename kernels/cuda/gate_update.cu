@@ -1,5 +1,5 @@
-// One gate's terms of the objective, the gradient at its logits m and sigma logits s, and the normalised update (Eq. 15).
-// mu = sigmoid(m), v = softplus(s), S = sum_square, M = valid * plane * C, dg = dgate of the group's row:
+// One gate's terms of the objective, the gradient at its logits m and sigma logits s, and the normalised update (Eq.
+// 15). mu = sigmoid(m), v = softplus(s), S = sum_square, M = valid * plane * C, dg = dgate of the group's row:
 //   released:    regular = mean mu^2 / L                  gradient by mu = beta * 2 mu / (C L) + dg
 //   paper:       first = sum (1-mu)^2 S / M               by mu = 2 ((mu - 1) + beta mu) S / M + dg
 //                regular = sum mu^2 S / M
@@ -27,15 +27,15 @@ constexpr double norm_floor = 1e-12;
 struct UpdateView {
   Objective objective;
   int64_t groups, batch, channels, plane, gates;
-  Global<const int32_t> valid, apply;                        // [G]
-  Global<const float> hyper;                                 // [2]: lr, beta
-  Global<const float> tap_weight;                            // [N], released
-  Global<const double> tap_sum;                              // [N], released
-  Global<const double> sum_square, sum_log, sum_ratio;       // [G, C]
-  Global<const float> dgate;                                 // [rows, C]
-  Global<const float> noise;                                 // [N, C], variational
-  Global<float> logits, sigma, gradient;                     // [G, C]
-  Global<double> terms;                                      // [G, 2]
+  Global<const int32_t> valid, apply;                   // [G]
+  Global<const float> hyper;                            // [2]: lr, beta
+  Global<const float> tap_weight;                       // [N], released
+  Global<const double> tap_sum;                         // [N], released
+  Global<const double> sum_square, sum_log, sum_ratio;  // [G, C]
+  Global<const float> dgate;                            // [rows, C]
+  Global<const float> noise;                            // [N, C], variational
+  Global<float> logits, sigma, gradient;                // [G, C]
+  Global<double> terms;                                 // [G, 2]
 };
 
 // The numbers of one group and the formulas of one channel.

@@ -16,8 +16,8 @@ constexpr int threads = 256;
 // logits, sigma: [G, C]; noise: [G*B, C]; sigma and noise null unless variational; table: [1 + G*batch, C], batch: B
 // where every sample has its row, else 1.
 __global__ void __launch_bounds__(threads)
-    gate_values_kernel(int64_t count, int channels, int64_t batch, Global<const float> logits, Global<const float> sigma,
-                       Global<const float> noise, Global<float> table) {
+    gate_values_kernel(int64_t count, int channels, int64_t batch, Global<const float> logits,
+                       Global<const float> sigma, Global<const float> noise, Global<float> table) {
   const int64_t i = global_index();
   if (i >= count) return;
   const int64_t row = i / channels, c = i % channels;

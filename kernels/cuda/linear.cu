@@ -1,11 +1,12 @@
-// Linear: acc[n, o] = sum_j W[o, j] * x[n, j], then the epilogue. To the data: dx[n, j] (+)= sum_o W[o, j] * dz[n, o].
+// Linear: acc[n, o] = sum_j W[o, j] * x[n, j], then the epilogue. To the data: dx[n, j] (+)= sum_o W[o, j] * dz[n,
+// o].
 //
-// Both are C[m, n] = sum_k A[m, k] * B[n, k] with k along memory on both sides: forward A = x, B = W; backward A = dz,
-// B = W transposed at planning. Few samples and many weights: bound by reading B once.
+// Both are C[m, n] = sum_k A[m, k] * B[n, k] with k along memory on both sides: forward A = x, B = W; backward A =
+// dz, B = W transposed at planning. Few samples and many weights: bound by reading B once.
 //
 // A block computes 32 x 64 results over one slice of k (split over `splits` slices so that a batch of 16 fills the
-// device; the number depends on the layer alone, so a sample's bytes do not depend on the batch). linear_finish_kernel
-// adds the slices in order and applies the epilogue.
+// device; the number depends on the layer alone, so a sample's bytes do not depend on the batch).
+// linear_finish_kernel adds the slices in order and applies the epilogue.
 //   fp32:       4 x 4 results per thread, FMA on the CUDA cores
 //   tf32, bf16: 4 warps side by side along n, mma.m16n8k8 and m16n8k16, sums in fp32
 #include <algorithm>
@@ -89,8 +90,8 @@ struct Loader {
 template <bool Four>
 __global__ void __launch_bounds__(threads) gemm_fp32_kernel(GemmView<float> g) {
   constexpr int lda = tile_m + 4, ldb = tile_n + 4;
-  NAD_SHARED(float, as, tile_k * lda);  // [k][m]
-  NAD_SHARED(float, bs, tile_k * ldb);  // [k][n]
+  NAD_SHARED(float, as, tile_k* lda);  // [k][m]
+  NAD_SHARED(float, bs, tile_k* ldb);  // [k][n]
   const int64_t n0 = int64_t{blockIdx.x} * tile_n, m0 = int64_t{blockIdx.y} * tile_m;
   const int64_t begin = blockIdx.z * g.slice, end = begin + g.slice < g.k ? begin + g.slice : g.k;
   const int tn = static_cast<int>(threadIdx.x) % 16 * 4, tm = static_cast<int>(threadIdx.x) / 16 * 4;
@@ -146,7 +147,9 @@ struct Product<float> {  // tf32
     b[0] = x[(row + g) * pitch + k + t];
     b[1] = x[(row + g) * pitch + k + t + 4];
   }
-  __device__ static void multiply(float (&d)[4], const uint32_t (&a)[4], const uint32_t (&b)[2]) { mma_m16n8k8_tf32(d, a, b); }
+  __device__ static void multiply(float (&d)[4], const uint32_t (&a)[4], const uint32_t (&b)[2]) {
+    mma_m16n8k8_tf32(d, a, b);
+  }
 };
 
 template <>
@@ -166,7 +169,9 @@ struct Product<bf16> {
     b[0] = load<uint32_t>(x, (row + g) * pitch + k + t);
     b[1] = load<uint32_t>(x, (row + g) * pitch + k + t + 8);
   }
-  __device__ static void multiply(float (&d)[4], const uint32_t (&a)[4], const uint32_t (&b)[2]) { mma_m16n8k16_bf16(d, a, b); }
+  __device__ static void multiply(float (&d)[4], const uint32_t (&a)[4], const uint32_t (&b)[2]) {
+    mma_m16n8k16_bf16(d, a, b);
+  }
 };
 
 template <class Weight, bool Four>
@@ -213,8 +218,8 @@ __global__ void __launch_bounds__(threads) gemm_mma_kernel(GemmView<Weight> g) {
 // y[m, n] (+)= epilogue(sum over the slices). A thread per V results, samples along the grid's y.
 template <int V>
 __global__ void __launch_bounds__(item_threads)
-    linear_finish_kernel(Global<const float> partial, int splits, int64_t samples, int channels, DeviceEpilogue epilogue,
-                         bool add, Global<float> y) {
+    linear_finish_kernel(Global<const float> partial, int splits, int64_t samples, int channels,
+                         DeviceEpilogue epilogue, bool add, Global<float> y) {
   const int64_t index = global_index();
   if (index >= channels / V) return;
   const int c = static_cast<int>(index) * V;
@@ -286,9 +291,9 @@ Kernel plan_gemm(Planner& planner, const Shape2& s, const float* a, const HostTe
     GemmView<Weight> v = view;
     v.partial = Global<float>(reinterpret_cast<float*>(context.scratch()), partials);
     launch(kernel, grid, threads, 0, stream_of(context), v);
-    launch(finish.four ? linear_finish_kernel<4> : linear_finish_kernel<1>, item_grid(s.n / (finish.four ? 4 : 1), s.m),
-           item_threads, 0, stream_of(context), v.partial, slices, s.m, static_cast<int>(s.n), finish.epilogue,
-           finish.add, finish.y);
+    launch(finish.four ? linear_finish_kernel<4> : linear_finish_kernel<1>,
+           item_grid(s.n / (finish.four ? 4 : 1), s.m), item_threads, 0, stream_of(context), v.partial, slices, s.m,
+           static_cast<int>(s.n), finish.epilogue, finish.add, finish.y);
   };
 }
 
@@ -297,7 +302,8 @@ Kernel plan_product(Planner& planner, const Shape2& s, const float* a, const Hos
   const bool four = s.k % 4 == 0 && aligned16(a);
   switch (planner.precision()) {
     case Precision::fp32:
-      return plan_gemm<float>(planner, s, a, weight, transposed, finish, four ? gemm_fp32_kernel<true> : gemm_fp32_kernel<false>);
+      return plan_gemm<float>(planner, s, a, weight, transposed, finish,
+                              four ? gemm_fp32_kernel<true> : gemm_fp32_kernel<false>);
     case Precision::tf32:
       return plan_gemm<float>(planner, s, a, weight, transposed, finish,
                               four ? gemm_mma_kernel<float, true> : gemm_mma_kernel<float, false>);

@@ -115,9 +115,9 @@ Kernel plan_max_pool_backward(Planner&, const MaxPoolBackwardArgs& args) {
   const bool four = by_four(args.dz) && by_four(args.dx) && positions_by_four(args.argmax);
   const Grid grid = item_grid(view.x_plane() * view.channels / (four ? 4 : 1), view.samples);
   return [=](Context& context) {
-    launch(four ? max_pool_backward_kernel<4> : max_pool_backward_kernel<1>, grid, item_threads, 0, stream_of(context),
-           view, device_pool(args.params), global(args.dz), global(args.argmax, args.dz.shape.count()),
-           args.mode == Accumulate::add, global(args.dx));
+    launch(four ? max_pool_backward_kernel<4> : max_pool_backward_kernel<1>, grid, item_threads, 0,
+           stream_of(context), view, device_pool(args.params), global(args.dz),
+           global(args.argmax, args.dz.shape.count()), args.mode == Accumulate::add, global(args.dx));
   };
 }
 

@@ -33,8 +33,8 @@ __global__ void __launch_bounds__(item_threads) pointwise_kernel(PointwiseView p
 
 // x: dz, y: dx, which may be the same memory.
 template <int V>
-__global__ void __launch_bounds__(item_threads) pointwise_backward_kernel(PointwiseView p, Global<const float> scale,
-                                                                          bool add) {
+__global__ void __launch_bounds__(item_threads)
+    pointwise_backward_kernel(PointwiseView p, Global<const float> scale, bool add) {
   const int64_t index = global_index();
   if (index >= p.plane * (p.channels / V)) return;
   const Item<V> item(static_cast<unsigned>(index), p.channels);
@@ -61,9 +61,11 @@ Kernel plan_pointwise(Planner& planner, const PointwiseArgs& args) {
   const PointwiseView view = view_of(args.x, args.y);
   const bool four = by_four(args.x) && by_four(args.y) && by_four(args.epilogue);
   const Grid grid = item_grid(view.plane * view.channels / (four ? 4 : 1), view.samples);
-  return [params, view, four, grid, epilogue = device_epilogue(args.epilogue, params, args.y.shape)](Context& context) {
-    launch(four ? pointwise_kernel<4> : pointwise_kernel<1>, grid, item_threads, 0, stream_of(context), view, epilogue);
-  };
+  return
+      [params, view, four, grid, epilogue = device_epilogue(args.epilogue, params, args.y.shape)](Context& context) {
+        launch(four ? pointwise_kernel<4> : pointwise_kernel<1>, grid, item_threads, 0, stream_of(context), view,
+               epilogue);
+      };
 }
 
 Kernel plan_pointwise_backward(Planner& planner, const PointwiseBackwardArgs& args) {

@@ -1,7 +1,9 @@
-// loss[g] = mean over the group's valid samples, dlogits = coefficient * d loss[g] / d logits, p = softmax(z), y = label:
+// loss[g] = mean over the group's valid samples, dlogits = coefficient * d loss[g] / d logits, p = softmax(z), y =
+// label:
 //   cross-entropy: -log p_y;   d/dz = p - onehot(y)
 //   binary (Eq. 12): -log max(p_y, e) - sum_{k != y} log max(1 - p_k, e), e = 1e-12
-//     with q_k = d/dp_k = -1/p_y for k = y, 1/(1 - p_k) otherwise, 0 where a clamp acts: d/dz_k = p_k (q_k - sum_j q_j p_j)
+//     with q_k = d/dp_k = -1/p_y for k = y, 1/(1 - p_k) otherwise, 0 where a clamp acts: d/dz_k = p_k (q_k - sum_j
+//     q_j p_j)
 //
 // A block per sample, all sums in double; exp is evaluated again instead of stored. Then a thread per group adds the
 // samples' losses in order. Reads 4 and writes 4 bytes per logit.
@@ -113,8 +115,8 @@ Kernel plan_softmax_loss(Planner& planner, const SoftmaxLossArgs& args) {
     LossView v = view;
     v.sample_loss = Global<double>(reinterpret_cast<double*>(context.scratch()), samples);
     launch(softmax_loss_kernel, samples, threads, 0, stream_of(context), v);
-    launch(mean_loss_kernel, blocks_for(groups, threads), threads, 0, stream_of(context), v.sample_loss, v.valid, groups,
-           v.batch, global(args.loss, groups));
+    launch(mean_loss_kernel, blocks_for(groups, threads), threads, 0, stream_of(context), v.sample_loss, v.valid,
+           groups, v.batch, global(args.loss, groups));
   };
 }
 

@@ -1,8 +1,8 @@
 // Uploads that do not wait for the device: a ring of page-locked slots.
 //
-// A large piece travels on a copy stream into the slot's device memory while the compute stream is still busy, and from
-// there, in order, with a fast copy on the compute stream. A small piece goes on the compute stream itself. A slot is
-// used again once its last copy is done; when all are busy, more are made, up to a limit.
+// A large piece travels on a copy stream into the slot's device memory while the compute stream is still busy, and
+// from there, in order, with a fast copy on the compute stream. A small piece goes on the compute stream itself. A
+// slot is used again once its last copy is done; when all are busy, more are made, up to a limit.
 #pragma once
 
 #include <cuda_runtime.h>

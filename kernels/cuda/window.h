@@ -1,7 +1,7 @@
 // Pooling windows in kernels: what max_pool.cu, avg_pool.cu and adaptive_pool.cu share.
 //
-// One thread per pixel (of y forward, of dx backward) and V channels; samples along the grid's y. Neighbouring threads
-// have neighbouring channels, so every access of a warp is contiguous.
+// One thread per pixel (of y forward, of dx backward) and V channels; samples along the grid's y. Neighbouring
+// threads have neighbouring channels, so every access of a warp is contiguous.
 #pragma once
 
 #include "kernels/cuda/arguments.h"
