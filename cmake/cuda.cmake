@@ -1,7 +1,7 @@
 # nad_cuda, the CUDA backend, where nvcc is found: kernels/cuda/*.cu and *.cpp, all compiled by nvcc. kernels/backends.cpp
 # learns of it by the definition NAD_CUDA. Without nvcc the program is complete but has no device "cuda".
 set(NAD_HAVE_CUDA OFF)
-if(NAD_CUDA STREQUAL "ON")
+if(NOT NAD_CUDA STREQUAL "OFF")
   include(CheckLanguage)
   check_language(CUDA)
   if(CMAKE_CUDA_COMPILER)
