@@ -47,6 +47,11 @@ void add_item(const std::string& item, const std::vector<std::string>& ids, int6
 
 }  // namespace
 
+std::string class_label(const ClassTask& task) {
+  const std::string index = std::to_string(task.index);
+  return task.id.empty() || task.id == index ? index : index + " " + task.id;
+}
+
 std::vector<ClassTask> select_classes(const std::string& text, const ClassMatch& match,
                                       const std::vector<std::string>& ids, const std::vector<std::string>& names) {
   const auto count = static_cast<int64_t>(match.source_class.size());

@@ -16,6 +16,8 @@ struct ClassTask {
   int64_t train_images = 0, val_images = 0;  // that the source lists; broken ones are found later
 };
 
+std::string class_label(const ClassTask& task);  // "217 n02102040" or, where there is no id, "217"
+
 // text: comma-separated indices, ranges of indices ("0-9", both ends included) and class ids, or "all": every class
 // that the source has. Classes come in the order given, each once. ids and names are the network's, in class order,
 // or empty. Throws Error(usage) for an index out of range, an unknown id, an empty item.

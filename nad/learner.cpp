@@ -202,6 +202,12 @@ void Learner::set_noise(int64_t slot, const GateVectors& noise) {
   }
 }
 
+void Learner::set_beta(double beta) {
+  options_.beta = beta;
+  const float value = static_cast<float>(beta);
+  context_.backend().upload(hyper_ + 1, &value, sizeof value);
+}
+
 // Learning: originals use row 0, gated samples their slot's row or, where gates are noisy, their own.
 // Evaluation: all gated samples use row 1.
 void Learner::set_rows(int64_t evaluated) {

@@ -65,6 +65,7 @@ class Learner {
   // images: [valid, S, S, 3], normalised; labels: [valid]; step: number of the step, for the noise.
   void set_batch(int64_t slot, const float* images, const int32_t* labels, int64_t valid, uint64_t step);
   void set_noise(int64_t slot, const GateVectors& noise);  // per gate [B, C]
+  void set_beta(double beta);                              // of all slots, from the next step on
   void step();
   StepLoss loss(int64_t slot);       // of the last step; throws Error(not_finite)
   GateVectors logits(int64_t slot);  // after the last step

@@ -7,6 +7,7 @@
 #include <new>
 
 #include "engine/error.h"
+#include "nad/beta_search.h"
 #include "nad/progress.h"
 #include "nad/run.h"
 #include "nad/run_options.h"
@@ -57,6 +58,7 @@ int run(const RunOptions& options, const std::string& command, Progress& progres
       flush_results();
       return 0;
     }
+    if (beta_search_due(setup)) search_beta(setup, *learner, progress);
     work.learn();
   }
   options.json ? write_json(setup, std::cout) : write_table(setup, std::cout);

@@ -1,6 +1,7 @@
 #include "nad/results.h"
 
 #include <algorithm>
+#include <cmath>
 #include <cstdio>
 #include <type_traits>
 
@@ -16,6 +17,7 @@ std::string first_difference(const RunSettings& there, const RunSettings& here) 
       } else {
         char number[32];
         std::snprintf(number, sizeof number, "%.10g", static_cast<double>(value));
+        if (std::isnan(static_cast<double>(value))) return std::string("still searched for");
         return std::string(number);
       }
     };
@@ -24,7 +26,7 @@ std::string first_difference(const RunSettings& there, const RunSettings& here) 
   compare("arch", there.arch, here.arch);
   compare("the hash of the weights file", there.weights_hash, here.weights_hash);
   compare("objective", there.objective, here.objective);
-  compare("beta", there.beta, here.beta);
+  if (!std::isnan(there.beta) || !std::isnan(here.beta)) compare("beta", there.beta, here.beta);
   compare("lr", there.lr, here.lr);
   compare("steps", there.steps, here.steps);
   if (here.steps == 0) compare("epochs", there.epochs, here.epochs);

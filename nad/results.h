@@ -16,7 +16,7 @@ namespace nad {
 // Resolved values. A class's bytes depend on those above the line, which a resumed run must share.
 struct RunSettings {
   std::string arch, weights_hash, objective, precision, device;
-  double beta = 0, lr = 0;
+  double beta = 0, lr = 0;        // beta is NaN while --beta auto searches for it
   int64_t epochs = 0, steps = 0;  // steps is 0 where epochs count
   int64_t batch = 0;
   uint64_t seed = 0;
@@ -52,8 +52,18 @@ struct ClassResult {
   double kept_percent() const;  // channels with logit > 0, of all gates together
 };
 
+// What --beta auto learnt to find beta (nad/beta_search.h). Empty where beta was given.
+struct BetaSearch {
+  std::vector<double> beta;            // the grid, growing
+  std::vector<int64_t> classes;        // that it is tried on
+  std::vector<double> first, regular;  // [beta, classes], means over the last tenth of the steps; NaN: not learnt
+  std::vector<double> mean_first, mean_regular;  // [beta], the curve; NaN: not known
+  std::vector<double> distance;                  // [beta], from its chord; NaN: not known
+};
+
 struct Results {
   RunSettings settings;
+  BetaSearch beta_search;
   std::vector<std::string> gate_names;
   std::vector<int64_t> channels;
   std::map<int64_t, ClassResult> classes;  // by index

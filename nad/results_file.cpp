@@ -200,6 +200,27 @@ void write_class(Writer& writer, hid_t parent, const ClassResult& c) {
   writer.dataset(id, "skipped", c.skipped.data(), {c.skipped.size()});
 }
 
+// Each dataset once, for writing and for reading: name, values, whether there is one per class.
+template <class Search, class Visit>
+void visit_search(Search& s, Visit&& visit) {
+  visit("first", s.first, true);
+  visit("regular", s.regular, true);
+  visit("mean_first", s.mean_first, false);
+  visit("mean_regular", s.mean_regular, false);
+  visit("distance", s.distance, false);
+}
+
+void write_search(Writer& writer, hid_t parent, const BetaSearch& s) {
+  const Handle group = writer.group(parent, "beta_search");
+  writer.dataset(group.get(), "beta", s.beta.data(), {s.beta.size()});
+  writer.dataset(group.get(), "classes", s.classes.data(), {s.classes.size()});
+  visit_search(s, [&](const char* name, const std::vector<double>& values, bool per_class) {
+    std::vector<hsize_t> shape = {s.beta.size()};
+    if (per_class) shape.push_back(s.classes.size());
+    writer.dataset(group.get(), name, values.data(), shape);
+  });
+}
+
 // ---- reading ----
 
 // Attributes and datasets of one object, with the file and the object in every message.
@@ -287,6 +308,19 @@ ClassResult read_class(const Reader& r, int64_t index, const std::vector<int64_t
   return c;
 }
 
+BetaSearch read_search(const Reader& r) {
+  BetaSearch s;
+  const int64_t points = r.rows("beta");
+  s.beta = r.dataset<double>("beta", {points});
+  s.classes = r.dataset<int64_t>("classes", {r.rows("classes")});
+  visit_search(s, [&](const char* name, std::vector<double>& values, bool per_class) {
+    std::vector<int64_t> shape = {points};
+    if (per_class) shape.push_back(static_cast<int64_t>(s.classes.size()));
+    values = r.dataset<double>(name, shape);
+  });
+  return s;
+}
+
 Handle open_results(const std::string& path) {
   const auto fail = [&](const std::string& what, const std::string& hint) {
     return Error(ErrorKind::data, "results file " + path + " " + what, hint);
@@ -310,6 +344,9 @@ void write_results(const std::string& path, const Results& results) {
     writer.attribute(writer.file(), "format_version", kFormatVersion);
     visit_settings(results.settings,
                    [&](const char* name, const auto& value) { writer.attribute(writer.file(), name, value); });
+    const BetaSearch& search = results.beta_search;
+    writer.attribute(writer.file(), "beta_auto", !search.beta.empty());
+    if (!search.beta.empty()) write_search(writer, writer.file(), search);
     const Handle gates = writer.group(writer.file(), "gates");
     writer.attribute(gates.get(), "names", results.gate_names);
     writer.attribute(gates.get(), "channels", results.channels);
@@ -334,6 +371,9 @@ Results read_results(const std::string& path) {
 
   Results results;
   visit_settings(results.settings, [&](const char* name, auto& value) { root.get(name, &value); });
+  if (const Handle search = hdf5::open_group(file.get(), "beta_search")) {
+    results.beta_search = read_search(Reader(search.get(), where + ", beta_search:"));
+  }
   const Handle gates = hdf5::open_group(file.get(), "gates");
   const Handle classes = hdf5::open_group(file.get(), "classes");
   if (!gates || !classes) throw root.bad("has no group 'gates' or 'classes'");

@@ -23,10 +23,7 @@ struct Run::Work {
   int valid = 0;              // images of the batch of this step
 
   bool learnt() const { return result.taken() == result.steps; }
-  std::string label() const {
-    const std::string index = std::to_string(task.index);
-    return task.id.empty() || task.id == index ? index : index + " " + task.id;
-  }
+  std::string label() const { return class_label(task); }
 };
 
 namespace {
@@ -130,21 +127,11 @@ std::unique_ptr<Run::Work> Run::start(const ClassTask& task, size_t slot) {
   result.images_hash = hash;
   result.train_images = count;
   result.broken_images = work->images.broken;
-  const RunOptions& o = setup_.options;
-  result.steps = steps_of(count);
+  result.steps = class_steps(setup_.options, count);
   work->seconds_before = result.seconds;
 
-  LoaderOptions loader;
-  loader.batch = static_cast<int>(o.batch);
-  loader.size = static_cast<int>(learner_.input_size());
-  loader.normalization = setup_.normalization;
-  loader.seed = o.seed;
-  loader.first_step = result.taken();
-  loader.steps = result.steps;
-  loader.workers = workers();
-  loader.ahead = 3;
-  work->labels.assign(static_cast<size_t>(o.batch), static_cast<int32_t>(task.index));
-  work->loader = std::make_unique<BatchLoader>(work->images, loader);
+  work->labels.assign(static_cast<size_t>(setup_.options.batch), static_cast<int32_t>(task.index));
+  work->loader = std::make_unique<BatchLoader>(work->images, learning_batches(setup_, result.steps, result.taken()));
   learner_.assign(static_cast<int64_t>(slot), result.logits, result.sigma, key_of(setup_, task.index));
   progress_.say("class " + work->label() + " (" + task.name + "): " + std::to_string(count) + " training images, " +
                 (result.taken() > 0 ? "goes on at step " + std::to_string(result.taken()) + " of " : "") +
@@ -297,18 +284,10 @@ double Run::class_steps_left() const {
     if (work) left += static_cast<double>(work->result.steps - work->result.taken());
   }
   for (const ClassTask& task : queue_) {
-    if (task.train_images > 0) left += static_cast<double>(steps_of(task.train_images));
+    if (task.train_images > 0) left += static_cast<double>(class_steps(setup_.options, task.train_images));
   }
   return left;
 }
-
-int64_t Run::steps_of(int64_t images) const {
-  const RunOptions& o = setup_.options;
-  return o.steps > 0 ? o.steps : o.epochs * steps_per_epoch(images, o.batch);
-}
-
-// Preparing images is light beside a step: half of the threads, shared by the slots, are plenty.
-int Run::workers() const { return std::max(1, max_threads() / (2 * static_cast<int>(slots_.size()))); }
 
 std::vector<Learner::Timing> Run::profile(int repeats) {
   slots_.resize(1);

@@ -49,9 +49,7 @@ class Run {
   void save();
   void checkpoint_if_due();
   void stop_if_asked() const;
-  int64_t steps_of(int64_t images) const;
   double class_steps_left() const;
-  int workers() const;
 
   RunSetup& setup_;
   Learner& learner_;

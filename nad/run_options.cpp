@@ -5,6 +5,7 @@
 #include <charconv>
 #include <cmath>
 #include <limits>
+#include <sstream>
 #include <vector>
 
 #include "engine/error.h"
@@ -32,16 +33,34 @@ T whole_number(const std::string& flag, const std::string& text, T least, T most
   throw usage(flag, text, "a whole number from " + std::to_string(least) + " to " + std::to_string(most));
 }
 
-double real_number(const std::string& flag, const std::string& text, bool zero_allowed) {
+double real_number(const std::string& flag, const std::string& text, bool zero_allowed,
+                   const std::string& or_else = "") {
   double value = 0;
   if (parse(text, &value) && std::isfinite(value) && (value > 0 || (zero_allowed && value == 0))) return value;
-  throw usage(flag, text, zero_allowed ? "a number that is not negative" : "a number above 0");
+  throw usage(flag, text, or_else + (zero_allowed ? "a number that is not negative" : "a number above 0"));
+}
+
+// At least three, the ends of a curve and something between.
+std::vector<double> growing_numbers(const std::string& flag, const std::string& text) {
+  const Error wrong =
+      usage(flag, text, "at least three different numbers that are not negative, as in 0.01,0.02,0.04");
+  std::vector<double> numbers;
+  std::istringstream items(text + ",");
+  for (std::string item; std::getline(items, item, ',');) {
+    double value = 0;
+    if (!parse(item, &value) || !std::isfinite(value) || value < 0) throw wrong;
+    numbers.push_back(value);
+  }
+  std::sort(numbers.begin(), numbers.end());
+  const bool twice = std::adjacent_find(numbers.begin(), numbers.end()) != numbers.end();
+  if (numbers.size() < 3 || twice) throw wrong;
+  return numbers;
 }
 
 // Values as typed; CLI11 finds the flags, what they may be is checked here, with one style of message.
 struct Texts {
-  std::optional<std::string> objective, beta, lr, epochs, steps, batch, seed, classes_per_step, precision, threads,
-      log_every, checkpoint_every;
+  std::optional<std::string> objective, beta, beta_grid, lr, epochs, steps, batch, seed, classes_per_step, precision,
+      threads, log_every, checkpoint_every;
 };
 
 void declare(CLI::App& app, RunOptions& o, Texts& t, bool& no_eval, bool& version) {
@@ -51,7 +70,10 @@ void declare(CLI::App& app, RunOptions& o, Texts& t, bool& no_eval, bool& versio
       ->type_name("DIR");
   app.add_option("--classes", o.classes, "0,217 or n01440764,n02102040 or 0-9 or all (default)")->type_name("LIST");
   app.add_option("--objective", t.objective, "released (default), paper or variational")->type_name("NAME");
-  app.add_option("--beta", t.beta, "weight of the regularising term; default: the architecture's")->type_name("X");
+  app.add_option("--beta", t.beta, "weight of the regularising term, or auto; default: the architecture's")
+      ->type_name("X");
+  app.add_option("--beta-grid", t.beta_grid, "what --beta auto tries; default: the architecture's times 2^-4 to 2^4")
+      ->type_name("LIST");
   app.add_option("--lr", t.lr, "step size, 0.1")->type_name("X");
   app.add_option("--epochs", t.epochs, "passes over a class's images, 20")->type_name("N");
   app.add_option("--steps", t.steps, "steps per class, instead of --epochs")->type_name("N");
@@ -60,8 +82,11 @@ void declare(CLI::App& app, RunOptions& o, Texts& t, bool& no_eval, bool& versio
   app.add_option("--classes-per-step", t.classes_per_step, "classes learnt side by side: auto (default) or a number")
       ->type_name("N");
   app.add_option("--device", o.device, "auto (default), cpu, cuda, cuda:I or reference")->type_name("NAME");
-  app.add_option("--precision", t.precision, "fp32 (default) or bf16")->type_name("NAME");
+  app.add_option("--precision", t.precision, "fp32 (default), bf16 or, on cuda, tf32")->type_name("NAME");
   app.add_option("--threads", t.threads, "0 (default) = all cores")->type_name("N");
+  app.add_flag_callback(
+      "--no-graph", [&o] { o.graph = false; },
+      "cuda: run a step's kernels one by one instead of as a captured graph");
   app.add_option("--out", o.out, "results file; default: <arch>_results.h5")->type_name("R.h5");
   app.add_flag("--resume", o.resume, "go on with the results file of an interrupted run");
   app.add_flag("--dry-run", o.dry_run, "resolve and plan everything, then stop");
@@ -79,7 +104,9 @@ void declare(CLI::App& app, RunOptions& o, Texts& t, bool& no_eval, bool& versio
 void convert(const Texts& t, RunOptions& o) {
   if (t.objective) o.objective = parse_objective(*t.objective);
   if (t.precision) o.precision = parse_precision(*t.precision);
-  if (t.beta) o.beta = real_number("--beta", *t.beta, true);
+  o.beta_auto = t.beta == "auto";
+  if (t.beta && !o.beta_auto) o.beta = real_number("--beta", *t.beta, true, "auto or ");
+  if (t.beta_grid) o.beta_grid = growing_numbers("--beta-grid", *t.beta_grid);
   if (t.lr) o.lr = real_number("--lr", *t.lr, false);
   if (t.checkpoint_every) o.checkpoint_every = real_number("--checkpoint-every", *t.checkpoint_every, true);
   if (t.epochs) o.epochs = whole_number<int64_t>("--epochs", *t.epochs, 1, 1'000'000);
@@ -101,6 +128,7 @@ void check_together(const RunOptions& o, const Texts& t) {
   if (o.weights.empty()) throw Error(ErrorKind::usage, "--weights is missing", "give a weights file");
   if (t.epochs && t.steps)
     throw Error(ErrorKind::usage, "--epochs and --steps exclude each other", "give one of them");
+  if (t.beta_grid && !o.beta_auto) throw Error(ErrorKind::usage, "--beta-grid needs --beta auto");
   if (o.profile && o.json) throw Error(ErrorKind::usage, "--profile and --json exclude each other");
   if (o.profile && o.dry_run) throw Error(ErrorKind::usage, "--profile and --dry-run exclude each other");
   if (o.classes.empty()) throw usage("--classes", "", "indices, ids or ranges such as 0,217 or 0-9, or all");

@@ -6,6 +6,7 @@
 #include <iosfwd>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "engine/context.h"
 #include "engine/ops.h"
@@ -18,7 +19,9 @@ struct RunOptions {
   std::string data;             // image folder; empty = the images packed into the weights file
   std::string classes = "all";  // as given: indices, ranges, ids
   Objective objective = Objective::released;
-  std::optional<double> beta;  // absent = the architecture's
+  std::optional<double> beta;     // absent = the architecture's
+  bool beta_auto = false;         // find beta before learning (nad/beta_search.h)
+  std::vector<double> beta_grid;  // growing; empty = default_beta_grid() of the architecture's
   double lr = 0.1;
   int64_t epochs = 20;
   int64_t steps = 0;  // replaces epochs where above 0
@@ -27,8 +30,9 @@ struct RunOptions {
   int64_t classes_per_step = 0;  // 0 = auto
   std::string device = "auto";
   Precision precision = Precision::fp32;
-  int threads = 0;  // 0 = all cores
-  std::string out;  // empty = <arch>_results.h5
+  int threads = 0;    // 0 = all cores
+  bool graph = true;  // a CUDA step runs as one captured graph
+  std::string out;    // empty = <arch>_results.h5
   bool resume = false, dry_run = false, json = false, eval = true, profile = false, quiet = false;
   int64_t log_every = 0;         // steps between progress lines; 0 = ten lines per class
   double checkpoint_every = 60;  // seconds; 0 = after every step

@@ -94,7 +94,8 @@ Json settings_json(const RunSetup& setup) {
           {"input_size", s.input_size},
           {"data", s.data},
           {"objective", s.objective},
-          {"beta", s.beta},
+          {"beta", number(s.beta)},
+          {"beta_auto", !setup.results.beta_search.beta.empty()},
           {"lr", s.lr},
           {"epochs", s.epochs},
           {"steps", s.steps},
@@ -124,6 +125,26 @@ Json class_json(const ClassResult& c) {
   return json;
 }
 
+// The search of --beta auto: a point of each list belongs to one beta.
+Json search_json(const BetaSearch& s) {
+  Json json = {{"beta", s.beta}, {"classes", s.classes}};
+  const auto add = [&](const char* name, const std::vector<double>& values) {
+    for (const double value : values) json[name].push_back(number(value));
+  };
+  add("first", s.mean_first);
+  add("regular", s.mean_regular);
+  add("distance", s.distance);
+  return json;
+}
+
+std::string beta_text(const RunSetup& s) {
+  const double beta = s.settings.beta;
+  if (std::isnan(beta)) {
+    return format("auto (%zu values from %g to %g)", s.beta_grid.size(), s.beta_grid.front(), s.beta_grid.back());
+  }
+  return format("%g", beta) + (s.options.beta_auto ? " (auto, found before)" : s.options.beta ? "" : " (default)");
+}
+
 }  // namespace
 
 void say_banner(const RunSetup& s, Progress& progress) {
@@ -149,7 +170,7 @@ void say_banner(const RunSetup& s, Progress& progress) {
   line("classes", std::to_string(s.classes.size()) + " of " + std::to_string(r.num_classes) + ", " +
                       std::to_string(r.classes_per_step) + " per step" +
                       (s.options.classes_per_step == 0 ? " (auto)" : ""));
-  line("objective", r.objective + format(", beta %g%s, lr %g", r.beta, s.options.beta ? "" : " (default)", r.lr));
+  line("objective", r.objective + ", beta " + beta_text(s) + format(", lr %g", r.lr));
   line("length", (r.steps > 0 ? std::to_string(r.steps) + " steps" : std::to_string(r.epochs) + " epochs") +
                      " per class, batch " + std::to_string(r.batch));
   line("seed", std::to_string(r.seed));
@@ -199,6 +220,8 @@ void write_json(const RunSetup& setup, std::ostream& out) {
   const std::vector<const ClassResult*> classes = asked_for(setup);
   const Averages a = average(classes);
   Json json = {{"program", setup.settings.program}, {"settings", settings_json(setup)}};
+  const BetaSearch& search = setup.results.beta_search;
+  if (!search.beta.empty()) json["beta_search"] = search_json(search);
   json["gates"] = Json::array();
   for (const GateInfo& gate : setup.gates)
     json["gates"].push_back({{"name", gate.name}, {"channels", gate.channels}});

@@ -4,14 +4,18 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <cmath>
+#include <cstdio>
 #include <cstring>
 #include <filesystem>
+#include <limits>
 #include <new>
 
 #include "engine/error.h"
 #include "engine/parallel.h"
 #include "kernels/backends.h"
 #include "nad/durable_file.h"
+#include "nad/elbow.h"
 #include "nad/network.h"
 #include "nad/progress.h"
 
@@ -19,6 +23,12 @@ namespace nad {
 namespace {
 
 namespace fs = std::filesystem;
+
+std::string short_number(double value) {
+  char text[32];
+  std::snprintf(text, sizeof text, "%.10g", value);
+  return text;
+}
 
 std::string first_few(const std::vector<std::string>& names) {
   std::string text;
@@ -92,7 +102,7 @@ void open_images(RunSetup& s) {
 }
 
 std::unique_ptr<Context> take_device(const RunOptions& o) {
-  return std::make_unique<Context>(make_backend(o.device, o.threads), o.precision);
+  return std::make_unique<Context>(make_backend(o.device, o.threads, o.graph), o.precision);
 }
 
 void resolve_settings(RunSetup& s, const std::string& command_line) {
@@ -103,6 +113,7 @@ void resolve_settings(RunSetup& s, const std::string& command_line) {
   s.slots = std::min(s.slots, static_cast<int64_t>(s.classes.size()));
   s.learn.objective = o.objective;
   s.learn.beta = o.beta ? *o.beta : default_beta(s.network.arch, s.network.num_classes == 365);
+  if (o.beta_auto) s.beta_grid = o.beta_grid.empty() ? default_beta_grid(s.learn.beta) : o.beta_grid;
   s.learn.lr = o.lr;
   s.learn.slots = s.slots;
   s.learn.batch = o.batch;
@@ -113,7 +124,7 @@ void resolve_settings(RunSetup& s, const std::string& command_line) {
   r.objective = to_string(o.objective);
   r.precision = to_string(o.precision);
   r.device = backend.name();
-  r.beta = s.learn.beta;
+  r.beta = o.beta_auto ? std::numeric_limits<double>::quiet_NaN() : s.learn.beta;
   r.lr = o.lr;
   r.epochs = o.steps > 0 ? 0 : o.epochs;
   r.steps = o.steps;
@@ -130,6 +141,24 @@ void resolve_settings(RunSetup& s, const std::string& command_line) {
   r.num_classes = s.network.num_classes;
 }
 
+// --beta auto goes on with what the resumed run found, or was about to find. What stands against it, or nothing.
+std::string adopt_beta(RunSetup& s) {
+  const BetaSearch& search = s.results.beta_search;
+  const double found = s.results.settings.beta;
+  if (search.beta.empty()) return "beta is " + short_number(found) + " there and auto here";
+  if (search.beta != s.beta_grid) {
+    const auto list = [](const std::vector<double>& grid) {
+      std::string text;
+      for (const double beta : grid) text += (text.empty() ? "" : ",") + short_number(beta);
+      return text;
+    };
+    return "the grid of --beta auto is " + list(search.beta) + " there and " + list(s.beta_grid) + " here";
+  }
+  s.settings.beta = found;
+  if (!std::isnan(found)) s.learn.beta = found;
+  return "";
+}
+
 // The results of the run that goes on, checked against this one.
 void open_results(RunSetup& s) {
   std::vector<std::string> names;
@@ -141,7 +170,8 @@ void open_results(RunSetup& s) {
   std::error_code ignored;
   if (s.options.resume && fs::exists(s.out, ignored)) {
     s.results = read_results(s.out);
-    const std::string difference = first_difference(s.results.settings, s.settings);
+    std::string difference = s.options.beta_auto ? adopt_beta(s) : "";
+    if (difference.empty()) difference = first_difference(s.results.settings, s.settings);
     if (!difference.empty()) {
       throw Error(ErrorKind::usage, "--resume: " + s.out + " was made with other settings: " + difference,
                   "give the same settings or another --out");
@@ -185,6 +215,24 @@ RunSetup prepare_run(const RunOptions& options, const std::string& command_line)
   resolve_settings(setup, command_line);
   if (!setup.options.profile) open_results(setup);
   return setup;
+}
+
+int64_t class_steps(const RunOptions& o, int64_t images) {
+  return o.steps > 0 ? o.steps : o.epochs * steps_per_epoch(images, o.batch);
+}
+
+LoaderOptions learning_batches(const RunSetup& s, int64_t steps, int64_t first_step) {
+  LoaderOptions loader;
+  loader.batch = static_cast<int>(s.options.batch);
+  loader.size = static_cast<int>(s.network.input_size);
+  loader.normalization = s.normalization;
+  loader.seed = s.options.seed;
+  loader.first_step = first_step;
+  loader.steps = steps;
+  // Preparing images is light beside a step: half of the threads, shared by the slots, are plenty.
+  loader.workers = std::max(1, max_threads() / (2 * static_cast<int>(s.slots)));
+  loader.ahead = 3;
+  return loader;
 }
 
 std::unique_ptr<Learner> plan_learner(RunSetup& s) {

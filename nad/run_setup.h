@@ -30,7 +30,8 @@ struct RunSetup {
   std::string device_choice;                  // how the device was chosen
   std::unique_ptr<Context> context;
   std::string out;
-  int64_t slots = 1;  // classes per step
+  int64_t slots = 1;              // classes per step
+  std::vector<double> beta_grid;  // what --beta auto tries; empty without it
   LearnOptions learn;
   RunSettings settings;
   Normalization normalization;
@@ -40,6 +41,11 @@ struct RunSetup {
 // Cheap checks first. Throws Error(usage): arch or classes that do not fit, an existing --out without --resume, a
 // resumed file made with other settings; Error(data): weights, images or results file; Error(device).
 RunSetup prepare_run(const RunOptions& options, const std::string& command_line);
+
+// Steps of a class with so many training images: --steps, or --epochs passes over them.
+int64_t class_steps(const RunOptions& options, int64_t images);
+// How a class's batches are made for learning, from a step on.
+LoaderOptions learning_batches(const RunSetup& setup, int64_t steps, int64_t first_step);
 
 // Reads the parameters and plans. Throws Error(data), Error(device) and Error(memory) with the largest batch that
 // fits.

@@ -160,6 +160,38 @@ TEST_CASE("what is written comes back") {
   }
 }
 
+TEST_CASE("the search for beta comes back, a NaN beta is one that is still searched for") {
+  const Folder folder;
+  Results wrote = example();
+  wrote.settings.beta = ClassResult::kNone;
+  BetaSearch& s = wrote.beta_search;
+  s.beta = {0.01, 0.02, 0.04};
+  s.classes = {3, 217};
+  s.first = {1, 2, 3, 4, 5, 6};
+  s.regular = {6, 5, 4, 3, 2, 1};
+  s.mean_first = {1.5, 3.5, 5.5};
+  s.mean_regular = {5.5, 3.5, 1.5};
+  s.distance = {0, 0.25, 0};
+  write_results(folder / "r.h5", wrote);
+  const Results read = read_results(folder / "r.h5");
+  CHECK(std::isnan(read.settings.beta));
+  CHECK(read.beta_search.beta == s.beta);
+  CHECK(read.beta_search.classes == s.classes);
+  CHECK(read.beta_search.first == s.first);
+  CHECK(read.beta_search.regular == s.regular);
+  CHECK(read.beta_search.mean_first == s.mean_first);
+  CHECK(read.beta_search.mean_regular == s.mean_regular);
+  CHECK(read.beta_search.distance == s.distance);
+  CHECK(first_difference(read.settings, wrote.settings) == "");
+  CHECK(first_difference(read.settings, example().settings) == "beta is still searched for there and 0.02 here");
+
+  s.first.clear();
+  s.regular.clear();
+  s.classes.clear();  // none of the classes has images
+  write_results(folder / "none.h5", wrote);
+  CHECK(read_results(folder / "none.h5").beta_search.classes.empty());
+}
+
 TEST_CASE("equal results are equal bytes") {
   const Folder folder;
   write_results(folder / "a.h5", example());

@@ -123,6 +123,22 @@ TEST_CASE("every flag arrives") {
   CHECK(parse({"--weights", "w", "--profile"})->profile);
 }
 
+TEST_CASE("beta auto and its grid") {
+  RunOptions o = *parse({"--weights", "w", "--beta", "auto"});
+  CHECK(o.beta_auto);
+  CHECK_FALSE(o.beta.has_value());
+  CHECK(o.beta_grid.empty());
+  o = *parse({"--weights", "w", "--beta", "auto", "--beta-grid", "1,0.5,2e-1,0"});
+  CHECK(o.beta_grid == std::vector<double>{0, 0.2, 0.5, 1});
+  CHECK_FALSE(parse({"--weights", "w", "--beta", "0.5"})->beta_auto);
+  for (const char* bad : {"", "1,2", "1,2,2", "1,2,x", "1,2,,3", "1,2,3,", "-1,1,2", "1,2,inf", "1,2,nan"}) {
+    CAPTURE(bad);
+    CHECK_THROWS_AS(parse({"--weights", "w", "--beta", "auto", "--beta-grid", bad}), Error);
+  }
+  CHECK_THROWS_AS(parse({"--weights", "w", "--beta-grid", "1,2,3"}), Error);
+  CHECK_THROWS_AS(parse({"--weights", "w", "--beta", "Auto"}), Error);
+}
+
 TEST_CASE("help and version print and end") {
   std::string text;
   CHECK_FALSE(parse({"--help"}, &text).has_value());
