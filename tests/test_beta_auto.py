@@ -105,8 +105,8 @@ class BetaAuto(Case):
 
     def test_a_curve_without_an_elbow_leaves_the_default(self):
         out = self.dir / "flat.h5"
-        result = self.learn(out, "--objective", "paper", "--steps", 1, "--no-eval", "--classes", "0", "--beta", "auto",
-                            "--quiet")
+        result = self.learn(out, "--objective", "paper", "--steps", 1, "--no-eval", "--classes", "0", "--quiet",
+                            "--beta", "auto")
         self.assertRegex(result.stderr, r"^--beta auto: the curve has no elbow, it is flat.*; "
                                         r"the default beta 0\.02 is taken\n$")
         attributes, search = self.search_of(out)
