@@ -6,7 +6,7 @@
 
 For every network and precision: all variants of the peer (contiguous and channels_last, BatchNorm folded and not) and
 the engine are started, each makes one step per round, one after the other; the peer's best variant is the one with the
-lowest median. Ratios are medians of the per-round ratios. The peer gets AVX-512, huge pages and the same threads.
+lowest median. Ratios are medians of the per-round ratios. The peer gets the processor's AVX-512, huge pages and the same threads.
 Needs PyTorch with a real BLAS (Debian: libopenblas0-pthread).
 """
 import argparse
@@ -39,10 +39,17 @@ class Worker:
         self.process.wait()
 
 
+def has_avx512():
+    with open("/proc/cpuinfo") as info:
+        return "avx512f" in info.read()
+
+
 def compare(args, arch, precision):
     suffix = "-bf16" if precision == "bf16" else ""
     variants = [v for v in VARIANTS if arch != "vgg16" or "folded" not in v]  # VGG16 has no BatchNorm
-    environment = {"ATEN_CPU_CAPABILITY": "avx512", "GLIBC_TUNABLES": TUNABLES, "OMP_NUM_THREADS": str(args.threads)}
+    environment = {"GLIBC_TUNABLES": TUNABLES, "OMP_NUM_THREADS": str(args.threads)}
+    if has_avx512():  # PyTorch does not take it by itself on every processor, and crashes where it is missing
+        environment["ATEN_CPU_CAPABILITY"] = "avx512"
     workers = {v: Worker([args.python, os.path.join(HERE, "peer_worker.py"), arch, v + suffix, "--peer", args.peer, "--batch",
                           str(args.batch), "--threads", str(args.threads)], environment) for v in variants}
     engine = Worker([os.path.join(args.build, "bench/bench_step"), "--arch", arch, "--precision", precision, "--batch",
