@@ -30,7 +30,11 @@ class Backend {
   virtual size_t free_bytes() const = 0;  // what could still be allocated
   virtual void upload(void* to, const void* from, size_t bytes) = 0;
   virtual void download(void* to, const void* from, size_t bytes) = 0;
+  // From device memory to device memory, in order with everything else; does not wait.
+  virtual void copy(void* to, const void* from, size_t bytes) = 0;
   virtual void synchronize() = 0;
+  // Whether a step is still running when the call that started it returns: then a download costs a wait.
+  virtual bool asynchronous() const { return false; }
   // Replays a step: a plain call here, cold -> warm -> captured graph on a device that has graphs. key: who owns the
   // step; the same key must come with the same step.
   virtual void replay(const void* /*key*/, const std::function<void()>& step) { step(); }

@@ -165,6 +165,8 @@ void HostBackend::upload(void* to, const void* from, size_t bytes) {
   if (bytes) std::memcpy(to, from, bytes);
 }
 
+void HostBackend::copy(void* to, const void* from, size_t bytes) { upload(to, from, bytes); }
+
 void HostBackend::download(void* to, const void* from, size_t bytes) {
   if (bytes) std::memcpy(to, from, bytes);
 }

@@ -20,6 +20,7 @@ class HostBackend : public Backend {
   size_t free_bytes() const override;
   void upload(void* to, const void* from, size_t bytes) override;
   void download(void* to, const void* from, size_t bytes) override;
+  void copy(void* to, const void* from, size_t bytes) override;
   void synchronize() override {}
 
  private:

@@ -4,6 +4,7 @@
 #include <chrono>
 #include <cmath>
 #include <cstdio>
+#include <deque>
 #include <limits>
 
 #include "engine/error.h"
@@ -50,8 +51,8 @@ class Search {
     int64_t steps = 0;
     std::unique_ptr<BatchLoader> loader;  // empty where the slot idles
     std::vector<double> first, regular;   // [steps taken]
-    int valid = 0;                        // images of the batch of this step
-    bool ended = false;                   // with this step
+    std::deque<int> unread;               // images of the batches whose losses are still on the device
+    bool ended = false;                   // with the last step
 
     int64_t taken() const { return static_cast<int64_t>(first.size()); }
   };
@@ -60,7 +61,8 @@ class Search {
   std::vector<Work> decode(size_t begin, size_t end);
   void start(Work& work, size_t slot, size_t point);
   bool step(std::vector<Work>& group, size_t point);
-  Progress::ClassStep take_loss(Work& work, size_t slot, size_t point);
+  void take_losses(std::vector<Work>& group, size_t point);
+  Progress::ClassStep take_loss(Work& work, size_t slot, size_t point, int64_t back);
   bool known(size_t point, size_t column) const { return !std::isnan(search_.first[at(point, column)]); }
   size_t at(size_t point, size_t column) const { return point * tasks_.size() + column; }
   void average();
@@ -76,6 +78,8 @@ class Search {
   BetaSearch& search_;
   const std::vector<ClassTask> tasks_;
   double class_steps_left_ = 0;  // of the search and of the run after it
+  int64_t unread_ = 0;           // steps whose losses are still on the device
+  Clock::time_point first_unread_;
 };
 
 // Takes over what an interrupted search of the same classes has found.
@@ -167,42 +171,59 @@ void Search::start(Work& work, size_t slot, size_t point) {
   learner_.assign(static_cast<int64_t>(slot), initial_gates(learner_.channels(), key), {}, key);
   work.first.clear();
   work.regular.clear();
+  work.unread.clear();
   work.loader = std::make_unique<BatchLoader>(work.images, learning_batches(setup_, work.steps, 0));
 }
 
 // One step of every class that still has some to take. False where none has.
 bool Search::step(std::vector<Work>& group, size_t point) {
   stop_if_asked();
-  const Clock::time_point begin = Clock::now();
-  bool any = false;
+  if (unread_ == 0) first_unread_ = Clock::now();
+  bool any = false, ends = false;
+  int64_t interval = kLossHistory;
   for (size_t slot = 0; slot < group.size(); slot++) {
     Work& work = group[slot];
     work.ended = false;
     if (!work.loader) continue;
     const Batch& batch = work.loader->next();
-    work.valid = batch.valid;
     learner_.set_batch(static_cast<int64_t>(slot), batch.images, work.labels.data(), batch.valid,
                        static_cast<uint64_t>(batch.step));
+    work.unread.push_back(batch.valid);
     any = true;
+    ends = ends || work.taken() + static_cast<int64_t>(work.unread.size()) == work.steps;
+    interval = std::min(interval, steps_between_losses(setup_, work.steps));
   }
   if (!any) return false;
   learner_.step();
-
-  std::vector<Progress::ClassStep> steps;
-  for (size_t slot = 0; slot < group.size(); slot++) {
-    if (group[slot].loader) steps.push_back(take_loss(group[slot], slot, point));
-  }
-  progress_.step(steps, std::chrono::duration<double>(Clock::now() - begin).count(), class_steps_left_);
-  if (std::any_of(group.begin(), group.end(), [](const Work& work) { return work.ended; })) save();
+  unread_++;
+  if (ends || unread_ >= interval) take_losses(group, point);
   return true;
 }
 
+// Waits for the device, as Run::take_losses() does.
+void Search::take_losses(std::vector<Work>& group, size_t point) {
+  learner_.wait();
+  const double seconds =
+      std::chrono::duration<double>(Clock::now() - first_unread_).count() / static_cast<double>(unread_);
+  for (int64_t back = unread_ - 1; back >= 0; back--) {
+    std::vector<Progress::ClassStep> steps;
+    for (size_t slot = 0; slot < group.size(); slot++) {
+      if (group[slot].loader) steps.push_back(take_loss(group[slot], slot, point, back));
+    }
+    progress_.step(steps, seconds, class_steps_left_);
+  }
+  unread_ = 0;
+  if (std::any_of(group.begin(), group.end(), [](const Work& work) { return work.ended; })) save();
+}
+
 // After the last step the trial ends with its means, after a loss that is not finite without.
-Progress::ClassStep Search::take_loss(Work& work, size_t slot, size_t point) {
+Progress::ClassStep Search::take_loss(Work& work, size_t slot, size_t point, int64_t back) {
+  const int valid = work.unread.front();
+  work.unread.pop_front();
   const std::string label = class_label(work.task) + format(" with beta %g", search_.beta[point]);
   StepLoss loss;
   try {
-    loss = learner_.loss(static_cast<int64_t>(slot));
+    loss = learner_.loss(static_cast<int64_t>(slot), back);
     work.first.push_back(loss.first);
     work.regular.push_back(loss.regular);
     if (work.taken() == work.steps) {
@@ -220,14 +241,16 @@ Progress::ClassStep Search::take_loss(Work& work, size_t slot, size_t point) {
     learner_.release(static_cast<int64_t>(slot));
     work.loader.reset();
   }
-  return {label, work.taken(), work.steps, loss.total, loss.skipped, loss.correct, work.valid};
+  return {label, work.taken(), work.steps, loss.total, loss.skipped, loss.correct, valid};
 }
 
 // The curve: means over the classes that were learnt with every beta.
 void Search::average() {
   const size_t points = search_.beta.size();
   size_t used = 0;
-  std::vector<double> first(points, 0), regular(points, 0);
+  std::vector<double>&first = search_.mean_first, &regular = search_.mean_regular;
+  first.assign(points, 0);
+  regular.assign(points, 0);
   for (size_t column = 0; column < tasks_.size(); column++) {
     bool whole = true;
     for (size_t point = 0; point < points; point++) whole = whole && known(point, column);
@@ -238,9 +261,9 @@ void Search::average() {
       regular[point] += search_.regular[at(point, column)];
     }
   }
-  for (size_t point = 0; point < points && used > 0; point++) {
-    search_.mean_first[point] = first[point] / static_cast<double>(used);
-    search_.mean_regular[point] = regular[point] / static_cast<double>(used);
+  for (size_t point = 0; point < points; point++) {
+    first[point] = used > 0 ? first[point] / static_cast<double>(used) : kNone;
+    regular[point] = used > 0 ? regular[point] / static_cast<double>(used) : kNone;
   }
 }
 

@@ -4,6 +4,7 @@
 #include <cmath>
 #include <cstring>
 #include <limits>
+#include <stdexcept>
 
 #include "engine/error.h"
 #include "engine/rng.h"
@@ -71,7 +72,8 @@ Learner::Learner(Context& context, const NetworkDescription& network, std::map<s
     for (int32_t** p : {&apply_, &correct_}) carver.take(*p, g);
     carver.take(cross_entropy_, g);
     for (GateState& s : gates_) carver.take(s.terms, 2 * g);
-    losses_.resize(carver.used() - losses);
+    record_bytes_ = carver.used() - losses;
+    carver.take(history_, kLossHistory * static_cast<int64_t>(record_bytes_));
     for (GateState& s : gates_) {
       for (float** p : {&s.logits, &s.sigma, &s.gradient}) carver.take(*p, g * s.channels);
       if (noisy) carver.take(s.noise, n * s.channels);
@@ -84,6 +86,7 @@ Learner::Learner(Context& context, const NetworkDescription& network, std::map<s
   state_bytes_ = carve(Carver(nullptr));
   state_ = context.backend().allocate(state_bytes_);
   carve(Carver(state_.get()));
+  losses_.resize(kLossHistory * record_bytes_);
 
   const float hyper[2] = {static_cast<float>(options.lr), static_cast<float>(options.beta)};
   context.backend().upload(hyper_, hyper, sizeof hyper);
@@ -233,21 +236,22 @@ void Learner::each_kernel(Visit&& visit) {
 
 void Learner::step() {
   set_rows(0);
-  losses_fetched_ = false;
-  context_.backend().replay(this, [this] {
-    each_kernel([this](const std::string& name, const char*, bool, const Kernel& kernel) {
-      context_.backend().begin_range(name);
+  Backend& backend = context_.backend();
+  backend.replay(this, [&] {
+    each_kernel([&](const std::string& name, const char*, bool, const Kernel& kernel) {
+      backend.begin_range(name);
       kernel(context_);
-      context_.backend().end_range();
+      backend.end_range();
     });
   });
+  const int64_t record = steps_done_++ % kLossHistory;
+  backend.copy(history_ + static_cast<size_t>(record) * record_bytes_, apply_, record_bytes_);
 }
 
 std::vector<Learner::Timing> Learner::timed_step() {
   using Clock = std::chrono::steady_clock;
   std::vector<Timing> timings;
   set_rows(0);
-  losses_fetched_ = false;
   each_kernel([&](const std::string& name, const char* op, bool backward, const Kernel& kernel) {
     const Clock::time_point start = Clock::now();
     kernel(context_);
@@ -257,25 +261,34 @@ std::vector<Learner::Timing> Learner::timed_step() {
   return timings;
 }
 
-// The host's copy of what the last step left at `device`, fetched for all slots at once: a transfer waits for the
-// device.
+// All steps and slots in one transfer.
+void Learner::fetch_losses() {
+  if (steps_fetched_ == steps_done_) return;
+  context_.backend().download(losses_.data(), history_, losses_.size());
+  steps_fetched_ = steps_done_;
+}
+
+// What the step `back` steps ago left at `device`.
 template <class T>
-T Learner::fetched(const T* device) {
-  const auto* begin = reinterpret_cast<const std::byte*>(apply_);
-  if (!losses_fetched_) context_.backend().download(losses_.data(), begin, losses_.size());
-  losses_fetched_ = true;
+T Learner::fetched(const T* device, int64_t back) const {
+  const auto record = static_cast<size_t>((steps_done_ - 1 - back) % kLossHistory);
+  const auto offset = reinterpret_cast<const std::byte*>(device) - reinterpret_cast<const std::byte*>(apply_);
   T value;
-  std::memcpy(&value, losses_.data() + (reinterpret_cast<const std::byte*>(device) - begin), sizeof value);
+  std::memcpy(&value, losses_.data() + record * record_bytes_ + offset, sizeof value);
   return value;
 }
 
-StepLoss Learner::loss(int64_t slot) {
+StepLoss Learner::loss(int64_t slot, int64_t back) {
+  if (back < 0 || back >= std::min(steps_done_, kLossHistory)) {
+    throw std::logic_error("Learner::loss of " + std::to_string(back) + " steps ago");
+  }
+  fetch_losses();
   const double count = static_cast<double>(gates_.size());
-  const double cross_entropy = fetched(cross_entropy_ + slot);
+  const double cross_entropy = fetched(cross_entropy_ + slot, back);
 
   StepLoss loss;
-  loss.correct = fetched(correct_ + slot);
-  loss.skipped = fetched(apply_ + slot) == 0;
+  loss.correct = fetched(correct_ + slot, back);
+  loss.skipped = fetched(apply_ + slot, back) == 0;
   if (loss.skipped) {
     loss.total = loss.first = loss.regular = loss.cross_entropy = std::numeric_limits<double>::quiet_NaN();
     return loss;
@@ -283,8 +296,8 @@ StepLoss Learner::loss(int64_t slot) {
   loss.cross_entropy = cross_entropy;
   loss.first = options_.objective == Objective::released ? cross_entropy / count : cross_entropy;
   for (const GateState& s : gates_) {
-    loss.first += fetched(s.terms + 2 * slot);
-    loss.regular += fetched(s.terms + 2 * slot + 1);
+    loss.first += fetched(s.terms + 2 * slot, back);
+    loss.regular += fetched(s.terms + 2 * slot + 1, back);
   }
   loss.total = loss.first + options_.beta * loss.regular;
   if (!std::isfinite(loss.total)) {

@@ -34,6 +34,8 @@ struct LearnOptions {
   bool fold_batchnorm = true;
 };
 
+inline constexpr int64_t kLossHistory = 64;  // steps whose losses a learner keeps on the device
+
 struct StepLoss {
   double total = 0, first = 0, regular = 0, cross_entropy = 0;  // NaN where the step was skipped
   int correct = 0;       // samples that the original network classifies correctly
@@ -67,8 +69,11 @@ class Learner {
   void set_noise(int64_t slot, const GateVectors& noise);  // per gate [B, C]
   void set_beta(double beta);                              // of all slots, from the next step on
   void step();
-  StepLoss loss(int64_t slot);       // of the last step; throws Error(not_finite)
-  GateVectors logits(int64_t slot);  // after the last step
+  // Of the last step, or of the step `back` steps before it, back < kLossHistory; throws Error(not_finite). The
+  // losses of the last steps stay on the device until one of them is asked for: only that waits for the device.
+  StepLoss loss(int64_t slot, int64_t back = 0);
+  void wait() { context_.backend().synchronize(); }  // until all steps so far are done
+  GateVectors logits(int64_t slot);                  // after the last step
   GateVectors sigma(int64_t slot);
   GateVectors gradient(int64_t slot);  // of the last step, at its logits before the update
 
@@ -101,8 +106,9 @@ class Learner {
   void set_rows(int64_t evaluated_slot);
   template <class Visit>
   void each_kernel(Visit&& visit);
+  void fetch_losses();
   template <class T>
-  T fetched(const T* device);
+  T fetched(const T* device, int64_t back) const;
 
   Context& context_;
   LearnOptions options_;
@@ -116,8 +122,12 @@ class Learner {
   float* hyper_ = nullptr;
   std::vector<std::pair<std::string, Kernel>> before_, between_, after_;
   bool rows_for_learning_ = false;
-  std::vector<std::byte> losses_;  // apply, correct, cross-entropy and terms of the last step, on the host
-  bool losses_fetched_ = false;
+  // A record holds what a step leaves from apply_ on: apply, correct, cross-entropy, terms. Record t % kLossHistory
+  // is that of step t.
+  size_t record_bytes_ = 0;
+  std::byte* history_ = nullptr;   // [kLossHistory][record_bytes_]
+  std::vector<std::byte> losses_;  // its copy on the host
+  int64_t steps_done_ = 0, steps_fetched_ = 0;
 };
 
 }  // namespace nad

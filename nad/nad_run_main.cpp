@@ -49,7 +49,7 @@ int run(const RunOptions& options, const std::string& command, Progress& progres
   say_banner(setup, progress);
 
   if (!learning || !all_finished(setup)) {
-    const std::unique_ptr<Learner> learner = plan_learner(setup);
+    const std::unique_ptr<Learner> learner = plan_learner(setup, progress);
     say_memory(setup, *learner, progress);
     if (options.dry_run) return 0;
     Run work(setup, *learner, progress);

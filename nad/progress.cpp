@@ -113,8 +113,7 @@ void Progress::step(const std::vector<ClassStep>& classes, double seconds, doubl
     return;
   }
   for (const ClassStep& c : classes) {
-    const int64_t every = log_every_ > 0 ? log_every_ : std::max<int64_t>(1, c.steps / 10);
-    if (c.taken % every != 0 && c.taken != c.steps) continue;
+    if (c.taken % steps_between_lines(log_every_, c.steps) != 0 && c.taken != c.steps) continue;
     print("class " + c.label + ": step " + std::to_string(c.taken) + "/" + std::to_string(c.steps) + ", " + told(c) +
           rate);
   }

@@ -2,6 +2,7 @@
 // is redrawn; elsewhere it is a plain line every so many steps, without control characters.
 #pragma once
 
+#include <algorithm>
 #include <chrono>
 #include <cstdint>
 #include <cstdio>
@@ -14,6 +15,11 @@ namespace nad {
 std::string one_line(const std::string& text);
 std::string clock_text(double seconds);  // "0:07", "12:34", "1:02:03"
 
+// Steps between the plain lines of a class of `steps` steps. log_every: 0 = ten lines per class.
+inline int64_t steps_between_lines(int64_t log_every, int64_t steps) {
+  return log_every > 0 ? log_every : std::max<int64_t>(1, steps / 10);
+}
+
 class Progress {
  public:
   struct ClassStep {  // a class after a step
@@ -24,7 +30,7 @@ class Progress {
     int correct = 0, valid = 0;  // of the batch's images, by the original network
   };
 
-  // terminal: redraw one line. log_every: steps between the plain lines of a class, 0 = ten lines per class.
+  // terminal: redraw one line. log_every: see steps_between_lines().
   Progress(std::FILE* stream, bool terminal, bool quiet, int64_t log_every);
   ~Progress();
   Progress(const Progress&) = delete;

@@ -20,9 +20,10 @@ struct Run::Work {
   std::unique_ptr<BatchLoader> loader;
   Clock::time_point since;
   double seconds_before = 0;  // of earlier runs
-  int valid = 0;              // images of the batch of this step
+  std::deque<int> unread;     // images of the batches whose losses are still on the device
 
-  bool learnt() const { return result.taken() == result.steps; }
+  int64_t taken() const { return result.taken() + static_cast<int64_t>(unread.size()); }
+  bool learnt() const { return taken() == result.steps; }
   std::string label() const { return class_label(task); }
 };
 
@@ -141,34 +142,52 @@ std::unique_ptr<Run::Work> Run::start(const ClassTask& task, size_t slot) {
 
 void Run::step() {
   stop_if_asked();
-  const Clock::time_point begin = Clock::now();
-  bool any = false;
+  if (unread_ == 0) first_unread_ = Clock::now();
+  bool any = false, ends = false;
+  int64_t interval = kLossHistory;
   for (size_t slot = 0; slot < slots_.size(); slot++) {
     if (!slots_[slot] || slots_[slot]->learnt()) continue;
     Work& work = *slots_[slot];
     const Batch& batch = work.loader->next();
-    work.valid = batch.valid;
     learner_.set_batch(static_cast<int64_t>(slot), batch.images, work.labels.data(), batch.valid,
                        static_cast<uint64_t>(batch.step));
+    work.unread.push_back(batch.valid);
     any = true;
+    ends = ends || work.learnt();
+    interval = std::min(interval, steps_between_losses(setup_, work.result.steps));
   }
   if (!any) return;
   learner_.step();
-  take_losses(std::chrono::duration<double>(Clock::now() - begin).count());
+  unread_++;
+  if (ends || unread_ >= interval) take_losses();
 }
 
-void Run::take_losses(double seconds) {
+// Waits for the device. Slots change hands only between a call and the next step: all that have unread losses have
+// the same number of them.
+void Run::take_losses() {
+  if (unread_ == 0) return;
+  learner_.wait();
+  const double seconds =
+      std::chrono::duration<double>(Clock::now() - first_unread_).count() / static_cast<double>(unread_);
+  for (int64_t back = unread_ - 1; back >= 0; back--) take_losses_of_step(back, seconds);
+  unread_ = 0;
+}
+
+// Of the step `back` steps before the last.
+void Run::take_losses_of_step(int64_t back, double seconds) {
   std::vector<Progress::ClassStep> steps;
   for (size_t slot = 0; slot < slots_.size(); slot++) {
-    if (!slots_[slot] || slots_[slot]->learnt()) continue;
+    if (!slots_[slot] || slots_[slot]->unread.empty()) continue;
     Work& work = *slots_[slot];
+    const int valid = work.unread.front();
+    work.unread.pop_front();
     try {
-      const StepLoss loss = learner_.loss(static_cast<int64_t>(slot));
+      const StepLoss loss = learner_.loss(static_cast<int64_t>(slot), back);
       work.result.losses.push_back({loss.total, loss.first, loss.regular, loss.cross_entropy});
       work.result.correct.push_back(loss.correct);
       work.result.skipped.push_back(loss.skipped);
       steps.push_back(
-          {work.label(), work.result.taken(), work.result.steps, loss.total, loss.skipped, loss.correct, work.valid});
+          {work.label(), work.result.taken(), work.result.steps, loss.total, loss.skipped, loss.correct, valid});
     } catch (const Error& e) {
       if (!concerns_one_class(e)) throw;
       fail(work.task, Error(e.kind(), "step " + std::to_string(work.result.taken()) + ": " + e.what()), true);
@@ -260,6 +279,7 @@ void Run::snapshot(size_t slot) {
 }
 
 void Run::save() {
+  take_losses();
   for (size_t slot = 0; slot < slots_.size(); slot++) {
     if (slots_[slot]) snapshot(slot);
   }
@@ -281,7 +301,7 @@ void Run::stop_if_asked() const {
 double Run::class_steps_left() const {
   double left = 0;
   for (const auto& work : slots_) {
-    if (work) left += static_cast<double>(work->result.steps - work->result.taken());
+    if (work) left += static_cast<double>(work->result.steps - work->taken());
   }
   for (const ClassTask& task : queue_) {
     if (task.train_images > 0) left += static_cast<double>(class_steps(setup_.options, task.train_images));

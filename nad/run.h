@@ -40,7 +40,8 @@ class Run {
   bool fill_slots();
   std::unique_ptr<Work> start(const ClassTask& task, size_t slot);
   void step();
-  void take_losses(double seconds);
+  void take_losses();
+  void take_losses_of_step(int64_t back, double seconds);
   void finish_slots();
   void evaluate(Work& work);
   void say_finished(const Work& work);
@@ -56,7 +57,8 @@ class Run {
   Progress& progress_;
   std::deque<ClassTask> queue_;
   std::vector<std::unique_ptr<Work>> slots_;
-  Clock::time_point last_save_;
+  int64_t unread_ = 0;  // steps whose losses are still on the device
+  Clock::time_point last_save_, first_unread_;
   bool unsaved_failure_ = false;
 };
 

@@ -11,6 +11,7 @@
 #include "nad/class_selection.h"
 #include "nad/learner.h"
 #include "nad/loader.h"
+#include "nad/progress.h"
 #include "nad/results.h"
 #include "nad/run_options.h"
 #include "weights/weights.h"
@@ -42,13 +43,17 @@ struct RunSetup {
 // resumed file made with other settings; Error(data): weights, images or results file; Error(device).
 RunSetup prepare_run(const RunOptions& options, const std::string& command_line);
 
+// How many steps of a class of `steps` steps go by before their losses are read. Reading waits for a device that
+// works on its own: there it is done for every progress line; elsewhere after every step.
+int64_t steps_between_losses(const RunSetup& setup, int64_t steps);
+
 // Steps of a class with so many training images: --steps, or --epochs passes over them.
 int64_t class_steps(const RunOptions& options, int64_t images);
 // How a class's batches are made for learning, from a step on.
 LoaderOptions learning_batches(const RunSetup& setup, int64_t steps, int64_t first_step);
 
-// Reads the parameters and plans. Throws Error(data), Error(device) and Error(memory) with the largest batch that
-// fits.
-std::unique_ptr<Learner> plan_learner(RunSetup& setup);
+// Reads the parameters and plans; with --classes-per-step auto as many classes per step as fit. Throws Error(data),
+// Error(device) and Error(memory) with the largest batch that fits.
+std::unique_ptr<Learner> plan_learner(RunSetup& setup, Progress& progress);
 
 }  // namespace nad

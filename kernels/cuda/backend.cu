@@ -163,6 +163,12 @@ void CudaBackend::download(void* to, const void* from, size_t bytes) {
   NAD_CUDA_CHECK(cudaStreamSynchronize(stream_));
 }
 
+void CudaBackend::copy(void* to, const void* from, size_t bytes) {
+  if (bytes == 0) return;
+  use();
+  NAD_CUDA_CHECK(cudaMemcpyAsync(to, from, bytes, cudaMemcpyDeviceToDevice, stream_));
+}
+
 void CudaBackend::synchronize() {
   use();
   NAD_CUDA_CHECK(cudaStreamSynchronize(stream_));

@@ -41,7 +41,9 @@ class CudaBackend : public Backend {
   // Returns as soon as `from` may be changed; the copy is ordered after all work so far and before all later work.
   void upload(void* to, const void* from, size_t bytes) override;
   void download(void* to, const void* from, size_t bytes) override;  // waits
+  void copy(void* to, const void* from, size_t bytes) override;
   void synchronize() override;
+  bool asynchronous() const override { return true; }
   // Cold: runs the step, which loads its kernels. Warm: captures it, instantiates the graph and launches that.
   // Captured: launches it. One graph per key; memory that was allocated or freed since then makes it cold again.
   void replay(const void* key, const std::function<void()>& step) override;

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstring>
 
+#include "engine/error.h"
 #include "kernels/cuda/check.h"
 
 namespace nad::cuda {
@@ -61,8 +62,12 @@ Staging::Slot& Staging::next_large() {
   if (large_.empty()) large_.push_back(make_slot(large_bytes, true));
   next_large_ = (next_large_ + 1) % large_.size();
   if (busy(large_[next_large_]) && large_.size() < most_large_slots) {
-    next_large_ = large_.size();
-    large_.push_back(make_slot(large_bytes, true));
+    try {
+      large_.push_back(make_slot(large_bytes, true));
+      next_large_ = large_.size() - 1;
+    } catch (const Error& e) {
+      if (e.kind() != ErrorKind::memory) throw;  // another slot is a convenience: without it this one is waited for
+    }
   }
   Slot& slot = large_[next_large_];
   if (slot.used) NAD_CUDA_CHECK(cudaEventSynchronize(slot.done));

@@ -2,13 +2,20 @@
 
 #include <algorithm>
 #include <atomic>
+#include <cstdlib>
+#include <string>
 #include <thread>
 
 namespace host_cuda {
 
 // Kernels do not know the model's objects, and neither do CUDA's: the device is the process's.
 Device& device() {
-  static Device* const instance = new Device;  // outlives every static object that frees memory at exit
+  static Device* const instance = [] {  // outlives every static object that frees memory at exit
+    auto* made = new Device;
+    // For programs that are tested from outside.
+    if (const char* bytes = std::getenv("HOST_CUDA_MEMORY")) made->settings.memory_bytes = std::stoull(bytes);
+    return made;
+  }();
   return *instance;
 }
 

@@ -34,7 +34,7 @@ struct Settings {
   int driver_version = 13000;  // 0: no driver
   int capability = 90;         // 90: sm_90
   int built_for = 80;          // the lowest architecture that the kernels count as compiled for
-  size_t memory_bytes = size_t{8} << 30;
+  size_t memory_bytes = size_t{8} << 30;  // at the start that of the environment's HOST_CUDA_MEMORY, if set
   int64_t failing_allocation = 0;  // the n-th cudaMalloc from now on fails, 0: none
 };
 
