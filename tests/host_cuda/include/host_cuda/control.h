@@ -31,11 +31,11 @@ struct Settings {
   bool late_first = false;  // of work that is not ordered by stream or event: the latest enqueued first
   // What the machine is
   int device_count = 1;
-  int driver_version = 13000;  // 0: no driver
-  int capability = 90;         // 90: sm_90
-  int built_for = 80;          // the lowest architecture that the kernels count as compiled for
+  int driver_version = 13000;             // 0: no driver
+  int capability = 90;                    // 90: sm_90
+  int built_for = 80;                     // the lowest architecture that the kernels count as compiled for
   size_t memory_bytes = size_t{8} << 30;  // at the start that of the environment's HOST_CUDA_MEMORY, if set
-  int64_t failing_allocation = 0;  // the n-th cudaMalloc from now on fails, 0: none
+  int64_t failing_allocation = 0;         // the n-th cudaMalloc from now on fails, 0: none
 };
 
 // The settings of this process's device. Change them while no work is pending.
