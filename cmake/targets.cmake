@@ -19,8 +19,8 @@ if(NAD_SANITIZE)
   target_link_options(nad_flags INTERFACE -fsanitize=address,undefined)
 endif()
 
-# Files named *_avx512.cpp are compiled for AVX-512 (and *_bf16_avx512.cpp for its bf16 products); callers check the
-# processor first. GCC's own header trips its warnings about uninitialised values (GCC bug 105593).
+# Files named *_avx2.cpp are compiled for AVX2, those named *_avx512.cpp for AVX-512 (and *_bf16_avx512.cpp for its bf16
+# products); callers check the processor first. GCC's own header trips its warnings about uninitialised values (GCC bug 105593).
 function(nad_instruction_sets)
   if(NOT CMAKE_SYSTEM_PROCESSOR MATCHES "x86_64|AMD64")
     return()
@@ -32,6 +32,8 @@ function(nad_instruction_sets)
         list(APPEND options -mavx512bf16)
       endif()
       set_source_files_properties(${file} PROPERTIES COMPILE_OPTIONS "${options}")
+    elseif(file MATCHES "_avx2\\.cpp$")
+      set_source_files_properties(${file} PROPERTIES COMPILE_OPTIONS "-mavx2;-mfma")
     endif()
   endforeach()
 endfunction()

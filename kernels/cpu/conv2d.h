@@ -9,8 +9,8 @@ namespace nad::cpu {
 
 enum class ConvAlgorithm : uint8_t {
   depthwise,  // groups = channels: vectorised over channels
-  gemm,       // hand-written implicit GEMM (AVX-512; fp32 or bf16 products)
-  winograd,   // hand-written F(4x4, 3x3) (AVX-512)
+  gemm,       // hand-written implicit GEMM (AVX-512 or AVX2; fp32, bf16 products with AVX512-BF16)
+  winograd,   // hand-written F(4x4, 3x3) (AVX-512 or AVX2)
   onednn,     // any case, any instruction set; AMX where the machine has it
 };
 

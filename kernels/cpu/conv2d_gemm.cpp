@@ -1,5 +1,5 @@
-// Convolution as an implicit GEMM on AVX-512, forward and backward to data; the inner part is
-// conv2d_gemm_avx512.cpp. Here: which GEMMs a convolution is, its packed weights, and how its blocks are shared out.
+// Convolution as an implicit GEMM, forward and backward to data; the inner part is conv2d_gemm_block.h. Here: which
+// GEMMs a convolution is, its packed weights, and how its blocks are shared out.
 //
 //   forward   y[n, r, c, o]  = sum over kh, kw, i of x'[n, r*s - p + kh*d + off, ..., i] * w[o, i, kh, kw] * scale[o]
 //   backward  dx[n, a + s*r, ..., i] = sum over o and those kh with (a + p - kh*d - off) divisible by s
@@ -11,15 +11,16 @@
 namespace nad::cpu {
 namespace {
 
-constexpr int64_t kBlockRows = 8 * kTileRows;  // rows of A packed together: about 170 KB, and the sums beside them
-constexpr int64_t kLongestSlice = 512;         // values of k multiplied at once: a panel of B is at most 64 KB
-constexpr int64_t kSlice = 384;                // where k must be cut
+constexpr int64_t kBlockRows = 112;     // rows of A packed together: about 170 KB, and the sums beside them
+constexpr int64_t kLongestSlice = 512;  // values of k multiplied at once: a panel of B is at most 64 KB
+constexpr int64_t kSlice = 384;         // where k must be cut
 
 struct Tap {
   int64_t dh, dw, kh, kw;
 };
 
 struct GemmPlan {
+  const ConvIsa* isa = conv_isa();
   GemmConv conv;
   std::vector<TapRun> runs;
   std::vector<Buffer> keep;
@@ -42,9 +43,9 @@ std::vector<TapRun> join_taps(const std::vector<Tap>& taps, const Source& source
   return runs;
 }
 
-PackedShape packed_shape(int64_t k, int64_t columns, bool bf16) {
+PackedShape packed_shape(const ConvIsa& isa, int64_t k, int64_t columns, bool bf16) {
   const int64_t longest = bf16 ? 2 * kLongestSlice : kLongestSlice, slice = bf16 ? 2 * kSlice : kSlice;
-  PackedShape shape{k, columns, (k + 1) / 2 * 2, bf16};
+  PackedShape shape{k, columns, (k + 1) / 2 * 2, bf16, isa.lane_bits};
   if (k > longest) {
     const int64_t slices = (k + slice - 1) / slice;
     shape.block = ((k + slices - 1) / slices + 7) / 8 * 8;
@@ -55,8 +56,9 @@ PackedShape packed_shape(int64_t k, int64_t columns, bool bf16) {
 // Few rows: the threads share the panels of the weights; otherwise whole blocks of rows, the same number each.
 void share_out(GemmPlan& plan) {
   const int64_t threads = max_threads(), rows = plan.conv.rows(), panels = plan.conv.shape.panels();
-  if (rows < threads * 2 * kTileRows && panels >= threads) plan.splits = threads;
-  plan.blocks = (rows + kBlockRows - 1) / kBlockRows;
+  const int64_t tile_rows = plan.isa->tile_rows, block = kBlockRows / tile_rows * tile_rows;
+  if (rows < threads * 2 * tile_rows && panels >= threads) plan.splits = threads;
+  plan.blocks = (rows + block - 1) / block;
   if (plan.splits == 1) plan.blocks = std::min(rows, (plan.blocks + threads - 1) / threads * threads);
   plan.conv.block_rows = (rows + plan.blocks - 1) / plan.blocks;
 }
@@ -69,8 +71,8 @@ void complete(Planner& planner, GemmPlan& plan, const std::vector<Tap>& taps, co
   plan.runs = join_taps(taps, conv.source);
   conv.runs = plan.runs.data();
   conv.run_count = static_cast<int64_t>(plan.runs.size());
-  conv.shape = packed_shape(static_cast<int64_t>(taps.size()) * channels, conv.finish.channels,
-                            planner.precision() == Precision::bf16);
+  conv.shape = packed_shape(*plan.isa, static_cast<int64_t>(taps.size()) * channels, conv.finish.channels,
+                            planner.precision() == Precision::bf16 && bf16_products());
   plan.keep.push_back(planner.weights(static_cast<size_t>(conv.shape.bytes())));
   conv.weights = plan.keep.back().get();
   pack_panels(conv.shape, plan.keep.back().get(), [&](int64_t k, int64_t column) {
@@ -80,7 +82,7 @@ void complete(Planner& planner, GemmPlan& plan, const std::vector<Tap>& taps, co
                 conv.grid_h == conv.source.h && conv.grid_w == conv.source.w && !conv.source.prologue() &&
                 !conv.shape.bf16;
   share_out(plan);
-  plan.scratch = static_cast<size_t>(gemm_conv_scratch(conv) + 255) / 256 * 256;
+  plan.scratch = static_cast<size_t>(plan.isa->gemm_scratch(conv) + 255) / 256 * 256;
   planner.reserve_scratch(plan.scratch * static_cast<size_t>(max_threads()));
 }
 
@@ -90,19 +92,13 @@ void run(const GemmPlan& plan, Context& context) {
     std::byte* scratch = context.scratch() + plan.scratch * static_cast<size_t>(thread);
     for (int64_t unit = begin; unit < end; ++unit) {
       const int64_t block = unit % plan.blocks, split = unit / plan.blocks;
-      gemm_conv_block(plan.conv, rows * block / plan.blocks, rows * (block + 1) / plan.blocks,
-                      panels * split / plan.splits, panels * (split + 1) / plan.splits, scratch);
+      plan.isa->gemm_block(plan.conv, rows * block / plan.blocks, rows * (block + 1) / plan.blocks,
+                           panels * split / plan.splits, panels * (split + 1) / plan.splits, scratch);
     }
   });
 }
 
-bool covers(Planner& planner, const Conv2dParams& params) {
-#ifdef __x86_64__
-  return params.groups == 1 && (planner.precision() == Precision::bf16 ? has_avx512_bf16() : has_avx512());
-#else
-  return false;
-#endif
-}
+bool covers(const Conv2dParams& params) { return params.groups == 1 && conv_isa() != nullptr; }
 
 // Taps of one axis that reach phase `a` of dx, nearest pixel first.
 struct AxisTap {
@@ -122,7 +118,7 @@ std::vector<AxisTap> phase_taps(int64_t a, int64_t kernel, int64_t stride, int64
 
 Kernel conv2d_gemm(Planner& planner, const Conv2dArgs& args) {
   const Conv2dParams& p = args.params;
-  if (!covers(planner, p) || args.y.shape.count() == 0) return {};
+  if (!covers(p) || args.y.shape.count() == 0) return {};
   const auto plan = std::make_shared<GemmPlan>();
   GemmConv& conv = plan->conv;
   conv.source = forward_source(planner, args, plan->keep);
@@ -148,7 +144,7 @@ Kernel conv2d_gemm(Planner& planner, const Conv2dArgs& args) {
 
 Kernel conv2d_gemm_backward(Planner& planner, const Conv2dBackwardArgs& args) {
   const Conv2dParams& p = args.params;
-  if (!covers(planner, p) || args.dx.shape.count() == 0) return {};
+  if (!covers(p) || args.dx.shape.count() == 0) return {};
   const auto plans = std::make_shared<std::vector<std::shared_ptr<GemmPlan>>>();
   const int64_t channels = args.dx.shape.c;
   for (int64_t a = 0; a < std::min(p.stride_h, args.dx.shape.h); ++a) {

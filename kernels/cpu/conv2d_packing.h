@@ -8,7 +8,7 @@
 
 #include "engine/context.h"
 #include "engine/parallel.h"
-#include "kernels/cpu/conv2d_avx512.h"
+#include "kernels/cpu/conv2d_blocks.h"
 
 namespace nad::cpu {
 
@@ -26,7 +26,7 @@ void pack_panels(const PackedShape& shape, std::byte* to, const Value& value) {
   for (int64_t slice = 0; slice < shape.blocks(); ++slice) {
     const int64_t k0 = slice * shape.block, length = shape.block_length(slice);
     for (int64_t panel = 0; panel < shape.panels(); ++panel) {
-      const int64_t width = shape.width(panel), first = panel * kPanel;
+      const int64_t width = shape.width(panel), first = panel * shape.panel_columns();
       std::byte* out = to + shape.offset(slice, panel);
       const auto at = [&](int64_t k, int64_t c) {
         return k < length && first + c < shape.columns ? static_cast<float>(value(k0 + k, first + c)) : 0.0f;

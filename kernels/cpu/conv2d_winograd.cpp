@@ -1,5 +1,5 @@
 // Winograd convolution, 3x3 with stride 1 and dilation 1, forward and backward to data (the same with flipped and
-// transposed weights). The transforms are in conv2d_winograd_avx512.cpp. Here: which cases, the weights' transform
+// transposed weights). The transforms are in conv2d_winograd_block.h. Here: which cases, the weights' transform
 // (in double, once), and blocks of tiles.
 //
 // A block's transformed input and products should stay in the caches while the weights stream past them once per
@@ -11,10 +11,11 @@
 namespace nad::cpu {
 namespace {
 
-constexpr int64_t kProductPanels = 8;        // panels of products kept between GEMMs and output transform
+constexpr int64_t kProductColumns = 256;     // columns of products kept between GEMMs and output transform
 constexpr int64_t kSharedWeights = 4 << 20;  // weights that threads should not each stream for a few tiles
 
 struct WinogradPlan {
+  const ConvIsa* isa = conv_isa();
   WinogradConv conv;
   std::vector<Buffer> keep;
   int64_t blocks = 1;
@@ -50,12 +51,13 @@ int64_t round_up(int64_t value, int64_t unit) { return (value + unit - 1) / unit
 void choose_blocks(WinogradPlan& plan) {
   WinogradConv& conv = plan.conv;
   const int64_t threads = max_threads(), tiles = conv.tiles(), panels = conv.shape.panels();
-  const int64_t block = conv.shape.k >= 192 ? 112 : 56;
+  const int64_t tile_rows = plan.isa->tile_rows;
+  const int64_t block = (conv.shape.k >= 192 ? 112 : 56) / tile_rows * tile_rows;
   plan.shared = kWinogradPositions * conv.position_bytes > kSharedWeights && tiles < threads * block / 2;
   plan.blocks = (tiles + block - 1) / block;
   if (!plan.shared) plan.blocks = std::min(tiles, round_up(plan.blocks, threads));
   conv.block_tiles = (tiles + plan.blocks - 1) / plan.blocks;
-  const int64_t groups = (panels + kProductPanels - 1) / kProductPanels;
+  const int64_t most = kProductColumns / conv.shape.panel_columns(), groups = (panels + most - 1) / most;
   conv.block_panels = (panels + groups - 1) / groups;
   plan.scratch = static_cast<size_t>(round_up((conv.input_floats() + conv.product_floats()) * 4 + 256, 256));
 }
@@ -68,7 +70,7 @@ void complete(Planner& planner, WinogradPlan& plan, const KernelOf& kernel) {
   conv.tiles_w = (conv.out_w + kWinogradTile - 1) / kWinogradTile;
   const int64_t channels = conv.source.channels, columns = conv.finish.channels;
   const int64_t slices = (channels + 511) / 512;
-  conv.shape = {channels, columns, round_up((channels + slices - 1) / slices, 8), false};
+  conv.shape = {channels, columns, round_up((channels + slices - 1) / slices, 8), false, plan.isa->lane_bits};
   conv.position_bytes = round_up(conv.shape.bytes(), 64);
   plan.keep.push_back(planner.weights(static_cast<size_t>(conv.position_bytes * kWinogradPositions)));
   std::byte* weights = plan.keep.back().get();
@@ -104,14 +106,16 @@ void run_block(const WinogradPlan& plan, int64_t block, std::byte* scratch) {
   float* products = transformed + conv.input_floats();
   const int64_t first = conv.tiles() * block / plan.blocks;
   const int64_t tiles = conv.tiles() * (block + 1) / plan.blocks - first;
-  parallel_for(tiles, [&](int64_t begin, int64_t end, int) { winograd_input(conv, first, begin, end, transformed); });
+  parallel_for(tiles, [&](int64_t begin, int64_t end, int) {
+    plan.isa->winograd_input(conv, first, begin, end, transformed);
+  });
   for (int64_t panel = 0; panel < conv.shape.panels(); panel += conv.block_panels) {
     const int64_t panels = std::min(conv.block_panels, conv.shape.panels() - panel);
     parallel_for(kWinogradPositions * panels, [&](int64_t begin, int64_t end, int) {
-      winograd_products(conv, first, tiles, panel, panels, begin, end, transformed, products);
+      plan.isa->winograd_products(conv, first, tiles, panel, panels, begin, end, transformed, products);
     });
     parallel_for(tiles, [&](int64_t begin, int64_t end, int) {
-      winograd_output(conv, first, begin, end, panel, panels, products);
+      plan.isa->winograd_output(conv, first, begin, end, panel, panels, products);
     });
   }
 }
@@ -133,19 +137,16 @@ void run(const WinogradPlan& plan, Context& context) {
 bool pays(const Planner& planner, double in, double out, double plane_h, double plane_w) {
   const double outputs =
       plane_h * plane_w / (std::ceil(plane_h / kWinogradTile) * std::ceil(plane_w / kWinogradTile));
-  const double direct = outputs * 9 * in * out / 32 / (planner.precision() == Precision::bf16 ? 2 : 1);
+  const double direct =
+      outputs * 9 * in * out / 32 / (planner.precision() == Precision::bf16 && bf16_products() ? 2 : 1);
   return 36 * in * out / 32 + 14 * in + 11 * out < direct;
 }
 
 bool covers(const Planner& planner, const Conv2dParams& p, const Shape& in, const Shape& out) {
-#ifdef __x86_64__
-  return has_avx512() && p.groups == 1 && p.kernel_h == 3 && p.kernel_w == 3 && p.stride_h == 1 && p.stride_w == 1 &&
-         p.dilation_h == 1 && p.dilation_w == 1 && out.count() > 0 &&
+  return conv_isa() != nullptr && p.groups == 1 && p.kernel_h == 3 && p.kernel_w == 3 && p.stride_h == 1 &&
+         p.stride_w == 1 && p.dilation_h == 1 && p.dilation_w == 1 && out.count() > 0 &&
          pays(planner, static_cast<double>(in.c), static_cast<double>(out.c), static_cast<double>(out.h),
               static_cast<double>(out.w));
-#else
-  return false;
-#endif
 }
 
 }  // namespace

@@ -1,14 +1,11 @@
 // The register tile of the hand-written convolutions and the layout of its right-hand side (packed weights).
-// Plain data only, and member functions are always inlined: a linker that merged a copy compiled for AVX-512 with the
-// other copies would break the program on processors without it.
+// Plain data only, and member functions are always inlined: a linker that merged a copy compiled for one instruction
+// set with the other copies would break the program on processors without it.
 #pragma once
 
 #include <cstdint>
 
 namespace nad::cpu {
-
-inline constexpr int64_t kTileRows = 14;  // rows of A (pixels) of a register tile, at most
-inline constexpr int64_t kPanel = 32;     // columns of B (output channels); 16 in a narrow last panel
 
 // C[rows, width] (+)= A[rows, k] * B[k, width]
 struct GemmTile {
@@ -18,43 +15,41 @@ struct GemmTile {
   int64_t k;             // products per element: floats, or pairs of bf16
   float* c;              // [rows][c_stride]
   int64_t c_stride;      // floats from row to row
-  const void* prefetch;  // k / 4 cache lines from here, the next weights, are fetched into L2 meanwhile
+  const void* prefetch;  // the next weights: k / 4 * kAheadBytes from here are fetched into L2 meanwhile
   const char* ahead;     // and ahead_lines lines of the next input, at most k / 2, one every ahead_step bytes
   int64_t ahead_step;
   int64_t ahead_lines;
 };
 using GemmTileFunction = void (*)(const GemmTile&, bool accumulate);
 
-// width: 16 or 32; rows: 1 .. kTileRows.
-GemmTileFunction gemm_tile_fp32(int64_t rows, int64_t width);
-GemmTileFunction gemm_tile_bf16(int64_t rows, int64_t width);
-
 // B is cut into blocks of k, each of which holds its panels one after the other: [block][panel][k][width].
-// bf16: k counts pairs; an odd last value is paired with 0.
+// bf16: k counts pairs; an odd last value is paired with 0. A panel is two vectors of columns wide, a narrow last one
+// one vector.
 struct PackedShape {
   int64_t k = 0;        // values (not pairs)
   int64_t columns = 0;  // output channels
   int64_t block = 0;    // values of k in a block (the last may be shorter); even
   bool bf16 = false;
+  int64_t lane_bits = 4;  // 1 << lane_bits columns are a vector
 
   [[gnu::always_inline]] int64_t blocks() const { return k == 0 ? 0 : (k + block - 1) / block; }
   [[gnu::always_inline]] int64_t block_length(int64_t i) const { return i + 1 < blocks() ? block : k - i * block; }
   [[gnu::always_inline]] int64_t steps(int64_t i) const { return bf16 ? (block_length(i) + 1) / 2 : block_length(i); }
-  [[gnu::always_inline]] int64_t padded_columns() const { return (columns + 15) / 16 * 16; }
-  [[gnu::always_inline]] int64_t panels() const { return (columns + kPanel - 1) / kPanel; }
+  [[gnu::always_inline]] int64_t padded_columns() const {
+    return (columns + (int64_t{1} << lane_bits) - 1) >> lane_bits << lane_bits;
+  }
+  [[gnu::always_inline]] int64_t panel_columns() const { return int64_t{2} << lane_bits; }
+  [[gnu::always_inline]] int64_t panels() const { return (columns + panel_columns() - 1) >> (lane_bits + 1); }
   [[gnu::always_inline]] int64_t width(int64_t panel) const {
-    const int64_t rest = padded_columns() - panel * kPanel;
-    return rest < kPanel ? rest : kPanel;
+    const int64_t rest = padded_columns() - panel * panel_columns();
+    return rest < panel_columns() ? rest : panel_columns();
   }
   // Where a panel of a block begins, in bytes.
   [[gnu::always_inline]] int64_t offset(int64_t i, int64_t panel) const {
     const int64_t block_steps = bf16 ? block / 2 : block;
-    return (i * block_steps * padded_columns() + steps(i) * panel * kPanel) * 4;
+    return (i * block_steps * padded_columns() + steps(i) * panel * panel_columns()) * 4;
   }
   [[gnu::always_inline]] int64_t bytes() const { return ((bf16 ? (k + 1) / 2 : k) * padded_columns() + 64) * 4; }
 };
-
-bool has_avx512();       // F, BW, DQ, VL of this processor (and of this build)
-bool has_avx512_bf16();  // and BF16
 
 }  // namespace nad::cpu

@@ -1,4 +1,4 @@
-// The interpolation points of F(4x4, 3x3): 0, +-A, +-B, infinity (see conv2d_winograd_avx512.cpp).
+// The interpolation points of F(4x4, 3x3): 0, +-A, +-B, infinity (see conv2d_winograd_block.h).
 #pragma once
 
 namespace nad::cpu {

@@ -1,44 +1,37 @@
-// The end of a convolution in registers: see Finish in conv2d_avx512.h.
+// The end of a convolution in registers: see Finish in conv2d_blocks.h. Included after a vector_*.h.
 #pragma once
 
-#include <immintrin.h>
-
-#include "kernels/cpu/conv2d_avx512.h"
+#include "kernels/cpu/conv2d_blocks.h"
 
 namespace nad::cpu {
 namespace {
-
-inline __mmask16 tail_mask(int64_t count) {  // the first min(count, 16) lanes
-  return count >= 16 ? static_cast<__mmask16>(0xffff) : static_cast<__mmask16>((1u << count) - 1);
-}
 
 // GCC takes a function of nothing but __builtin_prefetch for one without effects and drops its calls: hence asm.
 inline void prefetch_l1(const void* p) { asm volatile("prefetcht0 %0" : : "m"(*static_cast<const char*>(p))); }
 inline void prefetch_l2(const void* p) { asm volatile("prefetcht1 %0" : : "m"(*static_cast<const char*>(p))); }
 
-// Stores 16 channels from `channel` on of one pixel. Variant: Finish::variant().
+// Stores kLanes channels from `channel` on of one pixel. Variant: Finish::variant().
 template <int Variant>
-inline void finish_vector(const Finish& f, __m512 v, int64_t pixel, int64_t sample, int64_t channel, __mmask16 mask) {
+inline void finish_vector(const Finish& f, Vector v, int64_t pixel, int64_t sample, int64_t channel, Mask mask) {
   constexpr bool kMask = Variant & 1, kResidual = Variant & 2, kGate = Variant & 4, kStream = Variant & 8;
-  v = _mm512_add_ps(v, _mm512_loadu_ps(f.shift + channel));
+  v = add(v, load(f.shift + channel));
   if constexpr (kMask) {
-    const __m512 x = _mm512_maskz_loadu_ps(mask, f.mask_x + pixel * f.mask_stride + channel);
-    const __m512 before =
-        _mm512_fmadd_ps(x, _mm512_loadu_ps(f.mask_scale + channel), _mm512_loadu_ps(f.mask_shift + channel));
-    v = _mm512_maskz_mov_ps(_mm512_cmp_ps_mask(before, _mm512_setzero_ps(), _CMP_GT_OQ), v);
+    const Vector x = load(mask, f.mask_x + pixel * f.mask_stride + channel);
+    const Vector before = fma(x, load(f.mask_scale + channel), load(f.mask_shift + channel));
+    v = keep_where_positive(before, v);
   }
   if constexpr (kResidual) {
-    v = _mm512_add_ps(v, _mm512_maskz_loadu_ps(mask, f.residual + pixel * f.residual_stride + channel));
+    v = add(v, load(mask, f.residual + pixel * f.residual_stride + channel));
   }
-  v = _mm512_max_ps(_mm512_set1_ps(f.floor), v);  // in this order NaN stays NaN
+  v = max(set(f.floor), v);  // in this order NaN stays NaN
   if constexpr (kGate) {
-    v = _mm512_mul_ps(v, _mm512_maskz_loadu_ps(mask, f.gate + f.gate_row[sample] * f.channels + channel));
+    v = mul(v, load(mask, f.gate + f.gate_row[sample] * f.channels + channel));
   }
   float* y = f.y + pixel * f.y_stride + channel;
-  if (kStream && mask == 0xffff) {
-    _mm512_stream_ps(y, v);
+  if (kStream && is_whole(mask)) {
+    stream(y, v);
   } else {
-    _mm512_mask_storeu_ps(y, mask, v);
+    store(y, mask, v);
   }
 }
 
@@ -74,20 +67,43 @@ struct Ahead {
   int64_t stride = 0;         // bytes from row to row
   int64_t lines_per_row = 0;  // of 64 bytes
   int64_t rows = 0;
+};
 
-  // Register tile number `part` of `parts`. With gaps between the rows a tile walks down one column of lines.
-  void assign(GemmTile& tile, int64_t part, int64_t parts) const {
-    const int64_t per_column = lines_per_row > 0 ? parts / lines_per_row : 0;
-    if (per_column == 0 || part / per_column >= lines_per_row) {
-      tile.ahead_lines = 0;
-      return;
-    }
-    const int64_t column = part / per_column, piece = part % per_column;
-    const int64_t first = rows * piece / per_column;
-    tile.ahead = base + column * 64 + first * stride;
-    tile.ahead_lines = rows * (piece + 1) / per_column - first;
-    tile.ahead_step = stride;
+// Deals the lines of an Ahead out to `parts` register tiles, in turn from tile number `part` on. With gaps between
+// the rows a tile walks down one column of lines. No division per tile: a tile of few products is not longer than
+// one.
+class AheadWalk {
+ public:
+  AheadWalk(const Ahead& ahead, int64_t part, int64_t parts) : ahead_(ahead) {
+    per_column_ = ahead.lines_per_row > 0 ? parts / ahead.lines_per_row : 0;
+    if (per_column_ == 0) return;
+    lines_ = ahead.rows / per_column_;
+    extra_ = ahead.rows % per_column_;
+    column_ = part / per_column_;
+    piece_ = part % per_column_;
+    carry_ = piece_ * extra_ % per_column_;
+    at_ = ahead.base + column_ * 64 + ahead.rows * piece_ / per_column_ * ahead.stride;
   }
+  void assign(GemmTile& tile) {
+    tile.ahead_lines = 0;
+    if (per_column_ == 0 || column_ >= ahead_.lines_per_row) return;
+    carry_ += extra_;
+    tile.ahead = at_;
+    tile.ahead_step = ahead_.stride;
+    tile.ahead_lines = lines_ + (carry_ >= per_column_ ? 1 : 0);
+    if (carry_ >= per_column_) carry_ -= per_column_;
+    at_ += tile.ahead_lines * ahead_.stride;
+    if (++piece_ < per_column_) return;
+    piece_ = carry_ = 0;
+    at_ = ahead_.base + ++column_ * 64;
+  }
+
+ private:
+  Ahead ahead_;
+  int64_t per_column_ = 0;         // tiles that share a column
+  int64_t lines_ = 0, extra_ = 0;  // of a tile; every per_column_ / extra_ tiles one more
+  int64_t column_ = 0, piece_ = 0, carry_ = 0;
+  const char* at_ = nullptr;
 };
 
 // The pixels [first, last) of a source, clipped to those that exist.

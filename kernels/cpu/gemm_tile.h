@@ -1,21 +1,24 @@
 // The inner loop of every hand-written convolution: a register tile of C (+)= A B.
 //
-//   C[r, c] = sum over k of A[r, k] * B[k, c]          r < R <= 14, c < 16 V <= 32
+//   C[r, c] = sum over k of A[r, k] * B[k, c]          r < R <= kTileRows, c < V <= 2 vectors
 //
 // Versions: (1) one row at a time reads B once per row: 3 loads per 2 products; (2) a tile of R rows reads each
-// vector of B once per R rows and each value of A once per V vectors: at 14 x 32, 16 loads per 28 products, so that
-// the two product units are the limit and not the two load ports. 28 accumulators + 2 vectors of B + 1 value of A =
-// 31 of 32 registers. B is packed [k][16 V]; the rows of A lie a_stride bytes apart, packed or in the tensor itself.
+// vector of B once per R rows and each value of A once per V vectors: with AVX-512 at 14 x 32, 16 loads per 28
+// products, with AVX2 at 6 x 16, 8 per 12, so that the two product units are the limit and not the load ports. All
+// sums, 2 vectors of B and 1 value of A take all registers but one. B is packed [k][V vectors]; the rows of A lie
+// a_stride bytes apart, packed or in the tensor itself.
 //
 // Every element is one chain of products in the order of k, whatever R is: its value does not depend on the tile.
 #pragma once
 
-#include <immintrin.h>
+#include <utility>
 
 #include "kernels/cpu/gemm.h"
 
 namespace nad::cpu {
 namespace {
+
+constexpr int kBytes = sizeof(Vector);
 
 // Row r of A is base[r / 4] + (r % 4) * stride: four pointers and two strides stay in registers, fourteen would not.
 template <int R>
@@ -41,12 +44,11 @@ struct RowPointers {
 
 template <class Product, int R, int V>
 void gemm_tile(const GemmTile& t, bool accumulate) {
-  __m512 acc[R][V];
+  Vector acc[R][V];
 #pragma GCC unroll 14
   for (int r = 0; r < R; ++r) {
 #pragma GCC unroll 2
-    for (int v = 0; v < V; ++v)
-      acc[r][v] = accumulate ? _mm512_loadu_ps(t.c + r * t.c_stride + 16 * v) : _mm512_setzero_ps();
+    for (int v = 0; v < V; ++v) acc[r][v] = accumulate ? load(t.c + r * t.c_stride + kLanes * v) : zeros();
   }
   RowPointers<R> a(t.a, t.a_stride);
   const char* b = static_cast<const char*>(t.b);
@@ -61,12 +63,12 @@ void gemm_tile(const GemmTile& t, bool accumulate) {
   };
 
   const auto step = [&](int u) __attribute__((always_inline)) {
-    __m512 bv[V];
+    Vector bv[V];
 #pragma GCC unroll 2
-    for (int v = 0; v < V; ++v) bv[v] = _mm512_load_ps(b + (u * V + v) * 64);
+    for (int v = 0; v < V; ++v) bv[v] = load_aligned(b + (u * V + v) * kBytes);
 #pragma GCC unroll 14
     for (int r = 0; r < R; ++r) {
-      const __m512 av = Product::broadcast(a.row(r) + 4 * u);
+      const Vector av = Product::broadcast(a.row(r) + 4 * u);
 #pragma GCC unroll 2
       for (int v = 0; v < V; ++v) acc[r][v] = Product::multiply_add(av, bv[v], acc[r][v]);
     }
@@ -74,7 +76,7 @@ void gemm_tile(const GemmTile& t, bool accumulate) {
   int64_t k = t.k;
   for (; k >= 4; k -= 4) {
     _mm_prefetch(weights_ahead, _MM_HINT_T1);
-    weights_ahead += 64;
+    weights_ahead += kAheadBytes;
     step(0);
     fetch_input();
     step(1);
@@ -82,52 +84,34 @@ void gemm_tile(const GemmTile& t, bool accumulate) {
     fetch_input();
     step(3);
     a.advance(16);
-    b += 4 * V * 64;
+    b += 4 * V * kBytes;
   }
   for (; k > 0; --k) {
     step(0);
     a.advance(4);
-    b += V * 64;
+    b += V * kBytes;
   }
 #pragma GCC unroll 14
   for (int r = 0; r < R; ++r) {
 #pragma GCC unroll 2
-    for (int v = 0; v < V; ++v) _mm512_storeu_ps(t.c + r * t.c_stride + 16 * v, acc[r][v]);
+    for (int v = 0; v < V; ++v) store(t.c + r * t.c_stride + kLanes * v, acc[r][v]);
   }
 }
 
-template <class Product, int V>
-GemmTileFunction gemm_tile_of(int64_t rows) {
-  switch (rows) {
-    case 1:
-      return gemm_tile<Product, 1, V>;
-    case 2:
-      return gemm_tile<Product, 2, V>;
-    case 3:
-      return gemm_tile<Product, 3, V>;
-    case 4:
-      return gemm_tile<Product, 4, V>;
-    case 5:
-      return gemm_tile<Product, 5, V>;
-    case 6:
-      return gemm_tile<Product, 6, V>;
-    case 7:
-      return gemm_tile<Product, 7, V>;
-    case 8:
-      return gemm_tile<Product, 8, V>;
-    case 9:
-      return gemm_tile<Product, 9, V>;
-    case 10:
-      return gemm_tile<Product, 10, V>;
-    case 11:
-      return gemm_tile<Product, 11, V>;
-    case 12:
-      return gemm_tile<Product, 12, V>;
-    case 13:
-      return gemm_tile<Product, 13, V>;
-    default:
-      return gemm_tile<Product, 14, V>;
-  }
+struct GemmTiles {
+  GemmTileFunction of_rows[kTileRows];
+};
+template <class Product, int V, size_t... R>
+constexpr GemmTiles gemm_tiles(std::index_sequence<R...>) {
+  return {{gemm_tile<Product, static_cast<int>(R) + 1, V>...}};
+}
+
+// rows: 1 .. kTileRows; width: of one or two vectors.
+template <class Product>
+GemmTileFunction gemm_tile_of(int64_t rows, int64_t width) {
+  static constexpr GemmTiles kNarrow = gemm_tiles<Product, 1>(std::make_index_sequence<kTileRows>());
+  static constexpr GemmTiles kWide = gemm_tiles<Product, 2>(std::make_index_sequence<kTileRows>());
+  return (width == kLanes ? kNarrow : kWide).of_rows[rows - 1];
 }
 
 }  // namespace

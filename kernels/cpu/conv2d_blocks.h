@@ -1,5 +1,6 @@
-// What the AVX-512 files of the convolutions and their planning share: plain data, pointers and sizes.
-// The files named *_avx512.cpp are compiled for that instruction set and called only where the processor has it.
+// What the hand-written convolutions and their planning share: plain data, pointers and sizes.
+// Files named *_avx512.cpp and *_avx2.cpp compile the same blocks (conv2d_gemm_block.h, conv2d_winograd_block.h) for
+// one instruction set each; they are called only where the processor has it, through ConvIsa.
 #pragma once
 
 #include <cstdint>
@@ -72,11 +73,6 @@ struct GemmConv {
   [[gnu::always_inline]] int64_t rows() const { return samples * grid_h * grid_w; }
 };
 
-// Rows [begin, end) x panels [first, last) of one convolution. end - begin <= block_rows; scratch:
-// gemm_conv_scratch().
-void gemm_conv_block(const GemmConv& conv, int64_t begin, int64_t end, int64_t first, int64_t last, void* scratch);
-int64_t gemm_conv_scratch(const GemmConv& conv);  // bytes per thread
-
 // Winograd F(4x4, 3x3): input transform, products, output transform of a range of tiles (conv2d_winograd.cpp).
 inline constexpr int64_t kWinogradTile = 4, kWinogradInput = 6, kWinogradPositions = 36;
 struct WinogradConv {
@@ -94,17 +90,50 @@ struct WinogradConv {
   // Distances in floats; the odd cache line keeps 36 streams from falling into the same cache set.
   [[gnu::always_inline]] int64_t input_stride() const { return (shape.k + 15) / 16 * 16; }
   [[gnu::always_inline]] int64_t input_plane() const { return block_tiles * input_stride() + 16; }
-  [[gnu::always_inline]] int64_t product_stride() const { return block_panels * kPanel; }
+  [[gnu::always_inline]] int64_t product_stride() const { return block_panels * shape.panel_columns(); }
   [[gnu::always_inline]] int64_t product_plane() const { return block_tiles * product_stride() + 16; }
   [[gnu::always_inline]] int64_t input_floats() const { return kWinogradPositions * input_plane(); }
   [[gnu::always_inline]] int64_t product_floats() const { return kWinogradPositions * product_plane(); }
 };
-// transformed[36][tile][channel] of tiles first + [begin, end), first = the block's first tile.
-void winograd_input(const WinogradConv& conv, int64_t first, int64_t begin, int64_t end, float* transformed);
-// products[36][tile][column] for unit in [begin, end): unit = position * panels in the group + panel.
-void winograd_products(const WinogradConv& conv, int64_t first, int64_t tiles, int64_t panel, int64_t panels,
-                       int64_t begin, int64_t end, const float* transformed, float* products);
-void winograd_output(const WinogradConv& conv, int64_t first, int64_t begin, int64_t end, int64_t panel,
-                     int64_t panels, const float* products);
+
+// The blocks in one instruction set.
+struct ConvIsa {
+  int64_t lane_bits;  // 1 << lane_bits floats are a vector
+  int64_t tile_rows;  // rows (pixels) of a register tile
+  bool bf16_units;    // can multiply bf16, where the processor has the instruction (bf16_products())
+
+  // Rows [begin, end) x panels [first, last) of one convolution. end - begin <= block_rows; scratch: gemm_scratch().
+  void (*gemm_block)(const GemmConv& conv, int64_t begin, int64_t end, int64_t first, int64_t last, void* scratch);
+  int64_t (*gemm_scratch)(const GemmConv& conv);  // bytes per thread
+
+  // transformed[36][tile][channel] of tiles first + [begin, end), first = the block's first tile.
+  void (*winograd_input)(const WinogradConv& conv, int64_t first, int64_t begin, int64_t end, float* transformed);
+  // products[36][tile][column] for unit in [begin, end): unit = position * panels in the group + panel.
+  void (*winograd_products)(const WinogradConv& conv, int64_t first, int64_t tiles, int64_t panel, int64_t panels,
+                            int64_t begin, int64_t end, const float* transformed, float* products);
+  void (*winograd_output)(const WinogradConv& conv, int64_t first, int64_t begin, int64_t end, int64_t panel,
+                          int64_t panels, const float* products);
+};
+
+#define NAD_CONV_BLOCKS                                                                                           \
+  void gemm_block(const GemmConv&, int64_t, int64_t, int64_t, int64_t, void*);                                    \
+  int64_t gemm_scratch(const GemmConv&);                                                                          \
+  void winograd_input(const WinogradConv&, int64_t, int64_t, int64_t, float*);                                    \
+  void winograd_products(const WinogradConv&, int64_t, int64_t, int64_t, int64_t, int64_t, int64_t, const float*, \
+                         float*);                                                                                 \
+  void winograd_output(const WinogradConv&, int64_t, int64_t, int64_t, int64_t, int64_t, const float*);           \
+  GemmTileFunction gemm_tile_fp32(int64_t rows, int64_t width);                                                   \
+  GemmTileFunction gemm_tile_bf16(int64_t rows, int64_t width);
+
+namespace avx512 {
+NAD_CONV_BLOCKS
+}
+namespace avx2 {
+NAD_CONV_BLOCKS
+}
+#undef NAD_CONV_BLOCKS
+
+const ConvIsa* conv_isa();  // of this processor; null: convolutions go through oneDNN
+bool bf16_products();       // convolutions multiply bf16 here; otherwise fp32, also with Precision::bf16
 
 }  // namespace nad::cpu

@@ -1,0 +1,235 @@
+// Implicit GEMM convolution: one block of output pixels.
+//
+//   y[m, o] = sum over taps t, channels i of x'[pixel(m) + tap(t), i] * w[t, i, o]
+//
+// Versions: (1) im2col of the whole input, then one GEMM: writes and reads 9 copies of the input through memory;
+// (2) a block of about 112 pixels at a time: its rows of A (a slice of at most ~400 values of k) are packed into L2,
+// with zero padding and prologue applied, and multiplied by every panel of the weights while they are there;
+// (3) 1x1 with stride 1 and no prologue reads the tensor itself. The sums of a tile stay in L1 between slices of k
+// and are finished (shift, residual, ReLU, gate) from there as soon as the last slice is done.
+//
+// Included after a vector_*.h, by conv2d_gemm_avx512.cpp and conv2d_gemm_avx2.cpp.
+#include "kernels/cpu/conv2d_blocks.h"
+#include "kernels/cpu/finish.h"
+
+namespace nad::cpu::NAD_VECTOR {
+namespace {
+
+struct RowPosition {  // of one row of A
+  int64_t pixel;      // of y
+  int64_t n, h, w;    // sample, and the input pixel that tap (0, 0) reads
+};
+
+struct BlockScratch {
+  RowPosition* position;
+  float* sums;
+  char* packed;
+};
+
+int64_t packed_row_bytes(const GemmConv& conv) {
+  const int64_t values = conv.shape.k < conv.shape.block ? conv.shape.k : conv.shape.block;
+  return (values * (conv.shape.bf16 ? 2 : 4) + 2 + 63) / 64 * 64;
+}
+
+BlockScratch divide(const GemmConv& conv, void* scratch) {
+  char* p = static_cast<char*>(scratch);
+  BlockScratch s;
+  s.packed = p;
+  p += (conv.direct ? 0 : conv.block_rows * packed_row_bytes(conv)) + 64;
+  s.sums = reinterpret_cast<float*>(p);
+  p += conv.block_rows * conv.shape.padded_columns() * 4;
+  s.position = reinterpret_cast<RowPosition*>(p);
+  return s;
+}
+
+void locate_rows(const GemmConv& conv, int64_t begin, int64_t end, RowPosition* position) {
+  const int64_t plane = conv.grid_h * conv.grid_w;
+  int64_t n = begin / plane, r = begin % plane / conv.grid_w, c = begin % conv.grid_w;
+  for (int64_t m = begin; m < end; ++m) {
+    const int64_t oh = conv.out_h0 + r * conv.out_step_h, ow = conv.out_w0 + c * conv.out_step_w;
+    *position++ = {(n * conv.out_h + oh) * conv.out_w + ow, n, r * conv.step_h, c * conv.step_w};
+    if (++c == conv.grid_w) {
+      c = 0;
+      if (++r == conv.grid_h) r = 0, ++n;
+    }
+  }
+}
+
+template <class Value>
+struct Packer {
+  const Source& source;
+  char* to;
+
+  void put(Vector v, const Mask& mask) { Value::put(to, mask, v); }
+  void advance(int64_t values) { to += values * Value::kBytes; }
+
+  void fill(int64_t count) {  // with zeros
+    for (; count > 0; count -= kLanes) {
+      put(zeros(), tail_mask(count));
+      advance(count < kLanes ? count : kLanes);
+    }
+  }
+  void copy(const float* from, int64_t count) {
+    for (; count >= kLanes; count -= kLanes, from += kLanes) {
+      put(load(from), whole_mask());
+      advance(kLanes);
+    }
+    if (count > 0) {
+      const Mask mask = tail_mask(count);
+      put(load(mask, from), mask);
+      advance(count);
+    }
+  }
+  // max(scale * x + shift, floor) of `count` channels from `channel` on
+  void transform(const float* pixel, int64_t channel, int64_t count) {
+    const Vector floor = set(source.floor);
+    for (; count > 0; count -= kLanes, channel += kLanes) {
+      const Mask mask = tail_mask(count);
+      const Vector x = load(mask, pixel + channel);
+      const Vector v = fma(x, load(mask, source.scale + channel), load(mask, source.shift + channel));
+      put(max(floor, v), mask);
+      advance(count < kLanes ? count : kLanes);
+    }
+  }
+};
+
+int64_t clamp(int64_t v, int64_t low, int64_t high) { return v < low ? low : v > high ? high : v; }
+
+// Values [k0, k1) of one row of A. A run of taps is contiguous in x; what lies left and right of the image is 0.
+template <class Value>
+void pack_row(const GemmConv& conv, const RowPosition& at, int64_t k0, int64_t k1, char* to) {
+  const Source& s = conv.source;
+  Packer<Value> packer{s, to};
+  int64_t run_begin = 0;
+  for (const TapRun* run = conv.runs; run != conv.runs + conv.run_count && run_begin < k1; ++run) {
+    const int64_t length = run->count * s.channels;
+    const int64_t first = (k0 > run_begin ? k0 : run_begin) - run_begin;
+    const int64_t last = (k1 < run_begin + length ? k1 : run_begin + length) - run_begin;
+    run_begin += length;
+    if (first >= last) continue;
+    const int64_t h = at.h + run->dh, w = at.w + run->dw;
+    if (h < 0 || h >= s.h) {
+      packer.fill(last - first);
+      continue;
+    }
+    const int64_t left = clamp(-w * s.channels, first, last);
+    const int64_t right = clamp((s.w - w) * s.channels, left, last);
+    packer.fill(left - first);
+    if (right > left) {
+      const float* pixel = s.x + ((at.n * s.h + h) * s.w + w) * s.stride;
+      if (s.prologue()) {
+        packer.transform(pixel, left, right - left);
+      } else {
+        packer.copy(pixel + left, right - left);
+      }
+    }
+    packer.fill(last - right);
+  }
+  if (Value::kBytes == 2 && (k1 - k0) % 2 != 0) packer.fill(1);
+}
+
+template <int Variant>
+void finish_tile(const Finish& f, const float* sums, int64_t width, int64_t rows, const RowPosition* at,
+                 int64_t channel) {
+  for (int64_t c = 0; c < width; c += kLanes) {
+    const Mask mask = tail_mask(f.channels - channel - c);
+    for (int64_t r = 0; r < rows; ++r) {
+      finish_vector<Variant>(f, load(sums + r * width + c), at[r].pixel, at[r].n, channel + c, mask);
+    }
+  }
+}
+struct FinishTile {
+  template <int Variant>
+  static constexpr auto of() {
+    return &finish_tile<Variant>;
+  }
+};
+
+// What the block of rows after `end` reads that this one has not read.
+Ahead next_block(const GemmConv& conv, int64_t begin, int64_t end) {
+  const Source& s = conv.source;
+  if (conv.run_count == 0 || (conv.step_h > 1 && conv.run_count == 1)) return {};
+  const int64_t last_row = (end + end - begin < conv.rows() ? end + end - begin : conv.rows()) - 1;
+  if (last_row < end) return {};
+  const TapRun& tap = conv.runs[conv.run_count - 1];
+  RowPosition from, to;
+  locate_rows(conv, end - 1, end, &from);
+  locate_rows(conv, last_row, last_row + 1, &to);
+  const auto pixel = [&](const RowPosition& at) {
+    return (at.n * s.h + at.h + tap.dh) * s.w + at.w + tap.dw + tap.count - 1;
+  };
+  return pixels_ahead(s, conv.samples, pixel(from) + 1, pixel(to) + 1);
+}
+
+}  // namespace
+
+int64_t gemm_scratch(const GemmConv& conv) {
+  return (conv.direct ? 0 : conv.block_rows * packed_row_bytes(conv)) + 64 +
+         conv.block_rows * (conv.shape.padded_columns() * 4 + static_cast<int64_t>(sizeof(RowPosition))) + 256;
+}
+
+void gemm_block(const GemmConv& conv, int64_t begin, int64_t end, int64_t first, int64_t last, void* scratch) {
+  const BlockScratch s = divide(conv, scratch);
+  const PackedShape& shape = conv.shape;
+  const int64_t rows = end - begin, tiles = (rows + kTileRows - 1) / kTileRows;
+  const int64_t value = shape.bf16 ? 2 : 4;
+  const int64_t row_bytes = packed_row_bytes(conv);
+  const auto finish = finish_variant<FinishTile>(conv.finish.variant());
+  auto tile_function = gemm_tile_fp32;
+  auto pack = pack_row<Fp32Value>;
+  if constexpr (kBf16Units) {
+    if (shape.bf16) tile_function = gemm_tile_bf16, pack = pack_row<NarrowValue>;
+  }
+  locate_rows(conv, begin, end, s.position);
+  const int64_t slices = shape.blocks();
+  AheadWalk ahead(next_block(conv, begin, end), 0, slices * (last - first) * tiles);
+  const bool reads = conv.finish.residual != nullptr || conv.finish.mask_x != nullptr;
+  for (int64_t slice = 0; slice < slices; ++slice) {
+    const int64_t k0 = slice * shape.block, k1 = k0 + shape.block_length(slice);
+    if (!conv.direct) {
+      for (int64_t m = 0; m < rows; ++m) {
+        pack(conv, s.position[m], k0, k1, s.packed + m * row_bytes);
+      }
+    }
+    GemmTile t{};
+    t.a_stride = conv.direct ? conv.source.stride * 4 : row_bytes;
+    t.k = shape.steps(slice);
+    for (int64_t panel = first; panel < last; ++panel) {
+      const int64_t width = shape.width(panel);
+      t.b = static_cast<const char*>(conv.weights) + shape.offset(slice, panel);
+      const char* next = panel + 1 < last ? static_cast<const char*>(conv.weights) + shape.offset(slice, panel + 1)
+                         : slice + 1 < slices
+                             ? static_cast<const char*>(conv.weights) + shape.offset(slice + 1, first)
+                             : static_cast<const char*>(t.b);
+      t.c_stride = width;
+      for (int64_t i = 0, m0 = 0, m1 = 0; i < tiles; ++i, m0 = m1) {
+        m1 = rows * (i + 1) / tiles;
+        t.a = conv.direct
+                  ? reinterpret_cast<const char*>(conv.source.x + (begin + m0) * conv.source.stride) + k0 * value
+                  : s.packed + m0 * row_bytes;
+        // Sums of one slice are consumed at once: one tile's memory serves all of them.
+        t.c = slices == 1 ? s.sums : s.sums + panel * kPanel * conv.block_rows + m0 * width;
+        t.prefetch = next + i * t.k * (kAheadBytes / 4);
+        ahead.assign(t);
+        if (reads && slice + 1 == slices) {
+          for (int64_t m = m0; m < m1; ++m) prefetch_finish(conv.finish, s.position[m].pixel, panel * kPanel, width);
+        }
+        tile_function(m1 - m0, width)(t, slice > 0);
+        if (slice + 1 == slices) finish(conv.finish, t.c, width, m1 - m0, s.position + m0, panel * kPanel);
+      }
+    }
+  }
+  finish_block(conv.finish);
+  if (slices > 0) return;
+  // No tap reaches this phase of dx: the sums are 0.
+  alignas(64) const float zeros[kTileRows * kPanel] = {};
+  for (int64_t panel = first; panel < last; ++panel) {
+    for (int64_t m = 0; m < rows; m += kTileRows) {
+      const int64_t count = rows - m < kTileRows ? rows - m : kTileRows;
+      finish(conv.finish, zeros, shape.width(panel), count, s.position + m, panel * kPanel);
+    }
+  }
+  finish_block(conv.finish);
+}
+
+}  // namespace nad::cpu::NAD_VECTOR
