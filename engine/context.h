@@ -25,6 +25,8 @@ class Backend {
   virtual std::string description() const = 0;  // one line for the banner: device, instruction sets, threads
   virtual const OpTable& ops() const = 0;
   virtual bool supports(Precision precision) const = 0;
+  // What else there is to know about a precision on this machine, for the banner; mostly nothing.
+  virtual std::string precision_note(Precision /*precision*/) const { return ""; }
   // Throws Error(memory) with the bytes wanted and free.
   virtual Buffer allocate(size_t bytes) = 0;
   virtual size_t free_bytes() const = 0;  // what could still be allocated

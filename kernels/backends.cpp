@@ -3,6 +3,7 @@
 #include <charconv>
 
 #include "engine/error.h"
+#include "kernels/cpu/conv2d.h"
 #include "kernels/host_backend.h"
 
 namespace nad {
@@ -45,12 +46,9 @@ int device_index(const std::string& name) {
 }
 
 std::unique_ptr<Backend> make_cpu(int threads) {
-  std::vector<Precision> precisions = {Precision::fp32};
-  // Products of bfloat16 need 512-bit registers, in the hand-written kernels as in oneDNN.
-  if (host_has("avx512f") && host_has("avx512bw") && host_has("avx512vl") && host_has("avx512dq")) {
-    precisions.push_back(Precision::bf16);
-  }
-  return std::make_unique<HostBackend>("cpu", cpu_ops(), precisions, threads);
+  const std::string note = cpu::bf16_products() ? "" : "convolutions in fp32: this processor has no bf16 units";
+  return std::make_unique<HostBackend>("cpu", cpu_ops(), std::vector{Precision::fp32, Precision::bf16}, threads,
+                                       note);
 }
 
 }  // namespace

@@ -112,8 +112,9 @@ bool host_has(const std::string& instruction_set) {
   return flags.find(" " + instruction_set + " ") != std::string::npos;
 }
 
-HostBackend::HostBackend(std::string name, const OpTable& ops, std::vector<Precision> precisions, int threads)
-    : name_(std::move(name)), ops_(ops), precisions_(std::move(precisions)) {
+HostBackend::HostBackend(std::string name, const OpTable& ops, std::vector<Precision> precisions, int threads,
+                         std::string bf16_note)
+    : name_(std::move(name)), ops_(ops), precisions_(std::move(precisions)), bf16_note_(std::move(bf16_note)) {
 #ifdef _OPENMP
   set_threads(threads > 0 ? threads : omp_get_num_procs());
 #else

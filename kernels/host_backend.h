@@ -10,12 +10,17 @@ namespace nad {
 
 class HostBackend : public Backend {
  public:
-  // Runs on `threads` threads of the process-wide pool (0: every core this process may use).
-  HostBackend(std::string name, const OpTable& ops, std::vector<Precision> precisions, int threads);
+  // Runs on `threads` threads of the process-wide pool (0: every core this process may use). bf16_note:
+  // precision_note() of bf16.
+  HostBackend(std::string name, const OpTable& ops, std::vector<Precision> precisions, int threads,
+              std::string bf16_note = "");
   std::string name() const override { return name_; }
   std::string description() const override;
   const OpTable& ops() const override { return ops_; }
   bool supports(Precision precision) const override;
+  std::string precision_note(Precision precision) const override {
+    return precision == Precision::bf16 ? bf16_note_ : "";
+  }
   Buffer allocate(size_t bytes) override;
   size_t free_bytes() const override;
   void upload(void* to, const void* from, size_t bytes) override;
@@ -27,6 +32,7 @@ class HostBackend : public Backend {
   std::string name_;
   const OpTable& ops_;
   std::vector<Precision> precisions_;
+  std::string bf16_note_;
 };
 
 // True if the processor (and the system) offers the instruction set, by its name in /proc/cpuinfo: "avx512f",

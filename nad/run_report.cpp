@@ -175,7 +175,8 @@ void say_banner(const RunSetup& s, Progress& progress) {
                      " per class, batch " + std::to_string(r.batch));
   line("seed", std::to_string(r.seed));
   line("device", r.device + ": " + r.device_description + " (" + s.device_choice + ")");
-  line("precision", r.precision);
+  const std::string about = s.context->backend().precision_note(s.options.precision);
+  line("precision", r.precision + (about.empty() ? "" : " (" + about + ")"));
   line("threads", std::to_string(r.threads) + (s.options.threads == 0 ? " (all cores)" : ""));
   line("evaluation", !s.options.eval ? "none" : s.val_classes > 0 ? "Top-1 on val" : "none, there are no val images");
   line("out", s.out + format(", saved every %g s and after every class", s.options.checkpoint_every));

@@ -19,6 +19,9 @@ Kernel conv2d_backward_with(ConvAlgorithm algorithm, Planner& planner, const Con
 ConvAlgorithm choose_conv2d(const Planner& planner, const Conv2dArgs& args);
 ConvAlgorithm choose_conv2d_backward(const Planner& planner, const Conv2dBackwardArgs& args);
 
+// Whether bf16 is multiplied as bf16 on this processor. Elsewhere Precision::bf16 multiplies in fp32.
+bool bf16_products();
+
 Kernel conv2d_depthwise(Planner& planner, const Conv2dArgs& args);
 Kernel conv2d_depthwise_backward(Planner& planner, const Conv2dBackwardArgs& args);
 Kernel conv2d_gemm(Planner& planner, const Conv2dArgs& args);

@@ -100,7 +100,7 @@ struct WinogradConv {
 struct ConvIsa {
   int64_t lane_bits;  // 1 << lane_bits floats are a vector
   int64_t tile_rows;  // rows (pixels) of a register tile
-  bool bf16_units;    // can multiply bf16, where the processor has the instruction (bf16_products())
+  bool bf16_units;    // can multiply bf16, where the processor has the instruction (bf16_products() of conv2d.h)
 
   // Rows [begin, end) x panels [first, last) of one convolution. end - begin <= block_rows; scratch: gemm_scratch().
   void (*gemm_block)(const GemmConv& conv, int64_t begin, int64_t end, int64_t first, int64_t last, void* scratch);
@@ -134,6 +134,5 @@ NAD_CONV_BLOCKS
 #undef NAD_CONV_BLOCKS
 
 const ConvIsa* conv_isa();  // of this processor; null: convolutions go through oneDNN
-bool bf16_products();       // convolutions multiply bf16 here; otherwise fp32, also with Precision::bf16
 
 }  // namespace nad::cpu

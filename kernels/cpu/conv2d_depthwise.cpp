@@ -90,7 +90,7 @@ std::shared_ptr<const ProloguePlan> plan_prologue(const Prologue& prologue, int6
 const float* pointer_or_null(const std::vector<float>& values) { return values.empty() ? nullptr : values.data(); }
 
 void run_rows(const DepthwiseLoop& loop, void (*rows)(const DepthwiseLoop&, int64_t, int64_t)) {
-  parallel_for(loop.y_shape.n * loop.y_shape.h, [&](int64_t begin, int64_t end, int) { rows(loop, begin, end); });
+  parallel_each(loop.y_shape.n * loop.y_shape.h, [&](int64_t row, int) { rows(loop, row, row + 1); });
 }
 
 }  // namespace

@@ -88,13 +88,11 @@ void complete(Planner& planner, GemmPlan& plan, const std::vector<Tap>& taps, co
 
 void run(const GemmPlan& plan, Context& context) {
   const int64_t rows = plan.conv.rows(), panels = plan.conv.shape.panels();
-  parallel_for(plan.blocks * plan.splits, [&](int64_t begin, int64_t end, int thread) {
+  parallel_each(plan.blocks * plan.splits, [&](int64_t unit, int thread) {
     std::byte* scratch = context.scratch() + plan.scratch * static_cast<size_t>(thread);
-    for (int64_t unit = begin; unit < end; ++unit) {
-      const int64_t block = unit % plan.blocks, split = unit / plan.blocks;
-      plan.isa->gemm_block(plan.conv, rows * block / plan.blocks, rows * (block + 1) / plan.blocks,
-                           panels * split / plan.splits, panels * (split + 1) / plan.splits, scratch);
-    }
+    const int64_t block = unit % plan.blocks, split = unit / plan.blocks;
+    plan.isa->gemm_block(plan.conv, rows * block / plan.blocks, rows * (block + 1) / plan.blocks,
+                         panels * split / plan.splits, panels * (split + 1) / plan.splits, scratch);
   });
 }
 

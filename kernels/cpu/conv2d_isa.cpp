@@ -1,3 +1,4 @@
+#include "kernels/cpu/conv2d.h"
 #include "kernels/cpu/conv2d_blocks.h"
 #include "kernels/cpu/isa.h"
 

@@ -8,6 +8,7 @@
 #include "kernels/cpu/conv2d.h"
 #include "kernels/cpu/pointwise.h"
 #include "kernels/cpu/sample_convolution.h"
+#include "kernels/host_backend.h"
 
 namespace nad::cpu {
 
@@ -192,7 +193,7 @@ std::unique_ptr<SampleConvolution> make_sample_convolution(Planner& planner, con
 
 bool sample_convolution_has_bf16() {
 #ifdef NAD_ONEDNN
-  return true;
+  return host_has("avx512f") && host_has("avx512bw") && host_has("avx512vl") && host_has("avx512dq");
 #else
   return false;
 #endif

@@ -125,9 +125,8 @@ void run(const WinogradPlan& plan, Context& context) {
     for (int64_t block = 0; block < plan.blocks; ++block) run_block(plan, block, context.scratch());
     return;
   }
-  parallel_for(plan.blocks, [&](int64_t begin, int64_t end, int thread) {
-    std::byte* scratch = context.scratch() + plan.scratch * static_cast<size_t>(thread);
-    for (int64_t block = begin; block < end; ++block) run_block(plan, block, scratch);
+  parallel_each(plan.blocks, [&](int64_t block, int thread) {
+    run_block(plan, block, context.scratch() + plan.scratch * static_cast<size_t>(thread));
   });
 }
 

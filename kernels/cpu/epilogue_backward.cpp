@@ -115,14 +115,12 @@ Kernel epilogue_backward(Planner& planner, const EpilogueBackwardArgs& args) {
 
   return [args, loop, s, chunks, run_chunk](Context& context) {
     const PartialSums sums(context.scratch(), s, chunks);
-    parallel_for(s.n * chunks, [&](int64_t begin, int64_t end, int thread) {
-      for (int64_t item = begin; item < end; ++item) {
-        const int64_t sample = item / chunks, first = item % chunks * kChunkPixels;
-        double* gate_sums = sums.gate + item * s.c;
-        if (args.gate) std::fill_n(gate_sums, s.c, 0.0);
-        run_chunk(loop, sample, first, std::min(loop.plane, first + kChunkPixels), sums.block + thread * s.c,
-                  gate_sums, sums.tap + item);
-      }
+    parallel_each(s.n * chunks, [&](int64_t item, int thread) {
+      const int64_t sample = item / chunks, first = item % chunks * kChunkPixels;
+      double* gate_sums = sums.gate + item * s.c;
+      if (args.gate) std::fill_n(gate_sums, s.c, 0.0);
+      run_chunk(loop, sample, first, std::min(loop.plane, first + kChunkPixels), sums.block + thread * s.c, gate_sums,
+                sums.tap + item);
     });
     if (args.gate) reduce_gate(args, sums.gate, chunks);
     if (args.original) {

@@ -38,6 +38,6 @@ std::unique_ptr<SampleConvolution> make_direct_convolution(Planner& planner, con
 
 // oneDNN where the build has it.
 std::unique_ptr<SampleConvolution> make_sample_convolution(Planner& planner, const SampleProblem& problem);
-bool sample_convolution_has_bf16();
+bool sample_convolution_has_bf16();  // in this build and on this processor
 
 }  // namespace nad::cpu

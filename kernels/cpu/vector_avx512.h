@@ -12,7 +12,7 @@ namespace nad::cpu {
 namespace {
 
 constexpr int64_t kLanes = 16;
-constexpr int64_t kTileRows = 14;  // of a register tile: 14 x 2 sums, 2 vectors of B and 1 of A in 32 registers
+constexpr int64_t kTileRows = 14;       // of a register tile: 14 x 2 sums, 2 vectors of B and 1 of A in 32 registers
 constexpr int64_t kPanel = 2 * kLanes;  // columns of B (output channels) of a register tile
 constexpr int64_t kAheadBytes = 64;     // of the next weights, fetched every fourth step
 constexpr bool kBf16Units = true;
