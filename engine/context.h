@@ -40,6 +40,8 @@ class Backend {
   // Replays a step: a plain call here, cold -> warm -> captured graph on a device that has graphs. key: who owns the
   // step; the same key must come with the same step.
   virtual void replay(const void* /*key*/, const std::function<void()>& step) { step(); }
+  // Whether images are augmented by the op `augment` of a step rather than by threads of the host ahead of it.
+  virtual bool augments() const { return false; }
   // Names what runs in between for a profiler.
   virtual void begin_range(const std::string& /*name*/) {}
   virtual void end_range() {}

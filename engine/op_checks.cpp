@@ -278,4 +278,11 @@ void check_args(const GateUpdateArgs& a) {
   }
 }
 
+void check_args(const AugmentArgs& a) {
+  const Shape& s = a.y.shape;
+  require(a.y && a.y.dense() && s.c == 3 && s.h == s.w && s.h > 0, "augment", "y must be dense [N, S, S, 3]");
+  require(a.samples && a.byte_values, "augment", "samples or byte_values have no memory");
+  require(a.max_side > 0, "augment", "the largest side of an image must be positive");
+}
+
 }  // namespace nad

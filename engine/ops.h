@@ -304,6 +304,25 @@ struct GateUpdateArgs {
   double* terms = nullptr;             // [G, 2]: first, regular
 };
 
+// ---- images ------------------------------------------------------------------------------------------------------
+// What one input image is made of. In the backend's memory, so that it may change from step to step.
+struct AugmentSample {
+  const uint8_t* image = nullptr;                              // [height, width, 3]; null: the sample stays as it is
+  int32_t width = 0, height = 0;                               // at most AugmentArgs::max_side
+  int32_t left = 0, top = 0, crop_width = 0, crop_height = 0;  // inside the image
+  int32_t flip = 0, unused = 0;
+};
+
+// y[n] = byte_values[c][resized], where `resized` is the crop of the sample's image, resized to S x S by the
+// antialiased filter of engine/resize_filter.h (columns, then rows, 8 bits in between; what lies outside of the crop
+// does not count), mirrored where flip is set. RandomResizedCrop, RandomHorizontalFlip and Normalize of torchvision.
+struct AugmentArgs {
+  Tensor y;                                // [N, S, S, 3], dense
+  const AugmentSample* samples = nullptr;  // [N]
+  const float* byte_values = nullptr;      // [3, 256]: the normalised value of every byte, per channel
+  int64_t max_side = 0;                    // of an image
+};
+
 // ---- the table ---------------------------------------------------------------------------------------------------
 template <class Args>
 using Entry = Kernel (*)(Planner&, const Args&);
@@ -329,6 +348,7 @@ struct OpTable {
   Entry<GateNoiseArgs> gate_noise;
   Entry<GateStatisticsArgs> gate_statistics;
   Entry<GateUpdateArgs> gate_update;
+  Entry<AugmentArgs> augment;
 };
 
 }  // namespace nad

@@ -8,11 +8,7 @@
 #include <cstdint>
 #include <string_view>
 
-#if defined(__CUDACC__)
-#define NAD_HOST_DEVICE __host__ __device__
-#else
-#define NAD_HOST_DEVICE
-#endif
+#include "engine/host_device.h"
 
 namespace nad {
 

@@ -62,26 +62,33 @@ Augmentation draw_augmentation(uint64_t key, int width, int height) {
   return {draw_crop(key, width, height), (random_bits(key, kFlipCounter) >> 63) != 0};
 }
 
-Preprocessor::Preprocessor(int size, const Normalization& normalization)
-    : size_(size), resized_(size_t{3} * static_cast<size_t>(size) * static_cast<size_t>(size)) {
+std::vector<float> byte_values(const Normalization& normalization) {
+  std::vector<float> values;
   for (size_t c = 0; c < 3; c++) {
-    for (size_t v = 0; v < 256; v++) {
-      table_[c][v] = (static_cast<float>(v) / 255.0f - normalization.mean[c]) / normalization.stddev[c];
+    for (int v = 0; v < 256; v++) {
+      values.push_back((static_cast<float>(v) / 255.0f - normalization.mean[c]) / normalization.stddev[c]);
     }
   }
+  return values;
 }
+
+Preprocessor::Preprocessor(int size, const Normalization& normalization)
+    : size_(size),
+      table_(byte_values(normalization)),
+      resized_(size_t{3} * static_cast<size_t>(size) * static_cast<size_t>(size)) {}
 
 void Preprocessor::reserve(int width, int height) { resizer_.reserve(width, height, size_, size_); }
 
 void Preprocessor::normalize(const uint8_t* rgb, bool flip, float* out) const {
   const int64_t step = flip ? -3 : 3;
+  const float* table = table_.data();
   for (int y = 0; y < size_; y++) {
     const uint8_t* row = rgb + int64_t{3} * y * size_;
     const uint8_t* pixel = flip ? row + int64_t{3} * (size_ - 1) : row;
     for (int x = 0; x < size_; x++, pixel += step, out += 3) {
-      out[0] = table_[0][pixel[0]];
-      out[1] = table_[1][pixel[1]];
-      out[2] = table_[2][pixel[2]];
+      out[0] = table[pixel[0]];
+      out[1] = table[256 + pixel[1]];
+      out[2] = table[512 + pixel[2]];
     }
   }
 }

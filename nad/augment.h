@@ -18,6 +18,9 @@ struct Normalization {
   std::array<float, 3> stddev{0.229f, 0.224f, 0.225f};
 };
 
+// [3, 256]: the normalised value of every byte, per channel.
+std::vector<float> byte_values(const Normalization& normalization);
+
 // RandomResizedCrop and RandomHorizontalFlip, drawn: cut out `crop`, resize it to the input size, mirror it.
 struct Augmentation {
   Box crop;
@@ -48,7 +51,7 @@ class Preprocessor {
 
  private:
   int size_;
-  std::array<std::array<float, 256>, 3> table_;  // normalised value of every byte, per channel
+  std::vector<float> table_;  // byte_values()
   Resizer resizer_;
   std::vector<uint8_t> resized_;  // [size, size, 3]
 };

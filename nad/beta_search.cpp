@@ -9,6 +9,7 @@
 
 #include "engine/error.h"
 #include "engine/parallel.h"
+#include "nad/class_batches.h"
 #include "nad/elbow.h"
 #include "nad/signals.h"
 
@@ -43,16 +44,15 @@ class Search {
 
  private:
   using Clock = std::chrono::steady_clock;
-  struct Work {  // a class in a slot; the images outlive the loader that reads them
+  struct Work {  // a class in a slot; the images outlive the batches made of them
     ClassTask task;
     size_t column = 0;  // of the class in the results
     DecodedClass images;
-    std::vector<int32_t> labels;  // [batch]
     int64_t steps = 0;
-    std::unique_ptr<BatchLoader> loader;  // empty where the slot idles
-    std::vector<double> first, regular;   // [steps taken]
-    std::deque<int> unread;               // images of the batches whose losses are still on the device
-    bool ended = false;                   // with the last step
+    std::unique_ptr<ClassBatches> batches;  // empty where the slot idles
+    std::vector<double> first, regular;     // [steps taken]
+    std::deque<int> unread;                 // images of the batches whose losses are still on the device
+    bool ended = false;                     // with the last step
 
     int64_t taken() const { return static_cast<int64_t>(first.size()); }
   };
@@ -157,7 +157,6 @@ std::vector<Search::Work> Search::decode(size_t begin, size_t end) {
       progress_.warn("class " + class_label(work.task) + " is left out of the search for beta: " + e.what());
       continue;
     }
-    work.labels.assign(static_cast<size_t>(setup_.options.batch), static_cast<int32_t>(work.task.index));
     work.steps = class_steps(setup_.options, static_cast<int64_t>(work.images.images.size()));
     group.push_back(std::move(work));
   }
@@ -172,7 +171,8 @@ void Search::start(Work& work, size_t slot, size_t point) {
   work.first.clear();
   work.regular.clear();
   work.unread.clear();
-  work.loader = std::make_unique<BatchLoader>(work.images, learning_batches(setup_, work.steps, 0));
+  work.batches = std::make_unique<ClassBatches>(*setup_.context, learner_, work.images, work.task.index,
+                                                learning_batches(setup_, work.steps, 0));
 }
 
 // One step of every class that still has some to take. False where none has.
@@ -184,11 +184,8 @@ bool Search::step(std::vector<Work>& group, size_t point) {
   for (size_t slot = 0; slot < group.size(); slot++) {
     Work& work = group[slot];
     work.ended = false;
-    if (!work.loader) continue;
-    const Batch& batch = work.loader->next();
-    learner_.set_batch(static_cast<int64_t>(slot), batch.images, work.labels.data(), batch.valid,
-                       static_cast<uint64_t>(batch.step));
-    work.unread.push_back(batch.valid);
+    if (!work.batches) continue;
+    work.unread.push_back(work.batches->feed(learner_, static_cast<int64_t>(slot)));
     any = true;
     ends = ends || work.taken() + static_cast<int64_t>(work.unread.size()) == work.steps;
     interval = std::min(interval, steps_between_losses(setup_, work.steps));
@@ -208,7 +205,7 @@ void Search::take_losses(std::vector<Work>& group, size_t point) {
   for (int64_t back = unread_ - 1; back >= 0; back--) {
     std::vector<Progress::ClassStep> steps;
     for (size_t slot = 0; slot < group.size(); slot++) {
-      if (group[slot].loader) steps.push_back(take_loss(group[slot], slot, point, back));
+      if (group[slot].batches) steps.push_back(take_loss(group[slot], slot, point, back));
     }
     progress_.step(steps, seconds, class_steps_left_);
   }
@@ -239,7 +236,7 @@ Progress::ClassStep Search::take_loss(Work& work, size_t slot, size_t point, int
   class_steps_left_ -= work.ended ? static_cast<double>(work.steps - work.taken() + 1) : 1.0;
   if (work.ended) {
     learner_.release(static_cast<int64_t>(slot));
-    work.loader.reset();
+    work.batches.reset();
   }
   return {label, work.taken(), work.steps, loss.total, loss.skipped, loss.correct, valid};
 }

@@ -5,6 +5,7 @@
 #include <cstring>
 #include <limits>
 #include <stdexcept>
+#include <string>
 
 #include "engine/error.h"
 #include "engine/rng.h"
@@ -68,6 +69,10 @@ Learner::Learner(Context& context, const NetworkDescription& network, std::map<s
     carver.take(valid_, g);
     for (uint64_t** p : {&keys_, &steps_}) carver.take(*p, g);
     carver.take(hyper_, 2);
+    if (!options_.byte_values.empty()) {
+      carver.take(samples_, n);
+      carver.take(byte_values_, static_cast<int64_t>(options_.byte_values.size()));
+    }
     const size_t losses = carver.used();  // what loss() reads, in one piece
     for (int32_t** p : {&apply_, &correct_}) carver.take(*p, g);
     carver.take(cross_entropy_, g);
@@ -90,6 +95,9 @@ Learner::Learner(Context& context, const NetworkDescription& network, std::map<s
 
   const float hyper[2] = {static_cast<float>(options.lr), static_cast<float>(options.beta)};
   context.backend().upload(hyper_, hyper, sizeof hyper);
+  if (byte_values_) {
+    context.backend().upload(byte_values_, options_.byte_values.data(), sizeof(float) * options_.byte_values.size());
+  }
   record_step();
 }
 
@@ -103,6 +111,10 @@ void Learner::record_step() {
   const int64_t n = capacity();
   std::vector<Plan::GateMemory>& memory = plan_->gates();
 
+  if (byte_values_) {
+    before_.emplace_back(
+        "augment", ops.augment(planner, {plan_->images().samples(0, n), samples_, byte_values_, kMaxAugmentSide}));
+  }
   for (size_t i = 0; i < gates_.size(); ++i) {
     const GateState& s = gates_[i];
     if (noisy && !options_.given_noise) {
@@ -186,16 +198,34 @@ void Learner::assign(int64_t slot, const GateVectors& logits, const GateVectors&
 void Learner::release(int64_t slot) {
   const int32_t none = 0;
   context_.backend().upload(valid_ + slot, &none, sizeof none);
+  if (samples_) upload_samples(slot, {});  // the class's images may be freed now
 }
 
-void Learner::set_batch(int64_t slot, const float* images, const int32_t* labels, int64_t valid, uint64_t step) {
+void Learner::set_labels(int64_t slot, const int32_t* labels, int64_t valid, uint64_t step) {
   Backend& backend = context_.backend();
-  const Tensor to = plan_->images().samples(slot * options_.batch, valid);
   const int32_t count = static_cast<int32_t>(valid);
-  backend.upload(to.data, images, sizeof(float) * to.shape.count());
   backend.upload(labels_ + slot * options_.batch, labels, sizeof(int32_t) * valid);
   backend.upload(valid_ + slot, &count, sizeof count);
   backend.upload(steps_ + slot, &step, sizeof step);
+}
+
+void Learner::set_batch(int64_t slot, const float* images, const int32_t* labels, int64_t valid, uint64_t step) {
+  const Tensor to = plan_->images().samples(slot * options_.batch, valid);
+  if (samples_) upload_samples(slot, {});  // the step leaves these pixels alone
+  context_.backend().upload(to.data, images, sizeof(float) * to.shape.count());
+  set_labels(slot, labels, valid, step);
+}
+
+void Learner::set_batch(int64_t slot, std::span<const AugmentSample> samples, const int32_t* labels, uint64_t step) {
+  if (!samples_) throw std::logic_error("Learner::set_batch with draws needs LearnOptions::byte_values");
+  upload_samples(slot, samples);
+  set_labels(slot, labels, static_cast<int64_t>(samples.size()), step);
+}
+
+void Learner::upload_samples(int64_t slot, std::span<const AugmentSample> samples) {
+  std::vector<AugmentSample> all(samples.begin(), samples.end());
+  all.resize(options_.batch);
+  context_.backend().upload(samples_ + slot * options_.batch, all.data(), sizeof(AugmentSample) * all.size());
 }
 
 void Learner::set_noise(int64_t slot, const GateVectors& noise) {

@@ -14,6 +14,7 @@
 
 #include <cstdint>
 #include <map>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -32,9 +33,13 @@ struct LearnOptions {
   int64_t batch = 16;        // B, images per class and step
   bool given_noise = false;  // variational: noise comes from set_noise() instead of the generator
   bool fold_batchnorm = true;
+  // [3, 256] of nad/augment.h: the step augments images itself (set_batch with draws). Empty: batches are pixels
+  // only.
+  std::vector<float> byte_values;
 };
 
-inline constexpr int64_t kLossHistory = 64;  // steps whose losses a learner keeps on the device
+inline constexpr int64_t kMaxAugmentSide = 4096;  // pixels of an image that a step augments
+inline constexpr int64_t kLossHistory = 64;       // steps whose losses a learner keeps on the device
 
 struct StepLoss {
   double total = 0, first = 0, regular = 0, cross_entropy = 0;  // NaN where the step was skipped
@@ -66,6 +71,9 @@ class Learner {
   void release(int64_t slot);  // the slot idles: it counts no samples and is not updated
   // images: [valid, S, S, 3], normalised; labels: [valid]; step: number of the step, for the noise.
   void set_batch(int64_t slot, const float* images, const int32_t* labels, int64_t valid, uint64_t step);
+  // samples: [valid], images in the backend's memory, at most kMaxAugmentSide a side; they stay there until the step
+  // is done. Needs LearnOptions::byte_values.
+  void set_batch(int64_t slot, std::span<const AugmentSample> samples, const int32_t* labels, uint64_t step);
   void set_noise(int64_t slot, const GateVectors& noise);  // per gate [B, C]
   void set_beta(double beta);                              // of all slots, from the next step on
   void step();
@@ -104,6 +112,8 @@ class Learner {
   };
   void record_step();
   void set_rows(int64_t evaluated_slot);
+  void upload_samples(int64_t slot, std::span<const AugmentSample> samples);
+  void set_labels(int64_t slot, const int32_t* labels, int64_t valid, uint64_t step);
   template <class Visit>
   void each_kernel(Visit&& visit);
   void fetch_losses();
@@ -120,6 +130,8 @@ class Learner {
   uint64_t *keys_ = nullptr, *steps_ = nullptr;
   double* cross_entropy_ = nullptr;
   float* hyper_ = nullptr;
+  AugmentSample* samples_ = nullptr;  // [N]
+  float* byte_values_ = nullptr;      // [3, 256]
   std::vector<std::pair<std::string, Kernel>> before_, between_, after_;
   bool rows_for_learning_ = false;
   // A record holds what a step leaves from apply_ on: apply, correct, cross-entropy, terms. Record t % kLossHistory

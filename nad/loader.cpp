@@ -22,6 +22,9 @@ void check(const DecodedClass& images, const LoaderOptions& o) {
   require(o.size >= 1 && o.size <= kMaxImageSide, "size", o.size, "1 to 16384 pixels");
   require(o.workers >= 1, "workers", o.workers, "at least 1");
   require(o.ahead >= 1, "ahead", o.ahead, "at least 1");
+  if (!o.pixels && o.transform == Transform::evaluate) {
+    throw Error(ErrorKind::usage, "batch loader: evaluation has no draws", "ask for pixels");
+  }
   require(o.first_step >= 0 && o.first_step <= o.steps, "first_step", o.first_step, "0 to steps");
 }
 
@@ -40,6 +43,10 @@ void epoch_order(uint64_t seed, std::string_view class_id, int64_t epoch, std::s
 BatchLoader::BatchLoader(const DecodedClass& images, const LoaderOptions& options)
     : class_(images), options_(options), oldest_(options.first_step), filling_(options.first_step) {
   check(class_, options_);
+  order_.resize(class_.images.size());
+  slots_.resize(options_.pixels ? static_cast<size_t>(options_.ahead) : 1);
+  for (Slot& slot : slots_) slot.indices.resize(static_cast<size_t>(options_.batch));
+  if (!options_.pixels) return;
   int width = 0, height = 0;
   for (const Image& image : class_.images) {
     width = std::max(width, image.width);
@@ -47,10 +54,7 @@ BatchLoader::BatchLoader(const DecodedClass& images, const LoaderOptions& option
   }
   preprocessors_.assign(static_cast<size_t>(options_.workers), Preprocessor(options_.size, options_.normalization));
   for (Preprocessor& preprocessor : preprocessors_) preprocessor.reserve(width, height);
-  order_.resize(class_.images.size());
-  slots_.resize(static_cast<size_t>(options_.ahead));
   for (Slot& slot : slots_) {
-    slot.indices.resize(static_cast<size_t>(options_.batch));
     slot.pixels.resize(static_cast<size_t>(options_.batch) * static_cast<size_t>(options_.size) *
                        static_cast<size_t>(options_.size) * 3);
     slot.batch.step = -1;
@@ -77,7 +81,23 @@ void BatchLoader::stop() {
   threads_.clear();
 }
 
+// On the calling thread: a draw is a few random numbers.
+const Batch& BatchLoader::next_draws() {
+  if (filling_ >= options_.steps) throw std::logic_error("BatchLoader::next behind the last step");
+  open(filling_++);
+  Slot& slot = slots_[0];
+  slot.draws.clear();
+  for (const int index : slot.batch.indices) {
+    const Image& image = class_.images[static_cast<size_t>(index)];
+    const uint64_t key = augmentation_key(options_.seed, class_.id, slot.batch.epoch, index);
+    slot.draws.push_back(draw_augmentation(key, image.width, image.height));
+  }
+  slot.batch.draws = slot.draws;
+  return slot.batch;
+}
+
 const Batch& BatchLoader::next() {
+  if (!options_.pixels) return next_draws();
   std::unique_lock lock(mutex_);
   if (in_use_) {
     oldest_++;
@@ -124,7 +144,8 @@ void BatchLoader::open(int64_t step) {
   Slot& slot = slot_of(step);
   const int valid = static_cast<int>(std::min<int64_t>(options_.batch, images - begin));
   std::copy_n(order_.begin() + begin, valid, slot.indices.begin());
-  slot.batch = {slot.pixels.data(), valid, step, epoch, {slot.indices.data(), static_cast<size_t>(valid)}};
+  slot.batch = {options_.pixels ? slot.pixels.data() : nullptr,    valid, step, epoch,
+                {slot.indices.data(), static_cast<size_t>(valid)}, {}};
   slot.pending = valid;
   slot.error = nullptr;
 }

@@ -23,8 +23,9 @@ enum class Transform {
 
 struct LoaderOptions {
   Transform transform = Transform::learn;
-  int batch = 16;  // samples
-  int size = 224;  // pixels of a side
+  bool pixels = true;  // false: batches hold indices and draws, for Learner::set_batch on a backend that augments
+  int batch = 16;      // samples
+  int size = 224;      // pixels of a side
   Normalization normalization;
   uint64_t seed = 233;
   int64_t first_step = 0;  // of a run that is resumed
@@ -40,10 +41,11 @@ inline int64_t steps_per_epoch(int64_t images, int64_t batch) { return (images +
 void epoch_order(uint64_t seed, std::string_view class_id, int64_t epoch, std::span<int> order);
 
 struct Batch {
-  const float* images = nullptr;  // [batch, size, size, 3]; samples from `valid` on are 0
+  const float* images = nullptr;  // [batch, size, size, 3]; samples from `valid` on are 0. Null without pixels
   int valid = 0;                  // samples, 1 to batch
   int64_t step = 0, epoch = 0;
-  std::span<const int> indices;  // [valid], which of the class's images
+  std::span<const int> indices;         // [valid], which of the class's images
+  std::span<const Augmentation> draws;  // [valid], what to do with them; without pixels
 };
 
 class BatchLoader {
@@ -63,6 +65,7 @@ class BatchLoader {
   struct Slot {
     std::vector<float> pixels;  // [batch, size, size, 3]
     std::vector<int> indices;   // [batch]
+    std::vector<Augmentation> draws;
     Batch batch;
     int pending = 0;  // samples not yet written
     std::exception_ptr error;
@@ -72,13 +75,14 @@ class BatchLoader {
     int position = 0;
   };
 
-  Slot& slot_of(int64_t step) { return slots_[static_cast<size_t>(step % options_.ahead)]; }
+  Slot& slot_of(int64_t step) { return slots_[static_cast<size_t>(step) % slots_.size()]; }
   bool work_left() const;  // these three: with the lock held
   Ticket take();
   void open(int64_t step);
   void prepare(Preprocessor& preprocessor, const Ticket& ticket) const;
   void work(Preprocessor& preprocessor);
   void stop();
+  const Batch& next_draws();
 
   const DecodedClass& class_;
   const LoaderOptions options_;

@@ -10,17 +10,12 @@
 #endif
 
 #include "engine/error.h"
+#include "engine/resize_filter.h"
 
 namespace nad {
 namespace {
 
-constexpr int kWeightBits = 32 - 8 - 2;
-constexpr int32_t kHalf = 1 << (kWeightBits - 1);
 constexpr int kPad = 16;  // vector loads and stores may run this far past a row
-
-double triangle(double x) { return std::max(0.0, 1.0 - std::abs(x)); }
-
-int taps_for(int in, int out) { return static_cast<int>(std::ceil(std::max(1.0, double(in) / out))) * 2 + 1; }
 
 // No clipping in either pass: weights are >= 0 and sum to 2^22 within half a unit per tap, and kMaxImageSide taps
 // keep the sum below 256 * 2^22.
@@ -34,21 +29,21 @@ using ColumnFilter = void (*)(const uint8_t* src, int64_t stride, int count, con
 void filter_row(const uint8_t* src, int width, int taps, const int* first, const int* count, const int32_t* weights,
                 uint8_t* dst) {
   for (int x = 0; x < width; x++) {
-    int32_t sum[3] = {kHalf, kHalf, kHalf};
+    int32_t sum[3] = {kResizeHalf, kResizeHalf, kResizeHalf};
     const uint8_t* pixel = src + 3 * int64_t{first[x]};
     const int32_t* weight = weights + int64_t{x} * taps;
     for (int j = 0; j < count[x]; j++, pixel += 3) {
       for (int c = 0; c < 3; c++) sum[c] += pixel[c] * weight[j];
     }
-    for (int c = 0; c < 3; c++) dst[3 * int64_t{x} + c] = static_cast<uint8_t>(sum[c] >> kWeightBits);
+    for (int c = 0; c < 3; c++) dst[3 * int64_t{x} + c] = static_cast<uint8_t>(sum[c] >> kResizeBits);
   }
 }
 
 void filter_column(const uint8_t* src, int64_t stride, int count, const int32_t* weight, uint8_t* dst) {
   for (int64_t i = 0; i < stride; i++) {
-    int32_t sum = kHalf;
+    int32_t sum = kResizeHalf;
     for (int j = 0; j < count; j++) sum += src[j * stride + i] * weight[j];
-    dst[i] = static_cast<uint8_t>(sum >> kWeightBits);
+    dst[i] = static_cast<uint8_t>(sum >> kResizeBits);
   }
 }
 
@@ -58,14 +53,14 @@ __attribute__((target("avx2"))) void filter_row_avx2(const uint8_t* src, int wid
                                                      const int* count, const int32_t* weights, uint8_t* dst) {
   const __m128i low_bytes = _mm_setr_epi8(0, 4, 8, 12, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1);
   for (int x = 0; x < width; x++) {
-    __m128i sum = _mm_set1_epi32(kHalf);
+    __m128i sum = _mm_set1_epi32(kResizeHalf);
     const uint8_t* pixel = src + 3 * int64_t{first[x]};
     const int32_t* weight = weights + int64_t{x} * taps;
     for (int j = 0; j < count[x]; j++, pixel += 3) {
       const __m128i values = _mm_cvtepu8_epi32(_mm_loadu_si32(pixel));
       sum = _mm_add_epi32(sum, _mm_mullo_epi32(values, _mm_set1_epi32(weight[j])));
     }
-    _mm_storeu_si32(dst + 3 * int64_t{x}, _mm_shuffle_epi8(_mm_srai_epi32(sum, kWeightBits), low_bytes));
+    _mm_storeu_si32(dst + 3 * int64_t{x}, _mm_shuffle_epi8(_mm_srai_epi32(sum, kResizeBits), low_bytes));
   }
 }
 
@@ -73,7 +68,7 @@ __attribute__((target("avx2"))) void filter_row_avx2(const uint8_t* src, int wid
 __attribute__((target("avx2"))) void filter_column_avx2(const uint8_t* src, int64_t stride, int count,
                                                         const int32_t* weight, uint8_t* dst) {
   for (int64_t i = 0; i < stride; i += 16) {
-    __m256i low = _mm256_set1_epi32(kHalf), high = low;
+    __m256i low = _mm256_set1_epi32(kResizeHalf), high = low;
     const uint8_t* row = src + i;
     for (int j = 0; j < count; j++, row += stride) {
       const __m256i w = _mm256_set1_epi32(weight[j]);
@@ -81,7 +76,7 @@ __attribute__((target("avx2"))) void filter_column_avx2(const uint8_t* src, int6
       high = _mm256_add_epi32(high, _mm256_mullo_epi32(_mm256_cvtepu8_epi32(_mm_loadu_si64(row + 8)), w));
     }
     const __m256i mixed =
-        _mm256_packus_epi32(_mm256_srai_epi32(low, kWeightBits), _mm256_srai_epi32(high, kWeightBits));
+        _mm256_packus_epi32(_mm256_srai_epi32(low, kResizeBits), _mm256_srai_epi32(high, kResizeBits));
     const __m256i words = _mm256_permute4x64_epi64(mixed, 0xD8);  // packing mixes the 128-bit halves
     const __m128i bytes = _mm_packus_epi16(_mm256_castsi256_si128(words), _mm256_extracti128_si256(words, 1));
     if (stride - i >= 16) {
@@ -131,36 +126,23 @@ void check(const Image& image, const Box& crop, int out_width, int out_height, c
 }  // namespace
 
 void Resizer::Axis::reserve(int in, int out) {
-  const size_t outputs = static_cast<size_t>(out), most = static_cast<size_t>(taps_for(in, out));
+  const size_t outputs = static_cast<size_t>(out), most = static_cast<size_t>(resize_taps(in, out));
   first.reserve(outputs);
   count.reserve(outputs);
   weights.reserve(outputs * most);
-  exact.reserve(most);
 }
 
-// precompute_coeffs and normalize_coeffs_8bpc of Pillow, for outputs [begin, begin + outputs) of an axis that goes
-// from `in` to `out` pixels. Every operation in Pillow's order, so that the rounded weights are equal.
+// For outputs [begin, begin + outputs) of an axis that goes from `in` to `out` pixels.
 void Resizer::Axis::plan(int in, int out, int begin, int outputs) {
-  const double scale = double(in) / out, filter_scale = std::max(1.0, scale);
-  const double support = filter_scale, inverse = 1.0 / filter_scale;
-  taps = taps_for(in, out);
+  taps = resize_taps(in, out);
   first.resize(static_cast<size_t>(outputs));
   count.resize(static_cast<size_t>(outputs));
   weights.resize(static_cast<size_t>(outputs) * static_cast<size_t>(taps));
-  exact.resize(static_cast<size_t>(taps));
   for (int i = 0; i < outputs; i++) {
-    const double center = (begin + i + 0.5) * scale;
-    const int low = std::max(0, static_cast<int>(center - support + 0.5));
-    const int high = std::min(in, static_cast<int>(center + support + 0.5));
-    double sum = 0;
-    for (int j = 0; j < high - low; j++) sum += exact[j] = triangle((j + low - center + 0.5) * inverse);
     int32_t* weight = weights.data() + int64_t{i} * taps;
-    for (int j = 0; j < high - low; j++) {
-      const double share = sum != 0 ? exact[j] / sum : exact[j];
-      weight[j] = static_cast<int32_t>(0.5 + share * (1 << kWeightBits));
-    }
-    first[i] = low;
-    count[i] = high - low;
+    const ResizeSpan span = resize_filter(in, out, begin + i, [&](int j, int32_t w) { weight[j] = w; });
+    first[i] = span.first;
+    count[i] = span.count;
   }
 }
 

@@ -37,7 +37,6 @@ class Resizer {
     int taps = 0;
     std::vector<int> first, count;
     std::vector<int32_t> weights;
-    std::vector<double> exact;  // one output's weights before rounding
     void reserve(int in, int out);
     void plan(int in, int out, int begin, int outputs);
   };

@@ -6,18 +6,18 @@
 #include "engine/error.h"
 #include "engine/parallel.h"
 #include "nad/accuracy.h"
+#include "nad/class_batches.h"
 #include "nad/durable_file.h"
 #include "nad/signals.h"
 
 namespace nad {
 
-// The images outlive the loader that reads them: members are destroyed from the last to the first.
+// The images outlive the batches made of them: members are destroyed from the last to the first.
 struct Run::Work {
   ClassTask task;
   ClassResult result;
   DecodedClass images;
-  std::vector<int32_t> labels;  // [batch]
-  std::unique_ptr<BatchLoader> loader;
+  std::unique_ptr<ClassBatches> batches;
   Clock::time_point since;
   double seconds_before = 0;  // of earlier runs
   std::deque<int> unread;     // images of the batches whose losses are still on the device
@@ -131,8 +131,8 @@ std::unique_ptr<Run::Work> Run::start(const ClassTask& task, size_t slot) {
   result.steps = class_steps(setup_.options, count);
   work->seconds_before = result.seconds;
 
-  work->labels.assign(static_cast<size_t>(setup_.options.batch), static_cast<int32_t>(task.index));
-  work->loader = std::make_unique<BatchLoader>(work->images, learning_batches(setup_, result.steps, result.taken()));
+  work->batches = std::make_unique<ClassBatches>(*setup_.context, learner_, work->images, task.index,
+                                                 learning_batches(setup_, result.steps, result.taken()));
   learner_.assign(static_cast<int64_t>(slot), result.logits, result.sigma, key_of(setup_, task.index));
   progress_.say("class " + work->label() + " (" + task.name + "): " + std::to_string(count) + " training images, " +
                 (result.taken() > 0 ? "goes on at step " + std::to_string(result.taken()) + " of " : "") +
@@ -148,10 +148,7 @@ void Run::step() {
   for (size_t slot = 0; slot < slots_.size(); slot++) {
     if (!slots_[slot] || slots_[slot]->learnt()) continue;
     Work& work = *slots_[slot];
-    const Batch& batch = work.loader->next();
-    learner_.set_batch(static_cast<int64_t>(slot), batch.images, work.labels.data(), batch.valid,
-                       static_cast<uint64_t>(batch.step));
-    work.unread.push_back(batch.valid);
+    work.unread.push_back(work.batches->feed(learner_, static_cast<int64_t>(slot)));
     any = true;
     ends = ends || work.learnt();
     interval = std::min(interval, steps_between_losses(setup_, work.result.steps));
@@ -318,10 +315,10 @@ std::vector<Learner::Timing> Run::profile(int repeats) {
     slots_[0] = start(task, 0);
   }
   // Every slot learns the same images: the cost of a step does not depend on what they show.
-  const Batch& batch = slots_[0]->loader->next();
+  slots_[0]->batches->feed(learner_, 0);
   for (int64_t slot = 0; slot < setup_.slots; slot++) {
     learner_.assign(slot, slots_[0]->result.logits, {}, key_of(setup_, slots_[0]->task.index));
-    learner_.set_batch(slot, batch.images, slots_[0]->labels.data(), batch.valid, 0);
+    slots_[0]->batches->repeat(learner_, slot);
   }
   learner_.step();
   std::vector<std::vector<Learner::Timing>> runs;

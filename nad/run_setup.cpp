@@ -126,6 +126,7 @@ void resolve_settings(RunSetup& s, const std::string& command_line) {
   s.learn.beta = o.beta ? *o.beta : default_beta(s.network.arch, s.network.num_classes == 365);
   if (o.beta_auto) s.beta_grid = o.beta_grid.empty() ? default_beta_grid(s.learn.beta) : o.beta_grid;
   s.learn.lr = o.lr;
+  if (backend.augments()) s.learn.byte_values = byte_values(s.normalization);
   s.learn.batch = o.batch;
 
   RunSettings& r = s.settings;

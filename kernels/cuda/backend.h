@@ -44,6 +44,7 @@ class CudaBackend : public Backend {
   void copy(void* to, const void* from, size_t bytes) override;
   void synchronize() override;
   bool asynchronous() const override { return true; }
+  bool augments() const override { return true; }
   // Cold: runs the step, which loads its kernels. Warm: captures it, instantiates the graph and launches that.
   // Captured: launches it. One graph per key; memory that was allocated or freed since then makes it cold again.
   void replay(const void* key, const std::function<void()>& step) override;

@@ -24,6 +24,7 @@ const OpTable& ops() {
       .gate_noise = plan_gate_noise,
       .gate_statistics = plan_gate_statistics,
       .gate_update = plan_gate_update,
+      .augment = plan_augment,
   };
   return table;
 }

@@ -1,0 +1,187 @@
+// Augmentation as an op: the reference and, on the model of the GPU, the CUDA kernels against the host's Preprocessor,
+// byte for byte; batches that reach the learner as draws teach it what the same batches as pixels do.
+#define DOCTEST_CONFIG_IMPLEMENT_WITH_MAIN
+#include <doctest/doctest.h>
+
+#include <cstring>
+
+#include "engine/rng.h"
+#include "kernels/backends.h"
+#include "nad/augment.h"
+#include "nad/class_batches.h"
+#include "nad/network.h"
+
+using namespace nad;
+
+namespace {
+
+int below(uint64_t key, uint64_t counter, int n) {
+  return static_cast<int>(random_bits(key, counter) % static_cast<uint64_t>(n));
+}
+
+Image random_image(uint64_t key, int width, int height) {
+  Image image{width, height, {}};
+  for (int64_t i = 0; i < int64_t{3} * width * height; ++i) {
+    image.rgb.push_back(static_cast<uint8_t>(random_bits(key, static_cast<uint64_t>(i)) >> 56));
+  }
+  return image;
+}
+
+struct Sample {
+  Image image;
+  Augmentation draw;
+};
+
+// Images of other sizes, crops from a pixel to everything, both flips.
+std::vector<Sample> random_samples(int count) {
+  std::vector<Sample> samples;
+  for (int k = 0; k < count; ++k) {
+    const uint64_t key = random_key(41, static_cast<uint64_t>(k));
+    const int width = 1 + below(key, 0, 60), height = 1 + below(key, 1, 60);
+    Box crop{0, 0, width, height};
+    if (k % 3 != 0) {
+      crop.width = 1 + below(key, 2, width);
+      crop.height = 1 + below(key, 3, height);
+      crop.left = below(key, 4, width - crop.width + 1);
+      crop.top = below(key, 5, height - crop.height + 1);
+    }
+    samples.push_back({random_image(key, width, height), {crop, k % 2 == 1}});
+  }
+  return samples;
+}
+
+// What the op of a backend makes of the samples, every third one left out: [N, S, S, 3], -7 where nothing is written.
+std::vector<float> augment(Backend& backend, Context& context, const std::vector<Sample>& samples, int size) {
+  const auto n = static_cast<int64_t>(samples.size());
+  std::vector<Buffer> images;
+  std::vector<AugmentSample> records(samples.size());
+  for (size_t k = 0; k < samples.size(); ++k) {
+    const auto& [image, draw] = samples[k];
+    images.push_back(backend.allocate(image.rgb.size()));
+    backend.upload(images.back().get(), image.rgb.data(), image.rgb.size());
+    if (k % 4 == 3) continue;
+    records[k] = {reinterpret_cast<const uint8_t*>(images.back().get()), image.width, image.height, draw.crop.left,
+                  draw.crop.top, draw.crop.width, draw.crop.height, draw.flip};
+  }
+  const std::vector<float> values = byte_values(Normalization{});
+  const auto put = [&](const void* data, size_t bytes) {
+    Buffer buffer = backend.allocate(bytes);
+    backend.upload(buffer.get(), data, bytes);
+    return buffer;
+  };
+  std::vector<float> result(static_cast<size_t>(n * size * size * 3), -7.0f);
+  const size_t bytes = result.size() * sizeof(float);
+  const Buffer y = put(result.data(), bytes), table = put(values.data(), values.size() * sizeof(float)),
+               list = put(records.data(), records.size() * sizeof(AugmentSample));
+  AugmentArgs args;
+  args.y.data = reinterpret_cast<float*>(y.get());
+  args.y.shape = {n, size, size, 3};
+  args.y.stride = 3;
+  args.samples = reinterpret_cast<const AugmentSample*>(list.get());
+  args.byte_values = reinterpret_cast<const float*>(table.get());
+  args.max_side = 60;
+  Planner planner(context);
+  backend.ops().augment(planner, args)(context);
+  backend.download(result.data(), y.get(), bytes);
+  return result;
+}
+
+template <class T>
+bool same_bytes(const std::vector<T>& a, const std::vector<T>& b) {
+  return a.size() == b.size() && std::memcmp(a.data(), b.data(), a.size() * sizeof(T)) == 0;
+}
+
+}  // namespace
+
+TEST_CASE("the op equals the host's preprocessor byte for byte") {
+  for (int size : {1, 7, 32}) {
+    CAPTURE(size);
+    const std::vector<Sample> samples = random_samples(24);
+    std::vector<float> expected;
+    Preprocessor preprocessor(size, Normalization{});
+    for (size_t k = 0; k < samples.size(); ++k) {
+      std::vector<float> one(static_cast<size_t>(size * size * 3), -7.0f);
+      if (k % 4 != 3) preprocessor.augment(samples[k].image, samples[k].draw, one.data());
+      expected.insert(expected.end(), one.begin(), one.end());
+    }
+    for (const char* name : {"reference", "cpu", "cuda"}) {
+      CAPTURE(name);
+      Context context(make_backend(name));
+      CHECK(same_bytes(augment(context.backend(), context, samples, size), expected));
+    }
+  }
+}
+
+namespace {
+
+const std::string kNetwork = std::string(NAD_SOURCE_DIR) + "/tests/golden/resnet50_narrow.h5";
+
+// The gates after a few steps on a class of random images; the last batch of an epoch is short.
+GateVectors learn(const std::string& backend, bool draws, bool graph, bool& on_device) {
+  const WeightsFile file(kNetwork);
+  const NetworkDescription network = describe(file);
+  LearnOptions options;
+  options.objective = Objective::paper;
+  options.beta = 0.02;
+  options.batch = 3;
+  options.slots = 2;
+  if (draws) options.byte_values = byte_values(Normalization{});
+  Context context(make_backend(backend, 0, graph));
+  Learner learner(context, network, load_tensors(file, network), options);
+
+  DecodedClass images;
+  images.id = "n1";
+  for (const Sample& sample : random_samples(5)) images.images.push_back(sample.image);
+  LoaderOptions loader;
+  loader.batch = 3;
+  loader.size = static_cast<int>(learner.input_size());
+  loader.steps = 5;
+  ClassBatches batches(context, learner, images, 4, loader);
+  on_device = batches.on_device();
+  learner.assign(1, initial_gates(learner.channels(), 9), {}, 9);
+  for (int t = 0; t < 5; ++t) {
+    batches.feed(learner, 1);
+    learner.step();
+  }
+  const GateVectors gates = learner.logits(1);
+  learner.release(1);
+  learner.step();  // reads no image any more
+  context.backend().synchronize();
+  return gates;
+}
+
+}  // namespace
+
+TEST_CASE("draws teach the learner what pixels do") {
+  for (const char* backend : {"cpu", "cuda"}) {
+    CAPTURE(backend);
+    bool on_device = true;
+    const GateVectors pixels = learn(backend, false, true, on_device);
+    CHECK_FALSE(on_device);
+    for (const bool graph : {true, false}) {
+      const GateVectors draws = learn(backend, true, graph, on_device);
+      CHECK(on_device);
+      REQUIRE(draws.size() == pixels.size());
+      for (size_t i = 0; i < draws.size(); ++i) CHECK(same_bytes(draws[i], pixels[i]));
+    }
+  }
+}
+
+TEST_CASE("images that are too large, and backends that do not augment, get pixels") {
+  const WeightsFile file(kNetwork);
+  const NetworkDescription network = describe(file);
+  LearnOptions options;
+  options.byte_values = byte_values(Normalization{});
+  Context context(make_backend("cuda"));
+  CHECK(context.backend().augments());
+  CHECK_FALSE(make_backend("cpu")->augments());
+  Learner learner(context, network, load_tensors(file, network), options);
+  DecodedClass images;
+  images.images.push_back(random_image(3, kMaxAugmentSide + 1, 1));
+  LoaderOptions loader;
+  loader.steps = 1;
+  loader.size = 32;
+  CHECK_FALSE(ClassBatches(context, learner, images, 0, loader).on_device());
+  images.images[0] = random_image(3, kMaxAugmentSide, 1);
+  CHECK(ClassBatches(context, learner, images, 0, loader).on_device());
+}
