@@ -30,9 +30,9 @@ class ClassBatches {
   void upload(Context& context);
 
   const DecodedClass& class_;
-  std::vector<int32_t> labels_;          // [batch]
-  Buffer memory_;                        // the images, one after the other; null: pixels
-  std::vector<const uint8_t*> images_;   // of each in memory_
+  std::vector<int32_t> labels_;         // [batch]
+  Buffer memory_;                       // the images, one after the other; null: pixels
+  std::vector<const uint8_t*> images_;  // of each in memory_
   std::unique_ptr<BatchLoader> loader_;
   const Batch* batch_ = nullptr;        // the last one
   std::vector<AugmentSample> samples_;  // of it

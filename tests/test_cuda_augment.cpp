@@ -1,5 +1,5 @@
-// Augmentation as an op: the reference and, on the model of the GPU, the CUDA kernels against the host's Preprocessor,
-// byte for byte; batches that reach the learner as draws teach it what the same batches as pixels do.
+// Augmentation as an op: the reference and, on the model of the GPU, the CUDA kernels against the host's
+// Preprocessor, byte for byte; batches that reach the learner as draws teach it what the same batches as pixels do.
 #define DOCTEST_CONFIG_IMPLEMENT_WITH_MAIN
 #include <doctest/doctest.h>
 
@@ -60,8 +60,14 @@ std::vector<float> augment(Backend& backend, Context& context, const std::vector
     images.push_back(backend.allocate(image.rgb.size()));
     backend.upload(images.back().get(), image.rgb.data(), image.rgb.size());
     if (k % 4 == 3) continue;
-    records[k] = {reinterpret_cast<const uint8_t*>(images.back().get()), image.width, image.height, draw.crop.left,
-                  draw.crop.top, draw.crop.width, draw.crop.height, draw.flip};
+    records[k] = {reinterpret_cast<const uint8_t*>(images.back().get()),
+                  image.width,
+                  image.height,
+                  draw.crop.left,
+                  draw.crop.top,
+                  draw.crop.width,
+                  draw.crop.height,
+                  draw.flip};
   }
   const std::vector<float> values = byte_values(Normalization{});
   const auto put = [&](const void* data, size_t bytes) {

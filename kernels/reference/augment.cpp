@@ -16,7 +16,8 @@ void filter_axis(const uint8_t* in, int64_t line_stride, int64_t step, int64_t l
                  uint8_t* out) {
   std::vector<int32_t> weights(static_cast<size_t>(resize_taps(extent, size)));
   for (int i = 0; i < size; ++i) {
-    const ResizeSpan span = resize_filter(extent, size, i, [&](int j, int32_t w) { weights[static_cast<size_t>(j)] = w; });
+    const ResizeSpan span =
+        resize_filter(extent, size, i, [&](int j, int32_t w) { weights[static_cast<size_t>(j)] = w; });
     for (int64_t line = 0; line < lines; ++line) {
       for (int c = 0; c < 3; ++c) {
         int32_t sum = kResizeHalf;
