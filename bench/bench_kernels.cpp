@@ -1,13 +1,20 @@
-// Every distinct layer of the four networks on every backend and with every convolution algorithm: forward on 32
-// samples (16 original and 16 gated), backward on 16. Flops and bytes are those of the case (each tensor and
-// parameter read or written once).
-//   bench_kernels --benchmark_filter='resnet50.*conv2d/.*cpu fp32'
-// The reference backend is not measured: it is there to be right.
+// Every op on every distinct layer of the four networks, on every backend, in every precision and with every
+// convolution algorithm: forward on both halves of the batch (original and gated samples), backward on one.
+//
+//   bench_kernels --benchmark_filter='resnet50/conv2d/.*cpu fp32'
+//   bench_kernels --device cuda --batch 16,256 --benchmark_filter='^(roof|vgg16)/' --benchmark_out=vgg16.json
+//
+// Flops and bytes are those of the case (each tensor and parameter read or written once). On a device: the median of
+// --runs launches with a cold L2 cache, by device events; `roof%` is the share of the ceiling that these flops and
+// bytes leave, as measured in this process (the rows roof/...). The reference backend is not measured.
 #include <benchmark/benchmark.h>
 
+#include <CLI/CLI.hpp>
 #include <map>
 
-#include "bench/layer_shapes.h"
+#include "bench/device_timer.h"
+#include "bench/kernel_cases.h"
+#include "bench/quantile.h"
 #include "tests/variants.h"
 
 using namespace nad;
@@ -15,38 +22,67 @@ using namespace nad::bench;
 
 namespace {
 
-constexpr int64_t kForward = 32, kBackward = 16;
+constexpr int kWarmUps = 3;
 
-// One context per backend and precision, and the problem measured last: Google Benchmark calls a function several
-// times, and drawing the tensors takes longer than most layers.
+// A backend at a precision, and its clock where it is a device.
+struct Machine {
+  explicit Machine(const Variant& v) : context(make_backend(v.backend), v.precision) {
+    timer = make_device_timer(context.backend());
+  }
+  Context context;
+  std::unique_ptr<DeviceTimer> timer;
+};
+
+// The case measured last stays in memory: drawing its tensors takes longer than most layers, and its variants follow
+// each other.
 class Bench {
  public:
-  Context& context(const Variant& v) {
-    auto& slot = contexts_[v.backend + to_string(v.precision)];
-    if (!slot) slot = std::make_unique<Context>(make_backend(v.backend), v.precision);
+  explicit Bench(int runs) : runs_(runs) {}
+
+  bool on_device(const Variant& v) { return machine(v).timer != nullptr; }
+
+  void run(::benchmark::State& state, const KernelCase& c, const Variant& v) {
+    try {
+      prepare(c, v);
+      if (!kernel_) return state.SkipWithError("this algorithm does not cover the layer");
+      Machine& m = machine(v);
+      m.timer ? run_on_device(state, v, m) : run_on_host(state, m.context);
+    } catch (const Error& error) {
+      state.SkipWithError(error.what());
+    }
+  }
+
+  const Roofs& roofs(Machine& m) {
+    if (roofs_.copy == 0) roofs_ = measure_roofs(m.context.backend(), *m.timer);
+    return roofs_;
+  }
+  Machine& machine(const Variant& v) {
+    auto& slot = machines_[v.backend + to_string(v.precision)];
+    if (!slot) slot = std::make_unique<Machine>(v);
     return *slot;
   }
 
-  template <class Make>
-  void run(::benchmark::State& state, const std::string& name, const Variant& v, const Make& make) {
-    if (name != name_) {
-      kernel_ = nullptr;
+ private:
+  void prepare(const KernelCase& c, const Variant& v) {
+    if (variant_ == v.name && case_ == c.name) return;
+    kernel_ = nullptr;
+    variant_.clear();
+    if (case_ != c.name || backend_ != v.backend) {
       placed_.reset();
-      problem_ = make();
-      Planner planner(context(v));
-      placed_ = std::make_unique<Placed>(context(v), problem_.arrays, problem_.params, false);
-      kernel_ = problem_.plan(planner, v.table, *placed_);
-      name_ = name;
+      if (case_ != c.name) problem_ = c.make();
+      case_ = c.name, backend_ = v.backend;
+      Context& owner = machine(v).context;  // memory of one context serves all of the backend
+      placed_ = std::make_unique<Placed>(owner, problem_.arrays, problem_.params, false);
+      owner.backend().synchronize();
     }
-    if (!kernel_) {
-      state.SkipWithError("this algorithm does not cover the layer");
-      return;
-    }
-    kernel_(context(v));
-    for (auto _ : state) {
-      kernel_(context(v));
-      context(v).backend().synchronize();
-    }
+    Planner planner(machine(v).context);
+    kernel_ = problem_.plan(planner, v.table, *placed_);
+    variant_ = v.name;
+  }
+
+  void run_on_host(::benchmark::State& state, Context& context) {
+    kernel_(context);
+    for (auto _ : state) kernel_(context);
     using ::benchmark::Counter;
     if (problem_.flops > 0) {
       state.counters["GFLOP/s"] = Counter(problem_.flops * 1e-9, Counter::kIsIterationInvariantRate);
@@ -54,84 +90,101 @@ class Bench {
     state.counters["GB/s"] = Counter(problem_.traffic * 1e-9, Counter::kIsIterationInvariantRate);
   }
 
-  // Registers the case at a batch size on a variant.
-  template <class Case>
-  void add(const std::string& network, const Variant& v, Problem (*make)(const Case&, Data), Case c) {
-    const std::string name = network + "/" + name_of(make, c) + "/" + v.name;
-    ::benchmark::RegisterBenchmark(name.c_str(),
-                                   [this, name, &v, make, c](::benchmark::State& state) {
-                                     run(state, name, v, [&] { return make(c, Data::random); });
-                                   })
-        ->UseRealTime()
-        ->Unit(::benchmark::kMillisecond)
-        ->MinTime(0.1);
+  void run_on_device(::benchmark::State& state, const Variant& v, Machine& m) {
+    for (int i = 0; i < kWarmUps; ++i) kernel_(m.context);
+    std::vector<double> times;
+    for (int i = 0; i < runs_; ++i) times.push_back(m.timer->cold_seconds([&] { kernel_(m.context); }));
+    const double seconds = median(times);
+    for (auto _ : state) state.SetIterationTime(seconds);
+    const Roofs& roof = roofs(m);
+    const double multiply = problem_.flops / roof.flops(problem_.products ? v.precision : Precision::fp32);
+    state.counters["GB/s"] = problem_.traffic / seconds * 1e-9;
+    if (problem_.flops > 0) state.counters["TFLOP/s"] = problem_.flops / seconds * 1e-12;
+    state.counters["roof%"] = 100 * std::max(multiply, problem_.traffic / roof.copy) / seconds;
+    state.counters["spread%"] = 100 * (quantile(times, 0.75) - quantile(times, 0.25)) / seconds;
   }
 
- private:
-  template <class Case>
-  static std::string name_of(Problem (*make)(const Case&, Data), const Case& c) {
-    return op_name(make) + "/" + text(c);
-  }
-  static std::string op_name(Problem (*make)(const ConvCase&, Data)) {
-    return make == conv_problem ? "conv2d" : "conv2d_backward";
-  }
-  static std::string op_name(Problem (*make)(const TensorCase&, Data)) {
-    if (make == linear_problem) return "linear";
-    if (make == linear_backward_problem) return "linear_backward";
-    return make == pointwise_problem ? "pointwise" : "epilogue_backward";
-  }
-  static std::string op_name(Problem (*make)(const PoolCase&, Data)) {
-    if (make == max_pool_problem) return "max_pool";
-    if (make == max_pool_backward_problem) return "max_pool_backward";
-    return make == avg_pool_problem ? "avg_pool" : "avg_pool_backward";
-  }
-  static std::string text(const ConvCase& c) { return conv_text(c); }
-  static std::string text(const TensorCase& c) { return tensor_text(c); }
-  static std::string text(const PoolCase& c) { return pool_text(c); }
-
-  std::map<std::string, std::unique_ptr<Context>> contexts_;
-  std::string name_;
+  int runs_;
+  Roofs roofs_;
+  std::map<std::string, std::unique_ptr<Machine>> machines_;
+  std::string case_, backend_, variant_;
   Problem problem_;
   std::unique_ptr<Placed> placed_;
   Kernel kernel_;
 };
 
-ConvCase with_batch(ConvCase c, int64_t n) {
-  c.n = n;
-  return c;
-}
-template <class Case>
-Case with_batch(Case c, int64_t n) {
-  c.shape.n = n;
-  return c;
-}
-
-template <class Case>
-void add_pair(Bench& bench, const std::string& network, const Variant& v, const Case& c,
-              Problem (*forward)(const Case&, Data), Problem (*backward)(const Case&, Data)) {
-  bench.add(network, v, forward, with_batch(c, kForward));
-  bench.add(network, v, backward, with_batch(c, kBackward));
+void add_case(Bench& bench, const KernelCase& c, const Variant& v) {
+  const std::string name = c.name + "/" + v.name;
+  auto* registered = ::benchmark::RegisterBenchmark(
+      name.c_str(), [&bench, c, &v](::benchmark::State& state) { bench.run(state, c, v); });
+  registered->Unit(::benchmark::kMillisecond);
+  if (bench.on_device(v)) {
+    registered->UseManualTime()->Iterations(1);  // one iteration: the median of the runs
+  } else {
+    registered->UseRealTime()->MinTime(0.1);
+  }
 }
 
-void add_network(Bench& bench, const Network& n, const Variant& v) {
-  for (const ConvCase& c : n.convs) add_pair(bench, n.name, v, c, conv_problem, conv_backward_problem);
-  if (v.one_algorithm) return;
-  for (const TensorCase& c : n.linears) add_pair(bench, n.name, v, c, linear_problem, linear_backward_problem);
-  for (const TensorCase& c : n.epilogues) add_pair(bench, n.name, v, c, pointwise_problem, epilogue_backward_problem);
-  for (const PoolCase& c : n.max_pools) add_pair(bench, n.name, v, c, max_pool_problem, max_pool_backward_problem);
-  for (const PoolCase& c : n.avg_pools) add_pair(bench, n.name, v, c, avg_pool_problem, avg_pool_backward_problem);
+// The rows roof/...: what the device reaches at best.
+void add_roofs(Bench& bench, const Variant& v) {
+  const auto add = [&](const std::string& name, const char* unit, double scale, const auto& rate) {
+    auto* row = ::benchmark::RegisterBenchmark(("roof/" + name).c_str(), [=, &bench, &v](::benchmark::State& state) {
+      const double value = rate(bench.roofs(bench.machine(v)));
+      for (auto _ : state) state.SetIterationTime(1 / value);
+      state.counters[unit] = value * scale;
+    });
+    row->UseManualTime()->Iterations(1);
+  };
+  add("copy", "GB/s", 1e-9, [](const Roofs& r) { return r.copy; });
+  add("fma fp32", "TFLOP/s", 1e-12, [](const Roofs& r) { return r.fp32; });
+  add("mma tf32", "TFLOP/s", 1e-12, [](const Roofs& r) { return r.tf32; });
+  add("mma bf16", "TFLOP/s", 1e-12, [](const Roofs& r) { return r.bf16; });
+}
+
+bool covers(const Variant& v, const KernelCase& c, bool device) {
+  if (v.one_algorithm && !c.convolution) return false;
+  if (c.device_only && !device) return false;
+  return c.products || v.precision == Precision::fp32;
+}
+
+void add_network(Bench& bench, const KernelCases& cases, const std::vector<Variant>& variants) {
+  for (const KernelCase& c : cases.list()) {
+    for (const Variant& v : variants) {
+      if (covers(v, c, bench.on_device(v))) add_case(bench, c, v);
+    }
+  }
 }
 
 }  // namespace
 
 int main(int argc, char** argv) {
   ::benchmark::Initialize(&argc, argv);
-  if (::benchmark::ReportUnrecognizedArguments(argc, argv)) return 2;
-  const std::vector<Variant> list = variants();
-  Bench bench;
-  for (const Network& network : {vgg16(), resnet50(), densenet121(), darts()}) {
-    for (const Variant& v : list) add_network(bench, network, v);
+  std::vector<int64_t> batches = {16};
+  std::string device = "all";
+  int runs = 25;
+  CLI::App app("Times kernels; for --benchmark_... see Google Benchmark's user guide.");
+  app.add_option("--batch", batches, "images of a step")->delimiter(',')->check(CLI::PositiveNumber);
+  app.add_option("--device", device, "all, cpu or cuda");
+  app.add_option("--runs", runs, "timed launches of a kernel on a device")->check(CLI::PositiveNumber);
+  CLI11_PARSE(app, argc, argv);
+  try {
+    if (device != "all") make_backend(device);  // its message, where it is not there
+    std::vector<Variant> list = variants();
+    std::erase_if(list, [&](const Variant& v) { return device != "all" && device != v.backend; });
+    Bench bench(runs);
+    for (const Variant& v : list) {
+      if (bench.on_device(v)) {
+        add_roofs(bench, v);
+        break;
+      }
+    }
+    for (const Network& network : {vgg16(), resnet50(), densenet121(), darts()}) {
+      for (int64_t batch : batches) add_network(bench, KernelCases(network, batch), list);
+    }
+    ::benchmark::RunSpecifiedBenchmarks();
+  } catch (const Error& error) {
+    std::fprintf(stderr, "bench_kernels: %s\n", error.what());
+    return error.exit_code();
   }
-  ::benchmark::RunSpecifiedBenchmarks();
   return 0;
 }

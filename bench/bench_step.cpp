@@ -1,9 +1,12 @@
 // Seconds per step of gate learning, on random weights and images, for any of the four networks.
 //
 //   bench_step --arch resnet50 --batch 16 --precision fp32 --steps 7        median and minimum of timed steps
+//   bench_step --arch resnet50 --device cuda --precision fp32,tf32,bf16 --slots 1,16 [--no-graph] [--json]
 //   bench_step --arch resnet50 --profile                                   time per kernel, grouped by op
 //   bench_step --arch resnet50 --interactive                               one step per line read:
 //   bench/compare_peer.py
+//
+// On a device a time is that between two events around --together steps that nothing on the host waits for.
 #include <CLI/CLI.hpp>
 #include <algorithm>
 #include <chrono>
@@ -13,6 +16,8 @@
 #include <iostream>
 #include <map>
 
+#include "bench/device_timer.h"
+#include "bench/quantile.h"
 #include "engine/error.h"
 #include "engine/rng.h"
 #include "kernels/backends.h"
@@ -26,13 +31,15 @@ using namespace nad;
 struct Options {
   std::string arch = "resnet50", device = "auto", precision = "fp32", objective = "released";
   int64_t batch = 16, size = 224, classes = 1000, slots = 1;
-  int threads = 0, steps = 7;
-  bool profile = false, interactive = false, every = false;
+  int threads = 0, steps = 7, together = 5;
+  bool no_graph = false, json = false, profile = false, interactive = false, every = false;
 };
 
+using Weights = std::map<std::string, HostTensor>;
+
 // He-uniform convolutions and linear layers, BatchNorm close to the identity.
-std::map<std::string, HostTensor> random_weights(const NetworkDescription& network) {
-  std::map<std::string, HostTensor> weights;
+Weights random_weights(const NetworkDescription& network) {
+  Weights weights;
   for (const TensorSpec& spec : required_tensors(network)) {
     HostTensor tensor{spec.shape, {}};
     tensor.data.resize(tensor.count());
@@ -75,13 +82,51 @@ void fill(Learner& learner, const Options& o) {
   }
 }
 
-double seconds(Learner& learner) {
-  const auto start = std::chrono::steady_clock::now();
-  learner.step();
-  const double elapsed = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
-  if (learner.loss(0).skipped) throw Error(ErrorKind::not_finite, "bench_step: the step was skipped");
-  return elapsed;
-}
+// A learner on its backend, and what a step of it takes.
+class Steps {
+ public:
+  Steps(const Options& o, const NetworkDescription& network, const Weights& weights)
+      : context_(make_backend(o.device, o.threads, !o.no_graph), parse_precision(o.precision)),
+        timer_(bench::make_device_timer(context_.backend())),
+        together_(timer_ ? o.together : 1),
+        learner_(context_, network, weights, options(o)) {
+    fill(learner_, o);
+    for (int t = 0; t < (timer_ ? 3 : 1); ++t) learner_.step();  // on a device: eager, captured, replayed
+  }
+
+  double seconds() {
+    const double elapsed = timer_ ? timer_->seconds([this] { run(); }) : host_seconds();
+    if (learner_.loss(0).skipped) throw Error(ErrorKind::not_finite, "bench_step: the step was skipped");
+    return elapsed / together_;
+  }
+  // Of the process, or what is allocated on the device.
+  double gib() const { return timer_ ? static_cast<double>(learner_.account().total()) / (1 << 30) : peak_gib(); }
+  std::string device() { return context_.backend().description(); }
+  Learner& learner() { return learner_; }
+
+ private:
+  static LearnOptions options(const Options& o) {
+    LearnOptions options;
+    options.objective = parse_objective(o.objective);
+    options.beta = default_beta(o.arch, false);
+    options.batch = o.batch;
+    options.slots = o.slots;
+    return options;
+  }
+  void run() {
+    for (int t = 0; t < together_; ++t) learner_.step();
+  }
+  double host_seconds() {
+    const auto start = std::chrono::steady_clock::now();
+    run();
+    return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+  }
+
+  Context context_;
+  std::unique_ptr<bench::DeviceTimer> timer_;
+  int together_;
+  Learner learner_;
+};
 
 // Medians over `steps` timed steps, per kernel or grouped by op and direction.
 void profile(Learner& learner, const Options& o) {
@@ -101,8 +146,7 @@ void profile(Learner& learner, const Options& o) {
   }
   std::vector<std::pair<double, std::string>> rows;
   for (auto& [key, values] : groups) {
-    std::nth_element(values.begin(), values.begin() + values.size() / 2, values.end());
-    rows.emplace_back(values[values.size() / 2], key);
+    rows.emplace_back(bench::median(values), key);
     total += rows.back().first;
   }
   std::sort(rows.rbegin(), rows.rend());
@@ -113,59 +157,77 @@ void profile(Learner& learner, const Options& o) {
   std::printf("%-44s %6s %10.2f\n", "sum", "", total * 1e3);
 }
 
-void run(const Options& o) {
-  NetworkDescription network{o.arch, o.classes, o.size, {}};
-  LearnOptions options;
-  options.objective = parse_objective(o.objective);
-  options.beta = default_beta(o.arch, false);
-  options.batch = o.batch;
-  options.slots = o.slots;
-  Context context(make_backend(o.device, o.threads), parse_precision(o.precision));
-  Learner learner(context, network, random_weights(network), options);
-  fill(learner, o);
-
-  if (o.profile) return profile(learner, o);
-  if (o.interactive) {
-    seconds(learner);
-    std::printf("ready\n");
+// One step for every line read.
+void serve(Steps& steps) {
+  std::printf("ready\n");
+  std::fflush(stdout);
+  for (std::string line; std::getline(std::cin, line);) {
+    std::printf("%.6f %.3f\n", steps.seconds(), steps.gib());
     std::fflush(stdout);
-    for (std::string line; std::getline(std::cin, line);) {
-      std::printf("%.6f %.3f\n", seconds(learner), peak_gib());
-      std::fflush(stdout);
-    }
-    return;
   }
+}
+
+void report(Steps& steps, const Options& o) {
   std::vector<double> times;
-  seconds(learner);
-  for (int t = 0; t < o.steps; ++t) times.push_back(seconds(learner));
-  std::sort(times.begin(), times.end());
-  const double median = times[times.size() / 2];
-  std::printf("%s %s batch %lld x %lld: median %.4f s, minimum %.4f s a step, %.1f images/s, peak memory %.2f GiB\n",
-              o.arch.c_str(), o.precision.c_str(), static_cast<long long>(o.slots), static_cast<long long>(o.batch),
-              median, times.front(), static_cast<double>(o.slots * o.batch) / median, peak_gib());
+  for (int t = 0; t < o.steps; ++t) times.push_back(steps.seconds());
+  const double median = bench::median(times), minimum = bench::quantile(times, 0);
+  const double rate = static_cast<double>(o.slots * o.batch) / median;
+  const auto slots = static_cast<long long>(o.slots), batch = static_cast<long long>(o.batch);
+  const char *arch = o.arch.c_str(), *precision = o.precision.c_str();
+  if (o.json) {
+    std::printf(R"({"arch": "%s", "precision": "%s", "slots": %lld, "batch": %lld, "graph": %s, "seconds": %.6f, )"
+                R"("minimum": %.6f, "samples_per_second": %.1f, "gib": %.2f, "device": "%s"})"
+                "\n",
+                arch, precision, slots, batch, o.no_graph ? "false" : "true", median, minimum, rate, steps.gib(),
+                steps.device().c_str());
+  } else {
+    std::printf(
+        "%s %s batch %lld x %lld: median %.4f s, minimum %.4f s a step, %.1f images/s, peak memory %.2f GiB\n", arch,
+        precision, slots, batch, median, minimum, rate, steps.gib());
+  }
+  std::fflush(stdout);
+}
+
+void run(const Options& o, const NetworkDescription& network, const Weights& weights) {
+  Steps steps(o, network, weights);
+  if (o.profile) return profile(steps.learner(), o);
+  if (o.interactive) return serve(steps);
+  report(steps, o);
 }
 
 }  // namespace
 
 int main(int argc, char** argv) {
   Options o;
+  std::vector<std::string> precisions = {o.precision};
+  std::vector<int64_t> slots = {o.slots};
   CLI::App app("Times one step of gate learning on random weights and images.");
   app.add_option("--arch", o.arch, "vgg16, resnet50, densenet121 or darts");
-  app.add_option("--device", o.device, "auto, cpu or reference");
-  app.add_option("--precision", o.precision, "fp32 or bf16");
+  app.add_option("--device", o.device, "auto, cpu, cuda, cuda:I or reference");
+  app.add_option("--precision", precisions, "fp32, tf32, bf16; several: one after the other")->delimiter(',');
   app.add_option("--objective", o.objective, "released, paper or variational");
   app.add_option("--batch", o.batch, "images per class");
-  app.add_option("--slots", o.slots, "classes per step");
+  app.add_option("--slots", slots, "classes per step; several: one after the other")->delimiter(',');
   app.add_option("--size", o.size, "pixels of a side");
   app.add_option("--classes", o.classes, "classes of the network");
   app.add_option("--threads", o.threads, "threads (default: all cores)");
   app.add_option("--steps", o.steps, "timed steps");
+  app.add_option("--together", o.together, "on a device: steps between two events")->check(CLI::PositiveNumber);
+  app.add_flag("--no-graph", o.no_graph, "on a device: kernels one by one instead of the captured step");
+  app.add_flag("--json", o.json, "one object per line");
   app.add_flag("--profile", o.profile, "time per op instead");
   app.add_flag("--every", o.every, "with --profile: every layer on its own");
   app.add_flag("--interactive", o.interactive, "one step for every line read");
   CLI11_PARSE(app, argc, argv);
   try {
-    run(o);
+    const NetworkDescription network{o.arch, o.classes, o.size, {}};
+    const Weights weights = random_weights(network);
+    for (const std::string& precision : precisions) {
+      for (int64_t g : slots) {
+        o.precision = precision, o.slots = g;
+        run(o, network, weights);
+      }
+    }
   } catch (const Error& e) {
     std::fprintf(stderr, "bench_step: %s\n", e.what());
     return e.exit_code();

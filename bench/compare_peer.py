@@ -1,13 +1,19 @@
 #!/usr/bin/env python3
-"""Seconds per step of gate learning: this engine against the PyTorch peer, in turn, on the same cores.
+"""Gate learning by this engine against the PyTorch peer, on the same cores or the same GPU, in one run.
 
-    compare_peer.py --build build [--peer DIR] [--arch vgg16,resnet50,densenet121,darts] [--precision fp32,bf16]
+    compare_peer.py [--build build] [--peer DIR] [--arch vgg16,resnet50,densenet121,darts] [--precision fp32,bf16]
                     [--rounds 7] [--threads 2] [--batch 16]
+    compare_peer.py --device cuda [--precision fp32,tf32,bf16] [--batch 16,64,256] ...
 
-For every network and precision: all variants of the peer (contiguous and channels_last, BatchNorm folded and not) and
-the engine are started, each makes one step per round, one after the other; the peer's best variant is the one with the
-lowest median. Ratios are medians of the per-round ratios. The peer gets the processor's AVX-512, huge pages and the same threads.
-Needs PyTorch with a real BLAS (Debian: libopenblas0-pthread).
+The peer's variants are contiguous and channels_last, BatchNorm folded and not, with frozen weights; its best variant counts.
+
+On the CPU all variants and the engine are started, each makes one step per round, one after the other. Ratios are medians
+of the per-round ratios. The peer gets the processor's AVX-512, huge pages and the same threads. Needs PyTorch with a real
+BLAS (Debian: libopenblas0-pthread).
+
+On a GPU each process has the device to itself, times are the device's own, and TF32 is on in tf32 alone. A batch of 16 g
+images is g classes of 16 for the engine, one class for the peer. `best` compares the best batches of both; the authors'
+way is one class of 16 images at a time with the gradients of the weights computed and thrown away.
 """
 import argparse
 import os
@@ -17,71 +23,147 @@ import sys
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 VARIANTS = ("contiguous", "channels_last", "contiguous-folded", "channels_last-folded")
+CLASS = 16  # images of a class in a step
 TUNABLES = "glibc.malloc.hugetlb=1:glibc.malloc.mmap_max=0:glibc.malloc.trim_threshold=17179869184"
+
+
+class Failed(Exception):
+    pass
 
 
 class Worker:
     def __init__(self, command, environment=None):
+        self.command, self.seconds, self.peak = command, [], 0.0
         self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
                                         env=dict(os.environ, **(environment or {})))
-        self.seconds, self.peak = [], 0.0
         if self.process.stdout.readline().strip() != "ready":
-            sys.exit("compare_peer.py: did not start: " + " ".join(command))
+            self.fail("did not start")
 
     def step(self):
         self.process.stdin.write("go\n")
         self.process.stdin.flush()
-        seconds, self.peak = map(float, self.process.stdout.readline().split())
+        line = self.process.stdout.readline().split()
+        if len(line) != 2:
+            self.fail("ended in the middle")
+        seconds, self.peak = map(float, line)
         self.seconds.append(seconds)
+
+    def median(self):
+        return statistics.median(self.seconds)
 
     def close(self):
         self.process.stdin.close()
         self.process.wait()
 
+    def fail(self, what):
+        self.close()
+        raise Failed("%s: %s" % (what, " ".join(self.command)))
 
+
+def variants_of(arch):
+    return [v for v in VARIANTS if arch != "vgg16" or "folded" not in v]  # VGG16 has no BatchNorm
+
+
+def peer_command(args, arch, variant, precision, batch):
+    return [args.python, os.path.join(HERE, "peer_worker.py"), arch, variant, "--peer", args.peer, "--precision", precision,
+            "--batch", str(batch), "--device", args.device, "--threads", str(args.threads)]
+
+
+def engine_command(args, arch, precision, batch, slots=1):
+    return [args.engine, "--arch", arch, "--precision", precision, "--batch", str(batch), "--slots", str(slots), "--device",
+            args.device, "--threads", str(args.threads), "--interactive"]
+
+
+# ---- CPU ---------------------------------------------------------------------------------------------------------------
 def has_avx512():
     with open("/proc/cpuinfo") as info:
         return "avx512f" in info.read()
 
 
-def compare(args, arch, precision):
-    suffix = "-bf16" if precision == "bf16" else ""
-    variants = [v for v in VARIANTS if arch != "vgg16" or "folded" not in v]  # VGG16 has no BatchNorm
+def compare_on_cpu(args, arch, precision):
     environment = {"GLIBC_TUNABLES": TUNABLES, "OMP_NUM_THREADS": str(args.threads)}
     if has_avx512():  # PyTorch does not take it by itself on every processor, and crashes where it is missing
         environment["ATEN_CPU_CAPABILITY"] = "avx512"
-    workers = {v: Worker([args.python, os.path.join(HERE, "peer_worker.py"), arch, v + suffix, "--peer", args.peer, "--batch",
-                          str(args.batch), "--threads", str(args.threads)], environment) for v in variants}
-    engine = Worker([os.path.join(args.build, "bench/bench_step"), "--arch", arch, "--precision", precision, "--batch",
-                     str(args.batch), "--threads", str(args.threads), "--interactive"])
-    for _ in range(args.rounds):
+    for batch in args.batch:
+        workers = {v: Worker(peer_command(args, arch, v, precision, batch), environment) for v in variants_of(arch)}
+        engine = Worker(engine_command(args, arch, precision, batch))
+        for _ in range(args.rounds):
+            for worker in (*workers.values(), engine):
+                worker.step()
+        best = min(workers, key=lambda v: workers[v].median())
+        ratios = [p / e for p, e in zip(workers[best].seconds, engine.seconds)]
+        print("| %s | %s | %s | %.3f | %.3f | %.2f (%.2f-%.2f) | %.2f | %.2f |" % (
+            arch, precision, best, workers[best].median(), engine.median(), statistics.median(ratios), min(ratios),
+            max(ratios), workers[best].peak, engine.peak), flush=True)
         for worker in (*workers.values(), engine):
+            worker.close()
+
+
+# ---- GPU ---------------------------------------------------------------------------------------------------------------
+def samples_per_second(args, command, batch):
+    """And the peak memory; zeros where the process fails, as it does where the batch does not fit."""
+    try:
+        worker = Worker(command)
+        for _ in range(args.rounds):
             worker.step()
-    best = min(workers, key=lambda v: statistics.median(workers[v].seconds))
-    ratios = [p / e for p, e in zip(workers[best].seconds, engine.seconds)]
-    print("| %s | %s | %s | %.3f | %.3f | %.2f (%.2f-%.2f) | %.2f | %.2f |" % (
-        arch, precision, best, statistics.median(workers[best].seconds), statistics.median(engine.seconds),
-        statistics.median(ratios), min(ratios), max(ratios), workers[best].peak, engine.peak), flush=True)
-    for worker in (*workers.values(), engine):
         worker.close()
+        return batch / worker.median(), worker.peak
+    except Failed as failure:
+        print("compare_peer.py: " + str(failure), file=sys.stderr, flush=True)
+        return 0.0, 0.0
+
+
+def print_device_row(arch, precision, batch, variant, peer, engine):
+    ratio = "%.2f" % (engine[0] / peer[0]) if peer[0] and engine[0] else "-"
+    print("| %s | %s | %s | %s | %.1f | %.1f | %s | %.2f | %.2f |" % (
+        arch, precision, batch, variant, peer[0], engine[0], ratio, peer[1], engine[1]), flush=True)
+
+
+def compare_on_device(args, arch, precision):
+    peers, engines = {}, {}
+    for batch in args.batch:
+        rates = {v: samples_per_second(args, peer_command(args, arch, v, precision, batch), batch) for v in variants_of(arch)}
+        variant = max(rates, key=rates.get)
+        peers[batch] = (rates[variant], variant)
+        in_class = min(batch, CLASS)
+        engines[batch] = samples_per_second(args, engine_command(args, arch, precision, in_class, batch // in_class), batch)
+        print_device_row(arch, precision, batch, variant, rates[variant], engines[batch])
+    p, e = max(peers, key=peers.get), max(engines, key=engines.get)
+    print_device_row(arch, precision, "best (%d, %d)" % (p, e), peers[p][1], peers[p][0], engines[e])
+    authors = samples_per_second(args, peer_command(args, arch, "contiguous-trained", precision, CLASS), CLASS)
+    print_device_row(arch, precision, "the authors' way (%d, %d)" % (CLASS, e), "contiguous-trained", authors, engines[e])
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
     parser.add_argument("--build", default=os.path.join(HERE, "../build"))
+    parser.add_argument("--engine", help="the program bench_step (default: that of the build)")
     parser.add_argument("--peer", default=os.path.join(HERE, "../../shared/peer"), help="folder of nad_torch.py")
     parser.add_argument("--python", default="/usr/bin/python3")
     parser.add_argument("--arch", default="vgg16,resnet50,densenet121,darts")
-    parser.add_argument("--precision", default="fp32,bf16")
+    parser.add_argument("--precision", help="default: fp32,bf16, on a GPU fp32,tf32,bf16")
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--threads", type=int, default=2)
-    parser.add_argument("--batch", type=int, default=16)
+    parser.add_argument("--batch", help="default: 16, on a GPU 16,64,256")
     args = parser.parse_args()
-    print("| network | precision | peer's best variant | peer s | engine s | ratio (range) | peer GiB | engine GiB |")
-    print("|---|---|---|---|---|---|---|---|")
-    for precision in args.precision.split(","):
-        for arch in args.arch.split(","):
-            compare(args, arch, precision)
+    on_cpu = args.device == "cpu"
+    args.engine = args.engine or os.path.join(args.build, "bench/bench_step")
+    args.batch = [int(b) for b in (args.batch or ("16" if on_cpu else "16,64,256")).split(",")]
+    if on_cpu:
+        print("| network | precision | peer's best variant | peer s | engine s | ratio (range) | peer GiB | engine GiB |")
+        print("|---|---|---|---|---|---|---|---|")
+    else:
+        print("| network | precision | batch | peer's best variant | peer samples/s | engine samples/s | engine / peer | peer GiB "
+              "| engine GiB |")
+        print("|---|---|---|---|---|---|---|---|---|")
+    compare = compare_on_cpu if on_cpu else compare_on_device
+    try:
+        for precision in (args.precision or ("fp32,bf16" if on_cpu else "fp32,tf32,bf16")).split(","):
+            for arch in args.arch.split(","):
+                compare(args, arch, precision)
+    except Failed as failure:
+        sys.exit("compare_peer.py: " + str(failure))
 
 
 if __name__ == "__main__":

@@ -1,6 +1,7 @@
 // What the builders of problems (tests/problems.h, tests/gate_problems.h) share.
 #pragma once
 
+#include "engine/parallel.h"
 #include "tests/cases.h"
 #include "tests/compare.h"
 
@@ -87,7 +88,9 @@ class Builder {
   int filled(const std::string& name, Shape shape, unsigned options, bool output) {
     Array a = slab(name, shape, options, output);
     const uint64_t stream = key();
-    for (int64_t i = 0; i < a.count(); ++i) a.set<float>(i, static_cast<float>(draw(data_, stream, i)));
+    parallel_for(a.count(), [&](int64_t begin, int64_t end, int) {  // the benchmark's arrays are large
+      for (int64_t i = begin; i < end; ++i) a.set<float>(i, static_cast<float>(draw(data_, stream, i)));
+    });
     return append(a);
   }
 

@@ -1,76 +1,18 @@
 // BatchNorm with the batch's statistics: the reference against central differences in double of the loss sum(w * y),
 // the CUDA kernels on the host model against the reference.
-#define DOCTEST_CONFIG_IMPLEMENT_WITH_MAIN
-#include <doctest/doctest.h>
-
-#include "host_cuda/control.h"
-#include "kernels/backends.h"
-#include "kernels/batch_norm.h"
-#include "tests/build_problem.h"
+#include "tests/batch_norm_problems.h"
+#include "tests/cuda_main.h"
 
 using namespace nad;
 using namespace nad::test;
 
 namespace {
 
-struct NormCase {
-  Shape shape;
-  unsigned options;
-  float mean = 0;  // of x: a large one would cancel in sum x^2 - (sum x)^2
-};
-
 const NormCase kCases[] = {{{1, 1, 1, 1}, 0},
                            {{2, 3, 5, 33}, kRelu | kSlab},
                            {{3, 7, 7, 64}, kAdd},
                            {{2, 29, 29, 5}, kRelu | kAdd | kSlab},
                            {{2, 9, 4, 8}, 0, 500.0f}};
-
-using PlanForward = Kernel (*)(Planner&, const BatchNormArgs&);
-using PlanBackward = Kernel (*)(Planner&, const BatchNormBackwardArgs&);
-
-// `which` chooses the entry: the table of the backend has none for BatchNorm.
-Problem forward_problem(const NormCase& c, PlanForward plan) {
-  Builder b("batch_norm " + to_string(c.shape) + option_text(c.options), Data::random);
-  const int x = b.input("x", c.shape, c.options);
-  for (int64_t i = 0; i < b.array(x).count(); ++i) b.array(x).set(i, b.array(x).get<float>(i) + c.mean);
-  const int64_t channels = c.shape.c;
-  const int gamma = b.flat_input("gamma", b.uniform(channels, 0.5, 2)),
-            beta = b.flat_input("beta", b.uniform(channels, -1, 1));
-  const int mean = b.flat_output("mean", Type::f32, channels), rstd = b.flat_output("rstd", Type::f32, channels);
-  const int running_mean = b.flat_input("running_mean", b.uniform(channels, -1, 1), true);
-  const int running_variance = b.flat_input("running_variance", b.uniform(channels, 0.5, 2), true);
-  const int y = b.output("y", c.shape, c.options);
-  b.problem.relative = 2e-6;
-  b.problem.plan = [=, relu = (c.options & kRelu) != 0](Planner& planner, const OpTable&, const Placed& p) {
-    return plan(planner, {p.tensor(x), p.pointer<float>(gamma), p.pointer<float>(beta), 1e-5f, 0.1f, relu,
-                          p.pointer<float>(mean), p.pointer<float>(rstd), p.pointer<float>(running_mean),
-                          p.pointer<float>(running_variance), p.tensor(y)});
-  };
-  return b.finish();
-}
-
-Problem backward_problem(const NormCase& c, PlanBackward plan) {
-  Builder b("batch_norm_backward " + to_string(c.shape) + option_text(c.options), Data::random);
-  const int dy = b.input("dy", c.shape, c.options), x = b.input("x", c.shape, c.options);
-  const int y = c.options & kRelu ? b.input("y", c.shape, c.options) : -1;
-  for (int64_t i = 0; y >= 0 && i < b.array(y).count(); ++i)
-    b.array(y).set(i, std::max(0.0f, b.array(y).get<float>(i)));
-  const int64_t channels = c.shape.c;
-  const int gamma = b.flat_input("gamma", b.uniform(channels, 0.5, 2)),
-            mean = b.flat_input("mean", b.uniform(channels, -1, 1));
-  const int rstd = b.flat_input("rstd", b.uniform(channels, 0.5, 2));
-  const Accumulate mode = mode_of(c.options);
-  const int dx = b.output("dx", c.shape, c.options, mode);
-  const int dgamma = b.flat_output("dgamma", Type::f32, channels),
-            dbeta = b.flat_output("dbeta", Type::f32, channels);
-  b.problem.relative = 2e-6;
-  b.problem.plan = [=](Planner& planner, const OpTable&, const Placed& p) {
-    return plan(planner,
-                {p.tensor(dy), p.tensor(x), p.tensor(y), p.pointer<float>(gamma), p.pointer<float>(mean),
-                 p.pointer<float>(rstd), mode, p.tensor(dx), p.pointer<float>(dgamma), p.pointer<float>(dbeta)});
-  };
-  return b.finish();
-}
 
 void compare(const Problem& expected_problem, const Problem& problem) {
   Context reference(make_backend("reference")), device(make_backend("cuda"));
@@ -94,9 +36,9 @@ void compare(const Problem& expected_problem, const Problem& problem) {
 
 TEST_CASE("BatchNorm with the batch's statistics: CUDA equals the reference") {
   for (const NormCase& c : kCases) {
-    compare(forward_problem(c, reference::plan_batch_norm), forward_problem(c, cuda::plan_batch_norm));
-    compare(backward_problem(c, reference::plan_batch_norm_backward),
-            backward_problem(c, cuda::plan_batch_norm_backward));
+    compare(batch_norm_problem(c, reference::plan_batch_norm), batch_norm_problem(c, cuda::plan_batch_norm));
+    compare(batch_norm_backward_problem(c, reference::plan_batch_norm_backward),
+            batch_norm_backward_problem(c, cuda::plan_batch_norm_backward));
   }
 }
 

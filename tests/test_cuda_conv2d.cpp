@@ -1,17 +1,13 @@
 // The CUDA convolutions, each way, tile and precision by itself, on the host model against the reference: within an
 // error bound, exactly on small integers, the same bytes in any order of lanes and blocks, alone or in a batch, and
 // whatever the tile. (test_cuda_ops runs the whole case table through the backend's own choice.)
-#define DOCTEST_CONFIG_IMPLEMENT_WITH_MAIN
-#include <doctest/doctest.h>
-
 #include <map>
 
 #include "engine/op_checks.h"
-#include "host_cuda/control.h"
-#include "kernels/backends.h"
 #include "kernels/cuda/backend.h"
 #include "kernels/cuda/conv2d.h"
 #include "kernels/cuda/ops.h"
+#include "tests/cuda_main.h"
 #include "tests/problems.h"
 
 using namespace nad;

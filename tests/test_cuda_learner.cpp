@@ -2,17 +2,13 @@
 // the three objectives; the captured step gives the bytes of the eager one, and a class the same bytes alone and
 // among others. The whole trajectories of the smallest networks, the first steps of the others: test_learner has them
 // all.
-#define DOCTEST_CONFIG_IMPLEMENT_WITH_MAIN
-#include <doctest/doctest.h>
-
 #include <cstring>
 
 #include "engine/rng.h"
-#include "host_cuda/control.h"
-#include "kernels/backends.h"
 #include "nad/learner.h"
 #include "nad/network.h"
 #include "nad/replay.h"
+#include "tests/cuda_main.h"
 #include "tests/golden_results.h"
 
 using namespace nad;

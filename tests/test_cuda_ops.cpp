@@ -2,11 +2,7 @@
 // tests/cases.h: within an error bound, exactly on small integers, nothing written outside of the outputs, and the
 // same bytes in any order of lanes and blocks, from run to run and for a sample alone. Of the convolutions those that
 // are small enough for the model, as the backend chooses to run them; each way by itself: tests/test_cuda_conv2d.cpp.
-#define DOCTEST_CONFIG_IMPLEMENT_WITH_MAIN
-#include <doctest/doctest.h>
-
-#include "host_cuda/control.h"
-#include "kernels/backends.h"
+#include "tests/cuda_main.h"
 #include "tests/gate_problems.h"
 #include "tests/problems.h"
 

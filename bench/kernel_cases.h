@@ -1,0 +1,120 @@
+// What bench_kernels measures: every op of the table (engine/ops.h), and BatchNorm's training form, on every distinct
+// layer of a network.
+#pragma once
+
+#include <algorithm>
+#include <functional>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "bench/layer_shapes.h"
+#include "tests/batch_norm_problems.h"
+#include "tests/gate_problems.h"
+
+namespace nad::bench {
+
+struct KernelCase {
+  std::string name;          // network/op/shape
+  bool convolution = false;  // the variants of one algorithm take it
+  bool products = false;     // the precision makes a difference
+  bool device_only = false;  // no entry of a CPU backend
+  std::function<Problem()> make;
+};
+
+// Cases of one network at a batch: forward ops get both halves of it, original and gated samples; backward ops the
+// gated ones.
+class KernelCases {
+ public:
+  KernelCases(const Network& network, int64_t batch) : network_(network), batch_(batch) {
+    for (const ConvCase& c : network.convs) add_convolution(c);
+    for (const TensorCase& c : network.linears) add_linear(c);
+    for (const TensorCase& c : network.epilogues) add_elementwise(c);
+    for (const TensorCase& c : network.gates) {
+      add("gate", tensor_text, gate_problem, with_samples(c, c.out == 1 ? 2 * batch : batch));
+    }
+    add_pools();
+    add_learning();
+  }
+  const std::vector<KernelCase>& list() const { return list_; }
+
+ private:
+  template <class Case>
+  void add(const std::string& op, std::string (*text)(const Case&), Problem (*make)(const Case&, Data),
+           const Case& c) {
+    list_.push_back(
+        {.name = network_.name + "/" + op + "/" + text(c), .make = [=] { return make(c, Data::random); }});
+  }
+  template <class Case>
+  static Case with_samples(Case c, int64_t n, unsigned more = 0) {
+    c.shape.n = n;
+    c.options |= more;
+    return c;
+  }
+
+  void add_convolution(ConvCase c) {
+    c.n = 2 * batch_;
+    add("conv2d", conv_text, conv_problem, c);
+    c.n = batch_;
+    add("conv2d_backward", conv_text, conv_backward_problem, c);
+    for (auto k = list_.end() - 2; k != list_.end(); ++k) k->convolution = k->products = true;
+  }
+  void add_linear(const TensorCase& c) {
+    add("linear", tensor_text, linear_problem, with_samples(c, 2 * batch_));
+    add("linear_backward", tensor_text, linear_backward_problem, with_samples(c, batch_));
+    for (auto k = list_.end() - 2; k != list_.end(); ++k) k->products = true;
+  }
+  void add_elementwise(const TensorCase& c) {
+    add("pointwise", tensor_text, pointwise_problem, with_samples(c, 2 * batch_));
+    add("pointwise_backward", tensor_text, pointwise_backward_problem, with_samples(c, batch_, kScale));
+    add("epilogue_backward", tensor_text, epilogue_backward_problem, with_samples(c, batch_));
+#ifdef NAD_CUDA
+    const NormCase norm = {{batch_, c.shape.h, c.shape.w, c.shape.c}, kRelu};
+    list_.push_back({.name = network_.name + "/batch_norm/" + norm_text(norm), .device_only = true, .make = [=] {
+                       return batch_norm_problem(norm, cuda::plan_batch_norm);
+                     }});
+    list_.push_back({.name = network_.name + "/batch_norm_backward/" + norm_text(norm),
+                     .device_only = true,
+                     .make = [=] { return batch_norm_backward_problem(norm, cuda::plan_batch_norm_backward); }});
+#endif
+  }
+  void add_pools() {
+    for (const PoolCase& c : network_.max_pools) {
+      add("max_pool", pool_text, max_pool_problem, with_samples(c, 2 * batch_));
+      add("max_pool_backward", pool_text, max_pool_backward_problem, with_samples(c, batch_));
+    }
+    for (const PoolCase& c : network_.avg_pools) {
+      add("avg_pool", pool_text, avg_pool_problem, with_samples(c, 2 * batch_));
+      add("avg_pool_backward", pool_text, avg_pool_backward_problem, with_samples(c, batch_));
+    }
+    for (const AdaptiveCase& c : network_.adaptive_pools) {
+      add("adaptive_pool", adaptive_text, adaptive_pool_problem, with_samples(c, 2 * batch_));
+      add("adaptive_pool_backward", adaptive_text, adaptive_pool_backward_problem, with_samples(c, batch_));
+    }
+  }
+  // Classes of 16 images each, as many as the batch holds.
+  void add_learning() {
+    const int64_t images = std::min<int64_t>(batch_, 16), classes = batch_ / images;
+    const std::vector<int32_t> valid(static_cast<size_t>(classes), static_cast<int32_t>(images));
+    const LossCase loss = {classes, images, 1000, false, valid};
+    add("classify", loss_text, classify_problem, loss);
+    add("softmax_loss", loss_text, softmax_loss_problem, loss);
+    const std::set<std::pair<int64_t, int64_t>> distinct(network_.gated_channels.begin(),
+                                                         network_.gated_channels.end());
+    for (const auto& [channels, plane] : distinct) {
+      const GateCase released = {Objective::released, classes, images, channels, plane, valid};
+      GateCase noisy = released;
+      noisy.objective = Objective::variational;
+      add("gate_values", gate_text, gate_values_problem, released);
+      add("gate_noise", gate_text, gate_noise_problem, noisy);
+      add("gate_statistics", gate_text, gate_statistics_problem, noisy);
+      add("gate_update", gate_text, gate_update_problem, released);
+    }
+  }
+
+  Network network_;
+  int64_t batch_;
+  std::vector<KernelCase> list_;
+};
+
+}  // namespace nad::bench
