@@ -2,12 +2,13 @@
 """Agreement with the PyTorch peer at full size, through nad_replay: one table row per network, head and objective.
 
     agreement.py --replay build/nad_replay [--peer DIR] [--arch vgg16,resnet50,densenet121,darts] [--classes 1000,365]
-                 [--objective released,paper,variational] [--steps 10] [--batch 2] [--double]
+                 [--objective released,paper,variational] [--steps 10] [--batch 2] [--double | --itself]
 
 Random networks of full width (the peer's calibrated recipe) at 224x224, eight images, batches drawn with a seed. Checks
 and prints: logits of the original and of the binary sub-architecture (relative distance, at most 1e-4), gate gradients of
 the first step (1e-3, the worst gate), the losses of the first ten steps (1e-3; rounding grows from step to step, through
 ReLUs and updates of fixed length), the share of binary gates that are equal at the end (at least 99.5 %). The peer runs in fp32, with --double in fp64. Exits with 1 where a bound is broken.
+--itself compares the peer in fp32 with the peer in fp64: how far rounding alone carries this random network.
 The logits of sub-architectures are compared only where all binary gates agree: one flipped gate is another network.
 """
 import argparse
@@ -87,6 +88,7 @@ def main():
     parser.add_argument("--steps", type=int, default=10)
     parser.add_argument("--batch", type=int, default=2)
     parser.add_argument("--double", action="store_true")
+    parser.add_argument("--itself", action="store_true")
     parser.add_argument("--seed", type=int, default=20211011)
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--precision", default="fp32")
@@ -104,11 +106,15 @@ def main():
                 case, result = os.path.join(folder, "case.h5"), os.path.join(folder, "result.h5")
                 write_case(peer, case, arch, classes, args.steps, args.batch, args.seed)
                 for objective in args.objective.split(","):
-                    peer.run_h5(case, dtype=torch.float64 if args.double else torch.float32, objective=objective, tag="peer")
-                    subprocess.run([args.replay, case, "--out", result, "--objective", objective, "--device", args.device,
-                                    "--precision", args.precision], check=True, stderr=subprocess.DEVNULL)
-                    with h5py.File(result, "r") as ours, h5py.File(case, "r") as theirs:
-                        r = compare(ours, theirs["results/peer"])
+                    double = args.double or args.itself
+                    peer.run_h5(case, dtype=torch.float64 if double else torch.float32, objective=objective, tag="peer")
+                    if args.itself:
+                        peer.run_h5(case, dtype=torch.float32, objective=objective, tag="fp32")
+                    else:
+                        subprocess.run([args.replay, case, "--out", result, "--objective", objective, "--device",
+                                        args.device, "--precision", args.precision], check=True, stderr=subprocess.DEVNULL)
+                    with h5py.File(case, "r") as theirs, h5py.File(case if args.itself else result, "r") as ours:
+                        r = compare(ours["results/fp32"] if args.itself else ours, theirs["results/peer"])
                     fine = holds(r)
                     broken += not fine
                     print("| %s | %d | %s | %d | %.1e | %s | %.1e | %.1e | %d of %d%s |" % (

@@ -1,8 +1,5 @@
 // Augmentation as an op: the reference and, on the model of the GPU, the CUDA kernels against the host's
 // Preprocessor, byte for byte; batches that reach the learner as draws teach it what the same batches as pixels do.
-#define DOCTEST_CONFIG_IMPLEMENT_WITH_MAIN
-#include <doctest/doctest.h>
-
 #include <cstring>
 
 #include "engine/rng.h"
@@ -10,6 +7,7 @@
 #include "nad/augment.h"
 #include "nad/class_batches.h"
 #include "nad/network.h"
+#include "tests/cuda_main.h"
 
 using namespace nad;
 

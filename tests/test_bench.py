@@ -1,0 +1,127 @@
+#!/usr/bin/env python3
+"""scripts/gpu and what it is made of, without a GPU: the benchmarks on the model of the GPU, the report from their
+output, the commands, and stages that fail, with programs that stand in for the real ones."""
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import unittest
+from pathlib import Path
+
+SOURCE = Path(__file__).resolve().parent.parent
+MODELS = Path(os.environ.get("NAD_RUN_MODEL", SOURCE / "build" / "tests" / "nad_run_model")).parent
+SMI = "#!/bin/sh\necho 'Model GPU, 580.1, 80000 MiB, 1980 MHz, 700 W, 9.0'\n"
+# A step as bench_step prints it, a layer's row as bench_step --profile prints it.
+STEP = """#!/bin/sh
+case "$*" in
+  *--profile*) echo 'op calls ms share'; echo 'conv2d  3  1.5  60.0%' ;;
+  *--no-graph*) echo '{"arch": "darts", "precision": "bf16", "slots": 16, "batch": 16, "graph": false, "seconds": 0.03, "samples_per_second": 8533, "gib": 9.1}' ;;
+  *) echo '{"arch": "darts", "precision": "bf16", "slots": 16, "batch": 16, "graph": true, "seconds": 0.02, "samples_per_second": 12800, "gib": 9.1}' ;;
+esac
+"""
+
+
+def gpu(*args, path=None):
+    return subprocess.run([sys.executable, str(SOURCE / "scripts" / "gpu"), *map(str, args)], stdout=subprocess.PIPE,
+                          stderr=subprocess.PIPE, text=True, timeout=120, env=dict(os.environ, PATH=path or os.environ["PATH"]))
+
+
+class Gpu(unittest.TestCase):
+    def setUp(self):
+        self.dir = Path(tempfile.mkdtemp(prefix="nad_gpu_"))
+        self.addCleanup(shutil.rmtree, self.dir)
+
+    def put(self, path, text):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+        path.chmod(0o755)
+
+    def bare_path(self):
+        """Without nvidia-smi, wherever it may be here."""
+        tools = self.dir / "tools"
+        tools.mkdir()
+        for tool in ("bash", "env", "sh"):
+            (tools / tool).symlink_to(shutil.which(tool))
+        return str(tools)
+
+    def test_without_a_gpu(self):
+        done = gpu("--out", self.dir / "out", path=self.bare_path())
+        self.assertEqual(done.returncode, 4)
+        self.assertEqual(done.stderr.count("\n"), 1)
+        self.assertIn("no NVIDIA GPU", done.stderr)
+        self.assertFalse((self.dir / "out").exists())
+
+    def test_wrong_usage(self):
+        for args, text in ((["--only", "tests,nonsense", "--dry-run"], "stage nonsense is unknown"),
+                           (["--limit", "tests", "--dry-run"], "expected STAGE=SECONDS"), ([], "--out DIR is missing")):
+            done = gpu(*args)
+            self.assertEqual(done.returncode, 2, done.stderr)
+            self.assertIn(text, done.stderr)
+
+    def test_the_commands_name_programs_and_tests_that_exist(self):
+        done = gpu("--dry-run")
+        self.assertEqual(done.returncode, 0, done.stderr)
+        for stage in ("build", "tests", "sanitizer", "step", "kernels", "peer", "ncu"):
+            self.assertIn("# " + stage, done.stdout)
+        sources = {p.stem for folder in ("tests", "bench") for p in (SOURCE / folder).glob("*.cpp")}
+        programs = {Path(word).name for line in done.stdout.splitlines() for word in line.split()
+                    if "build-cuda/" in word}
+        self.assertGreaterEqual(len(programs), 8)
+        for program in programs:
+            self.assertIn(program.replace("device_", "test_"), sources)
+        for tool in ("memcheck", "racecheck", "initcheck"):
+            self.assertIn("compute-sanitizer --tool " + tool, done.stdout)
+
+    def test_a_stage_that_fails_stops_nothing_and_is_told(self):
+        built, out = self.dir / "built", self.dir / "out"
+        path = self.bare_path()
+        self.put(Path(path) / "nvidia-smi", SMI)
+        self.put(built / "bin" / "bench_step", STEP)
+        names = [p.stem.replace("test_", "device_", 1) for p in (SOURCE / "tests").glob("test_cuda_*.cpp")]
+        for name in [*names, "test_ops"]:
+            self.put(built / "bin" / name, "#!/bin/sh\nexit %d\n" % (name == "device_cuda_ops"))
+        done = gpu("--out", out, "--prebuilt", built, "--only", "tests,step", path=path)
+        self.assertEqual(done.returncode, 1, done.stderr)
+        summary = (out / "summary.md").read_text()
+        self.assertIn("Model GPU", summary)
+        self.assertIn("| tests | %d of %d |" % (len(names), len(names) + 1), summary)
+        self.assertIn("device_cuda_ops: exit code 1", summary)
+        self.assertIn("| darts | bf16 | 16 x 16 | 20.000 | 30.000 | 12800 |", summary)
+        self.assertIn("| conv2d | 3 | 1.5 | 60.0% |", summary)
+
+    def test_a_stage_that_hangs_is_stopped(self):
+        built, out = self.dir / "built", self.dir / "out"
+        path = self.bare_path()
+        (Path(path) / "sleep").symlink_to(shutil.which("sleep"))
+        self.put(Path(path) / "nvidia-smi", SMI)
+        self.put(built / "bin" / "bench_step", "#!/bin/sh\nsleep 60\n")
+        done = gpu("--out", out, "--prebuilt", built, "--only", "step", "--limit", "step=1", path=path)
+        self.assertEqual(done.returncode, 1)
+        self.assertIn("stopped after 1 s", (out / "summary.md").read_text())
+        self.assertIn("not started", (out / "summary.md").read_text())
+
+    def test_kernel_benchmarks_and_their_report(self):
+        program = MODELS / "bench_kernels_model"
+        if not program.exists():
+            self.skipTest("Google Benchmark is not installed: bench_kernels is not built")
+        listed = subprocess.run([program, "--device", "cuda", "--batch", "1", "--benchmark_list_tests"],
+                                stdout=subprocess.PIPE, text=True, check=True, timeout=60).stdout
+        for op in ("conv2d", "conv2d_backward", "linear", "linear_backward", "pointwise", "gate", "epilogue_backward",
+                   "max_pool", "avg_pool", "adaptive_pool", "classify", "softmax_loss", "gate_values", "gate_noise",
+                   "gate_statistics", "gate_update", "batch_norm"):
+            self.assertIn("densenet121/%s/" % op, listed)
+        result = self.dir / "kernels-darts.json"
+        subprocess.run([program, "--device", "cuda", "--batch", "1", "--benchmark_filter=^(roof/|darts/gate_)",
+                        "--benchmark_out_format=json", "--benchmark_out=" + str(result)], stdout=subprocess.DEVNULL,
+                       stderr=subprocess.DEVNULL, check=True, timeout=120)
+        (self.dir / "run.json").write_text(json.dumps({"gpu": "Model GPU", "results": []}))
+        subprocess.run([sys.executable, str(SOURCE / "bench" / "gpu_report.py"), str(self.dir)], check=True, timeout=60)
+        summary = (self.dir / "summary.md").read_text()
+        for text in ("## Measured ceilings", "| mma bf16 |", "| copy |", "## Kernels, all layers", "gate_update"):
+            self.assertIn(text, summary)
+
+
+if __name__ == "__main__":
+    unittest.main()
