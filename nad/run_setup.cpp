@@ -104,8 +104,9 @@ std::unique_ptr<Context> take_device(const RunOptions& o) {
   return std::make_unique<Context>(make_backend(o.device, o.threads, o.graph), o.precision);
 }
 
-// --classes-per-step auto. Two cores are busy with one class. At 16 images most of a GPU idles: with 256 the tiles of
-// the convolutions fill 68 % (DARTS) to 99 % of it. Where so many do not fit, plan_learner() takes fewer.
+// --classes-per-step auto. Cores are busy with one class. At 16 images most of a GPU idles; at 256, counting the
+// tiles of the convolutions against its multiprocessors (not measured), little does. Where so many do not fit,
+// plan_learner() takes fewer.
 int64_t full_slots(const Backend& backend, int64_t batch) {
   constexpr int64_t kImages = 256;
   return backend.asynchronous() ? (kImages + batch - 1) / batch : 1;
