@@ -6,7 +6,9 @@
 //
 // Flops and bytes are those of the case (each tensor and parameter read or written once). On a device: the median of
 // --runs launches with a cold L2 cache, by device events; `roof%` is the share of the ceiling that these flops and
-// bytes leave, as measured in this process (the rows roof/...). The reference backend is not measured.
+// bytes leave, as measured in this process (the rows roof/...). Where cuDNN and cuBLAS are found, convolutions and
+// linear layers have two more rows: cuda/cudnn, and cuda/auto, the faster of both. The reference backend is not
+// measured.
 #include <benchmark/benchmark.h>
 
 #include <CLI/CLI.hpp>
@@ -26,7 +28,7 @@ constexpr int kWarmUps = 3;
 
 // A backend at a precision, and its clock where it is a device.
 struct Machine {
-  explicit Machine(const Variant& v) : context(make_backend(v.backend), v.precision) {
+  explicit Machine(const Variant& v) : context(make_backend(v.backend, {.conv = v.conv}), v.precision) {
     timer = make_device_timer(context.backend());
   }
   Context context;
@@ -57,7 +59,7 @@ class Bench {
     return roofs_;
   }
   Machine& machine(const Variant& v) {
-    auto& slot = machines_[v.backend + to_string(v.precision)];
+    auto& slot = machines_[v.backend + to_string(v.precision) + to_string(v.conv)];
     if (!slot) slot = std::make_unique<Machine>(v);
     return *slot;
   }
@@ -144,6 +146,7 @@ void add_roofs(Bench& bench, const Variant& v) {
 bool covers(const Variant& v, const KernelCase& c, bool device) {
   if (v.one_algorithm && !c.convolution) return false;
   if (c.device_only && !device) return false;
+  if (v.conv != ConvChoice::handwritten && !c.products) return false;
   return c.products || v.precision == Precision::fp32;
 }
 
@@ -170,6 +173,7 @@ int main(int argc, char** argv) {
   try {
     if (device != "all") make_backend(device);  // its message, where it is not there
     std::vector<Variant> list = variants();
+    for (const Variant& v : library_variants()) list.push_back(v);
     std::erase_if(list, [&](const Variant& v) { return device != "all" && device != v.backend; });
     Bench bench(runs);
     for (const Variant& v : list) {

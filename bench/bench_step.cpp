@@ -29,7 +29,7 @@ namespace {
 using namespace nad;
 
 struct Options {
-  std::string arch = "resnet50", device = "auto", precision = "fp32", objective = "released";
+  std::string arch = "resnet50", device = "auto", precision = "fp32", objective = "released", conv = "handwritten";
   int64_t batch = 16, size = 224, classes = 1000, slots = 1;
   int threads = 0, steps = 7, together = 5;
   bool no_graph = false, json = false, profile = false, interactive = false, every = false;
@@ -86,7 +86,8 @@ void fill(Learner& learner, const Options& o) {
 class Steps {
  public:
   Steps(const Options& o, const NetworkDescription& network, const Weights& weights)
-      : context_(make_backend(o.device, o.threads, !o.no_graph), parse_precision(o.precision)),
+      : context_(make_backend(o.device, {o.threads, !o.no_graph, parse_conv_choice(o.conv)}),
+                 parse_precision(o.precision)),
         timer_(bench::make_device_timer(context_.backend())),
         together_(timer_ ? o.together : 1),
         learner_(context_, network, weights, options(o)) {
@@ -175,11 +176,12 @@ void report(Steps& steps, const Options& o) {
   const auto slots = static_cast<long long>(o.slots), batch = static_cast<long long>(o.batch);
   const char *arch = o.arch.c_str(), *precision = o.precision.c_str();
   if (o.json) {
-    std::printf(R"({"arch": "%s", "precision": "%s", "slots": %lld, "batch": %lld, "graph": %s, "seconds": %.6f, )"
-                R"("minimum": %.6f, "samples_per_second": %.1f, "gib": %.2f, "device": "%s"})"
-                "\n",
-                arch, precision, slots, batch, o.no_graph ? "false" : "true", median, minimum, rate, steps.gib(),
-                steps.device().c_str());
+    std::printf(
+        R"({"arch": "%s", "precision": "%s", "slots": %lld, "batch": %lld, "graph": %s, "conv": "%s", "seconds": %.6f, )"
+        R"("minimum": %.6f, "samples_per_second": %.1f, "gib": %.2f, "device": "%s"})"
+        "\n",
+        arch, precision, slots, batch, o.no_graph ? "false" : "true", o.conv.c_str(), median, minimum, rate,
+        steps.gib(), steps.device().c_str());
   } else {
     std::printf(
         "%s %s batch %lld x %lld: median %.4f s, minimum %.4f s a step, %.1f images/s, peak memory %.2f GiB\n", arch,
@@ -205,6 +207,7 @@ int main(int argc, char** argv) {
   app.add_option("--arch", o.arch, "vgg16, resnet50, densenet121 or darts");
   app.add_option("--device", o.device, "auto, cpu, cuda, cuda:I or reference");
   app.add_option("--precision", precisions, "fp32, tf32, bf16; several: one after the other")->delimiter(',');
+  app.add_option("--conv", o.conv, "on a device: handwritten, cudnn or auto");
   app.add_option("--objective", o.objective, "released, paper or variational");
   app.add_option("--batch", o.batch, "images per class");
   app.add_option("--slots", slots, "classes per step; several: one after the other")->delimiter(',');

@@ -70,15 +70,19 @@ def floor_seconds(step, roofs):
 
 def steps(folder, roofs):
     found = [json.loads(line) for line in lines_of(folder, "step-*.log") if line.startswith("{")]
-    eager = {(s["arch"], s["precision"], s["slots"]): s["seconds"] for s in found if not s["graph"]}
+    key = lambda s: (s["arch"], s["precision"], s["slots"])
+    eager = {key(s): s["seconds"] for s in found if not s["graph"]}
+    auto = {key(s): s["seconds"] for s in found if s["graph"] and s["conv"] == "auto"}
     rows = []
-    for s in sorted((s for s in found if s["graph"]), key=lambda s: (s["arch"], s["precision"], s["slots"])):
+    for s in sorted((s for s in found if s["graph"] and s["conv"] == "handwritten"), key=key):
         floor = floor_seconds(s, roofs)
-        without = eager.get((s["arch"], s["precision"], s["slots"]))
+        without, best = eager.get(key(s)), auto.get(key(s))
         rows.append((s["arch"], s["precision"], f"{s['slots']} x {s['batch']}", f"{1e3 * s['seconds']:.3f}",
-                     f"{1e3 * without:.3f}" if without else "-", f"{s['samples_per_second']:.0f}",
+                     f"{1e3 * without:.3f}" if without else "-", f"{1e3 * best:.3f}" if best else "-",
+                     f"{s['samples_per_second']:.0f}",
                      f"{s['seconds'] / floor:.1f}" if floor else "-", s["gib"]))
     return table("A step of gate learning", ("network", "precision", "classes x images", "captured, ms", "eager, ms",
+                                             "captured, --conv auto, ms",
                                              "samples/s", "times the arithmetic's floor", "GiB"), rows)
 
 
@@ -143,6 +147,33 @@ def choices(rows):
                  ("op", "precision", "variant", "fastest on", "sum, ms"), shown)
 
 
+def against_libraries(rows):
+    """Hand-written kernels beside cuDNN's and cuBLAS's, on the layers that make up 90 % of the hand-written time."""
+    groups = defaultdict(dict)
+    for row in rows:
+        if not row.get("error_occurred"):
+            network, op, shape, variant = kernel_name(row)
+            name, precision = variant.rsplit(" ", 1)
+            groups[op, precision].setdefault((network, shape), {})[name] = row["real_time"]
+    shown = []
+    for (op, precision), layers in sorted(groups.items()):
+        layers = sorted((t for t in layers.values() if {"cuda", "cuda/cudnn"} <= t.keys()), key=lambda t: -t["cuda"])
+        total, share, most = sum(t["cuda"] for t in layers), 0, []
+        for t in layers:
+            if share < 0.9 * total:
+                most.append(t)
+            share += t["cuda"]
+        if not most:
+            continue
+        speeds = [100 * t["cuda/cudnn"] / t["cuda"] for t in most]
+        excess = [100 * (t["cuda/auto"] / min(t["cuda"], t["cuda/cudnn"]) - 1) for t in layers if "cuda/auto" in t]
+        shown.append((op, precision, f"{len(most)} of {len(layers)}", f"{statistics.median(speeds):.0f}", f"{min(speeds):.0f}",
+                      f"{sum(s >= 70 for s in speeds)} of {len(speeds)}", f"{max(excess):.1f}" if excess else "-"))
+    return table("Hand-written beside cuDNN and cuBLAS, on the layers that make up 90 % of the time",
+                 ("op", "precision", "layers", "median % of the library's speed", "lowest", "at 70 % or more",
+                  "auto above the faster at most, %"), shown)
+
+
 def pasted(folder, title, pattern):
     """Markdown tables that programs printed, one header for all."""
     lines = [line for line in lines_of(folder, pattern) if line.startswith("|")]
@@ -163,7 +194,7 @@ def main():
     rows = [row for row in rows if not row["run_name"].startswith("roof/")]
     text = f"# {run['gpu']}\n\n" + overview(run)
     text += table("Measured ceilings", ("what", "rate", "unit"), [(k, f"{v:.1f}", ROOFS[k]) for k, v in roofs.items()])
-    text += steps(folder, roofs) + profiles(folder) + kernels(rows) + choices(rows)
+    text += steps(folder, roofs) + profiles(folder) + kernels(rows) + choices(rows) + against_libraries(rows)
     text += pasted(folder, "Against PyTorch on the same GPU", "peer-*.log")
     text += pasted(folder, "The five most expensive kernels of a step (Nsight Compute)", "ncu-*.log")
     (folder / "summary.md").write_text(text)

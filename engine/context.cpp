@@ -27,6 +27,7 @@ Context::Context(std::unique_ptr<Backend> backend, Precision precision)
 void Context::grow_scratch(size_t bytes) {
   if (bytes <= scratch_bytes_) return;
   scratch_.reset();  // nothing in scratch outlives a kernel
+  scratch_bytes_ = 0;
   scratch_ = backend_->allocate(bytes);
   scratch_bytes_ = bytes;
 }

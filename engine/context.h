@@ -42,6 +42,10 @@ class Backend {
   virtual void replay(const void* /*key*/, const std::function<void()>& step) { step(); }
   // Whether images are augmented by the op `augment` of a step rather than by threads of the host ahead of it.
   virtual bool augments() const { return false; }
+  // Where planning measures which kernel a layer gets (--conv auto): what it chose, as text, and the choices of an
+  // earlier run to go by instead.
+  virtual std::string measured_choices() const { return ""; }
+  virtual void adopt_choices(const std::string& /*text*/) {}
   // Names what runs in between for a profiler.
   virtual void begin_range(const std::string& /*name*/) {}
   virtual void end_range() {}

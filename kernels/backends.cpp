@@ -23,9 +23,9 @@ std::string why_no_cuda([[maybe_unused]] int index) {
 #endif
 }
 
-std::unique_ptr<Backend> make_cuda([[maybe_unused]] int index, [[maybe_unused]] bool graph) {
+std::unique_ptr<Backend> make_cuda([[maybe_unused]] int index, [[maybe_unused]] const BackendOptions& options) {
 #ifdef NAD_CUDA
-  return make_cuda_backend(index, graph);
+  return make_cuda_backend(index, options);
 #else
   throw Error(ErrorKind::device, why_no_cuda(index));
 #endif
@@ -65,17 +65,43 @@ std::vector<std::string> backend_names() {
   return names;
 }
 
-std::unique_ptr<Backend> make_backend(const std::string& name, int threads, bool graph) {
+std::string to_string(ConvChoice choice) {
+  switch (choice) {
+    case ConvChoice::handwritten:
+      return "handwritten";
+    case ConvChoice::cudnn:
+      return "cudnn";
+    case ConvChoice::automatic:
+      return "auto";
+  }
+  return "?";
+}
+
+ConvChoice parse_conv_choice(const std::string& name) {
+  for (ConvChoice choice : {ConvChoice::handwritten, ConvChoice::cudnn, ConvChoice::automatic}) {
+    if (name == to_string(choice)) return choice;
+  }
+  throw Error(ErrorKind::usage, "--conv '" + name + "'", "expected handwritten, cudnn or auto");
+}
+
+std::unique_ptr<Backend> make_backend(const std::string& name, const BackendOptions& options) {
+  const int threads = options.threads;
   if (threads < 0) {
     throw Error(ErrorKind::usage, "threads: " + std::to_string(threads) + " is negative", "0 means all cores");
   }
-  if (name == "auto") return make_backend(choose_device().name, threads, graph);
-  if (is_cuda(name)) return make_cuda(device_index(name), graph);
-  if (name == "cpu") return make_cpu(threads);
-  if (name == "reference") {
-    return std::make_unique<HostBackend>("reference", reference_ops(), std::vector{Precision::fp32}, threads);
+  if (name == "auto") return make_backend(choose_device().name, options);
+  if (is_cuda(name)) return make_cuda(device_index(name), options);
+  const bool is_cpu = name == "cpu";
+  if (!is_cpu && name != "reference") {
+    throw Error(ErrorKind::usage, "device '" + name + "' is unknown",
+                "expected auto, cpu, cuda, cuda:I or reference");
   }
-  throw Error(ErrorKind::usage, "device '" + name + "' is unknown", "expected auto, cpu, cuda, cuda:I or reference");
+  if (options.conv == ConvChoice::cudnn) {
+    throw Error(ErrorKind::device, "--conv cudnn: the device is " + name + ", cuDNN needs a CUDA device",
+                "use --conv handwritten or auto");
+  }
+  if (is_cpu) return make_cpu(threads);
+  return std::make_unique<HostBackend>("reference", reference_ops(), std::vector{Precision::fp32}, threads);
 }
 
 }  // namespace nad

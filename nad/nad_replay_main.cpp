@@ -11,7 +11,7 @@
 namespace {
 
 struct Options {
-  std::string case_path, weights, out, objective, device = "auto", precision = "fp32";
+  std::string case_path, weights, out, objective, device = "auto", precision = "fp32", conv = "handwritten";
   double beta = -1, lr = -1;
   int threads = 0;
 };
@@ -31,7 +31,8 @@ void replay(const Options& o) {
   options.batch = replay_case.batch;
   options.given_noise = true;
 
-  Context context(make_backend(o.device, o.threads), parse_precision(o.precision));
+  Context context(make_backend(o.device, {.threads = o.threads, .conv = parse_conv_choice(o.conv)}),
+                  parse_precision(o.precision));
   std::fprintf(stderr, "%s, %s, %s, beta %g, lr %g, %lld steps of %lld images, %s\n", network.arch.c_str(),
                to_string(options.objective).c_str(), to_string(context.precision()).c_str(), options.beta, options.lr,
                static_cast<long long>(replay_case.steps), static_cast<long long>(replay_case.batch),
@@ -59,8 +60,9 @@ int main(int argc, char** argv) {
   app.add_option("--beta", o.beta, "weight of the regularising term (default: the case's, else the network's)")
       ->check(CLI::NonNegativeNumber);
   app.add_option("--lr", o.lr, "step size (default: the case's, else 0.1)")->check(CLI::NonNegativeNumber);
-  app.add_option("--device", o.device, "auto, cpu or reference");
-  app.add_option("--precision", o.precision, "fp32 or bf16");
+  app.add_option("--device", o.device, "auto (default), cpu, cuda, cuda:I or reference");
+  app.add_option("--precision", o.precision, "fp32 (default), bf16 or, on cuda, tf32");
+  app.add_option("--conv", o.conv, "cuda: handwritten (default), cudnn or auto");
   app.add_option("--threads", o.threads, "threads (default: all cores)")->check(CLI::Range(0, 4096));
   try {
     app.parse(argc, argv);

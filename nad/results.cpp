@@ -34,6 +34,7 @@ std::string first_difference(const RunSettings& there, const RunSettings& here) 
   compare("seed", std::to_string(there.seed), std::to_string(here.seed));
   compare("precision", there.precision, here.precision);
   compare("device", there.device, here.device);
+  compare("conv", there.conv, here.conv);
   return found;
 }
 

@@ -16,13 +16,15 @@ namespace nad {
 // Resolved values. A class's bytes depend on those above the line, which a resumed run must share.
 struct RunSettings {
   std::string arch, weights_hash, objective, precision, device;
-  double beta = 0, lr = 0;        // beta is NaN while --beta auto searches for it
-  int64_t epochs = 0, steps = 0;  // steps is 0 where epochs count
+  std::string conv = "handwritten";  // whose kernels a CUDA device used (kernels/backends.h)
+  double beta = 0, lr = 0;           // beta is NaN while --beta auto searches for it
+  int64_t epochs = 0, steps = 0;     // steps is 0 where epochs count
   int64_t batch = 0;
   uint64_t seed = 0;
   // ---- for the record ----
   std::string weights_file, data, program, command_line, device_description;
   int64_t threads = 0, classes_per_step = 0, input_size = 0, num_classes = 0;
+  std::string conv_choices;  // what --conv auto measured; a resumed run goes by it
 };
 
 // "beta is 0.5 there and 0.02 here" for the first value above the line that differs; empty where none does.

@@ -154,6 +154,13 @@ void visit_settings(Settings& s, Visit&& visit) {
   visit("num_classes", s.num_classes);
 }
 
+// Those that files written before them lack.
+template <class Settings, class Visit>
+void visit_later_settings(Settings& s, Visit&& visit) {
+  visit("conv", s.conv);
+  visit("conv_choices", s.conv_choices);
+}
+
 template <class Class, class Visit>
 void visit_class(Class& c, Visit&& visit) {
   visit("id", c.id);
@@ -342,8 +349,9 @@ void write_results(const std::string& path, const Results& results) {
     Writer writer;
     writer.attribute(writer.file(), "kind", std::string(kKind));
     writer.attribute(writer.file(), "format_version", kFormatVersion);
-    visit_settings(results.settings,
-                   [&](const char* name, const auto& value) { writer.attribute(writer.file(), name, value); });
+    const auto write = [&](const char* name, const auto& value) { writer.attribute(writer.file(), name, value); };
+    visit_settings(results.settings, write);
+    visit_later_settings(results.settings, write);
     const BetaSearch& search = results.beta_search;
     writer.attribute(writer.file(), "beta_auto", !search.beta.empty());
     if (!search.beta.empty()) write_search(writer, writer.file(), search);
@@ -371,6 +379,9 @@ Results read_results(const std::string& path) {
 
   Results results;
   visit_settings(results.settings, [&](const char* name, auto& value) { root.get(name, &value); });
+  visit_later_settings(results.settings, [&](const char* name, auto& value) {
+    if (root.has(name)) root.get(name, &value);
+  });
   if (const Handle search = hdf5::open_group(file.get(), "beta_search")) {
     results.beta_search = read_search(Reader(search.get(), where + ", beta_search:"));
   }

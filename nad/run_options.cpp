@@ -60,7 +60,7 @@ std::vector<double> growing_numbers(const std::string& flag, const std::string& 
 // Values as typed; CLI11 finds the flags, what they may be is checked here, with one style of message.
 struct Texts {
   std::optional<std::string> objective, beta, beta_grid, lr, epochs, steps, batch, seed, classes_per_step, precision,
-      threads, log_every, checkpoint_every;
+      conv, threads, log_every, checkpoint_every;
 };
 
 void declare(CLI::App& app, RunOptions& o, Texts& t, bool& no_eval, bool& version) {
@@ -84,6 +84,9 @@ void declare(CLI::App& app, RunOptions& o, Texts& t, bool& no_eval, bool& versio
   app.add_option("--device", o.device, "auto (default), cpu, cuda, cuda:I or reference")->type_name("NAME");
   app.add_option("--precision", t.precision, "fp32 (default), bf16 or, on cuda, tf32")->type_name("NAME");
   app.add_option("--threads", t.threads, "0 (default) = all cores")->type_name("N");
+  app.add_option("--conv", t.conv,
+                 "cuda: handwritten kernels (default), cudnn (and cuBLAS), or auto: the faster one per layer")
+      ->type_name("NAME");
   app.add_flag_callback(
       "--no-graph", [&o] { o.graph = false; },
       "cuda: run a step's kernels one by one instead of as a captured graph");
@@ -104,6 +107,7 @@ void declare(CLI::App& app, RunOptions& o, Texts& t, bool& no_eval, bool& versio
 void convert(const Texts& t, RunOptions& o) {
   if (t.objective) o.objective = parse_objective(*t.objective);
   if (t.precision) o.precision = parse_precision(*t.precision);
+  if (t.conv) o.conv = parse_conv_choice(*t.conv);
   o.beta_auto = t.beta == "auto";
   if (t.beta && !o.beta_auto) o.beta = real_number("--beta", *t.beta, true, "auto or ");
   if (t.beta_grid) o.beta_grid = growing_numbers("--beta-grid", *t.beta_grid);

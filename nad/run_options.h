@@ -10,6 +10,7 @@
 
 #include "engine/context.h"
 #include "engine/ops.h"
+#include "kernels/backends.h"
 
 namespace nad {
 
@@ -32,7 +33,8 @@ struct RunOptions {
   Precision precision = Precision::fp32;
   int threads = 0;    // 0 = all cores
   bool graph = true;  // a CUDA step runs as one captured graph
-  std::string out;    // empty = <arch>_results.h5
+  ConvChoice conv = ConvChoice::handwritten;
+  std::string out;  // empty = <arch>_results.h5
   bool resume = false, dry_run = false, json = false, eval = true, profile = false, quiet = false;
   int64_t log_every = 0;         // steps between progress lines; 0 = ten lines per class
   double checkpoint_every = 60;  // seconds; 0 = after every step

@@ -104,6 +104,7 @@ Json settings_json(const RunSetup& setup) {
           {"seed", s.seed},
           {"device", s.device},
           {"device_description", s.device_description},
+          {"conv", s.conv},
           {"precision", s.precision},
           {"threads", s.threads},
           {"command_line", s.command_line}};

@@ -101,7 +101,7 @@ void open_images(RunSetup& s) {
 }
 
 std::unique_ptr<Context> take_device(const RunOptions& o) {
-  return std::make_unique<Context>(make_backend(o.device, o.threads, o.graph), o.precision);
+  return std::make_unique<Context>(make_backend(o.device, BackendOptions{o.threads, o.graph, o.conv}), o.precision);
 }
 
 // --classes-per-step auto. Cores are busy with one class. At 16 images most of a GPU idles; at 256, counting the
@@ -136,6 +136,7 @@ void resolve_settings(RunSetup& s, const std::string& command_line) {
   r.objective = to_string(o.objective);
   r.precision = to_string(o.precision);
   r.device = backend.name();
+  if (backend.name() == "cuda") r.conv = to_string(o.conv);
   r.beta = o.beta_auto ? std::numeric_limits<double>::quiet_NaN() : s.learn.beta;
   r.lr = o.lr;
   r.epochs = o.steps > 0 ? 0 : o.epochs;
@@ -187,6 +188,7 @@ void open_results(RunSetup& s) {
       throw Error(ErrorKind::usage, "--resume: " + s.out + " was made with other settings: " + difference,
                   "give the same settings or another --out");
     }
+    s.settings.conv_choices = s.results.settings.conv_choices;
     if (s.results.channels != channels) {
       throw Error(ErrorKind::data, "--resume: " + s.out + " has gates of other sizes than this network",
                   "choose another --out");
@@ -257,7 +259,11 @@ std::unique_ptr<Learner> plan_learner(RunSetup& s, Progress& progress) {
                                (s.slots == 1 ? " class" : " classes") + " per step";
     std::string why;
     try {
-      return std::make_unique<Learner>(*s.context, s.network, load_tensors(*s.weights, s.network), s.learn);
+      Backend& backend = s.context->backend();
+      backend.adopt_choices(s.settings.conv_choices);
+      auto learner = std::make_unique<Learner>(*s.context, s.network, load_tensors(*s.weights, s.network), s.learn);
+      s.settings.conv_choices = s.results.settings.conv_choices = backend.measured_choices();
+      return learner;
     } catch (const Error& e) {
       if (e.kind() != ErrorKind::memory) throw;
       why = e.what();

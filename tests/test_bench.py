@@ -17,8 +17,9 @@ SMI = "#!/bin/sh\necho 'Model GPU, 580.1, 80000 MiB, 1980 MHz, 700 W, 9.0'\n"
 STEP = """#!/bin/sh
 case "$*" in
   *--profile*) echo 'op calls ms share'; echo 'conv2d  3  1.5  60.0%' ;;
-  *--no-graph*) echo '{"arch": "darts", "precision": "bf16", "slots": 16, "batch": 16, "graph": false, "seconds": 0.03, "samples_per_second": 8533, "gib": 9.1}' ;;
-  *) echo '{"arch": "darts", "precision": "bf16", "slots": 16, "batch": 16, "graph": true, "seconds": 0.02, "samples_per_second": 12800, "gib": 9.1}' ;;
+  *--no-graph*) echo '{"arch": "darts", "precision": "bf16", "slots": 16, "batch": 16, "graph": false, "conv": "handwritten", "seconds": 0.03, "samples_per_second": 8533, "gib": 9.1}' ;;
+  *"--conv auto"*) echo '{"arch": "darts", "precision": "bf16", "slots": 16, "batch": 16, "graph": true, "conv": "auto", "seconds": 0.015, "samples_per_second": 17066, "gib": 9.1}' ;;
+  *) echo '{"arch": "darts", "precision": "bf16", "slots": 16, "batch": 16, "graph": true, "conv": "handwritten", "seconds": 0.02, "samples_per_second": 12800, "gib": 9.1}' ;;
 esac
 """
 
@@ -88,8 +89,21 @@ class Gpu(unittest.TestCase):
         self.assertIn("Model GPU", summary)
         self.assertIn("| tests | %d of %d |" % (len(names), len(names) + 1), summary)
         self.assertIn("device_cuda_ops: exit code 1", summary)
-        self.assertIn("| darts | bf16 | 16 x 16 | 20.000 | 30.000 | 12800 |", summary)
+        self.assertIn("| darts | bf16 | 16 x 16 | 20.000 | 30.000 | 15.000 | 12800 |", summary)
         self.assertIn("| conv2d | 3 | 1.5 | 60.0% |", summary)
+
+    def test_the_report_compares_with_the_libraries(self):
+        def row(layer, variant, time):
+            return {"run_name": "vgg16/conv2d/%s/%s/manual_time" % (layer, variant), "real_time": time, "roof%": 50, "spread%": 1,
+                    "GB/s": 100}
+        times = {"a": (8, 6, 6.06), "b": (4, 2, 2), "c": (0.1, 0.2, 0.1)}  # hand-written, cuDNN, auto
+        rows = [row(layer, name + " bf16", t) for layer, each in times.items()
+                for name, t in zip(("cuda", "cuda/cudnn", "cuda/auto"), each)]
+        (self.dir / "run.json").write_text(json.dumps({"gpu": "Model GPU", "results": []}))
+        (self.dir / "kernels-vgg16.json").write_text(json.dumps({"benchmarks": rows}, indent=1))
+        subprocess.run([sys.executable, str(SOURCE / "bench" / "gpu_report.py"), str(self.dir)], check=True, timeout=60)
+        # c is beyond 90 % of the time; a reaches 75 % of cuDNN's speed, b 50 %; auto loses 1 % on a.
+        self.assertIn("| conv2d | bf16 | 2 of 3 | 62 | 50 | 1 of 2 | 1.0 |", (self.dir / "summary.md").read_text())
 
     def test_a_stage_that_hangs_is_stopped(self):
         built, out = self.dir / "built", self.dir / "out"
@@ -116,6 +130,11 @@ class Gpu(unittest.TestCase):
         subprocess.run([program, "--device", "cuda", "--batch", "1", "--benchmark_filter=^(roof/|darts/gate_)",
                         "--benchmark_out_format=json", "--benchmark_out=" + str(result)], stdout=subprocess.DEVNULL,
                        stderr=subprocess.DEVNULL, check=True, timeout=120)
+        libraries = subprocess.run([program, "--device", "cuda", "--batch", "1", "--runs", "1",
+                                    "--benchmark_filter=^darts/linear/.*cuda"], stdout=subprocess.PIPE, check=True, text=True,
+                                   stderr=subprocess.DEVNULL, timeout=120).stdout
+        for variant in ("cuda bf16", "cuda/cudnn tf32", "cuda/auto fp32"):
+            self.assertIn(variant, libraries)
         (self.dir / "run.json").write_text(json.dumps({"gpu": "Model GPU", "results": []}))
         subprocess.run([sys.executable, str(SOURCE / "bench" / "gpu_report.py"), str(self.dir)], check=True, timeout=60)
         summary = (self.dir / "summary.md").read_text()

@@ -49,6 +49,8 @@ FLAGS = [
     (["--checkpoint-every", "-1"], "--checkpoint-every '-1'", 2),
     (["--objective", "best"], "released, paper or variational", 2),
     (["--precision", "fp16"], "fp32, tf32 or bf16", 2),
+    (["--conv", "best"], "expected handwritten, cudnn or auto", 2),
+    (["--device", "cpu", "--conv", "cudnn"], "cuDNN needs a CUDA device", 4),
     (["--device", "gpu"], "device 'gpu' is unknown; expected auto, cpu", 2),
     (["--device", "reference", "--precision", "bf16"], "not available on reference", 4),
     (["--precision", "tf32", "--device", "cpu"], "not available on cpu", 4),

@@ -130,7 +130,7 @@ GateVectors learn(const std::string& backend, bool draws, bool graph, bool& on_d
   options.batch = 3;
   options.slots = 2;
   if (draws) options.byte_values = byte_values(Normalization{});
-  Context context(make_backend(backend, 0, graph));
+  Context context(make_backend(backend, {.graph = graph}));
   Learner learner(context, network, load_tensors(file, network), options);
 
   DecodedClass images;

@@ -123,7 +123,7 @@ TEST_CASE("a step runs eagerly once, is captured the second time and replayed fr
 
 TEST_CASE("without graphs every step runs eagerly") {
   const Fresh fresh;
-  CudaBackend backend(0, false);
+  CudaBackend backend(0, {.graph = false});
   Counter counter(backend);
   for (int t = 0; t < 4; ++t) counter.replay();
   CHECK(counter.calls == 4);

@@ -74,7 +74,7 @@ Tolerance tolerance_of(const Problem& p, Precision precision, Data data) {
 }
 
 std::unique_ptr<Context> device(Precision precision) {
-  return std::make_unique<Context>(std::make_unique<cuda::CudaBackend>(0, false), precision);
+  return std::make_unique<Context>(std::make_unique<cuda::CudaBackend>(0, BackendOptions{.graph = false}), precision);
 }
 
 struct Machine {

@@ -45,7 +45,7 @@ struct Setup {
 
 ReplayResult replay(const Setup& setup, Objective objective, Precision precision = Precision::fp32,
                     bool graph = true) {
-  Context context(make_backend("cuda", 0, graph), precision);
+  Context context(make_backend("cuda", {.graph = graph}), precision);
   Learner learner(context, setup.network, load_tensors(setup.file, setup.network), setup.options(objective));
   return run_replay(learner, setup.replay_case);
 }

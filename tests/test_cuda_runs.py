@@ -33,6 +33,30 @@ class Cuda(Case):
             self.assertEqual(losses.shape, (7, 4))
             self.assertEqual(len(np.unique(losses[:, 0])), 7)
 
+    def test_libraries_agree_and_a_resumed_run_keeps_the_choices(self):
+        own, library, auto = (self.dir / name for name in ("own.h5", "library.h5", "auto.h5"))
+        args = ("--classes", "0", "--steps", 3, "--no-eval", "--classes-per-step", 1)
+        self.learn(own, *args)
+        result = self.learn(library, *args, "--conv", "cudnn")
+        self.assertIn("conv cudnn: cuDNN 9.19.0, cuBLAS 13.2.0", result.stderr)
+        self.learn(auto, *args, "--conv", "auto")
+        with h5py.File(own, "r") as a, h5py.File(library, "r") as b, h5py.File(auto, "r") as c:
+            expected = a["classes/0/losses"][()]
+            np.testing.assert_allclose(b["classes/0/losses"][()], expected, rtol=1e-4)
+            np.testing.assert_allclose(c["classes/0/losses"][()], expected, rtol=1e-4)
+            self.assertEqual((a.attrs["conv"], b.attrs["conv"], c.attrs["conv"]), ("handwritten", "cudnn", "auto"))
+            self.assertEqual((a.attrs["conv_choices"], b.attrs["conv_choices"]), ("", ""))
+            choices = c.attrs["conv_choices"]
+            self.assertIn("conv2d fp32 ", choices)
+            self.assertIn("linear_backward fp32 ", choices)
+            before = c["classes/0/logits/00"][()]
+        self.learn(auto, "--classes", "0,3", *args[2:], "--conv", "auto", "--resume")
+        with h5py.File(auto, "r") as c:
+            self.assertEqual(c.attrs["conv_choices"], choices)
+            np.testing.assert_array_equal(c["classes/0/logits/00"][()], before)
+        refused = self.learn(auto, *args, "--conv", "cudnn", "--resume", code=2)
+        self.assertIn("conv is auto there and cudnn here", refused.stderr)
+
     def test_cuda_agrees_with_the_cpu(self):
         cuda, cpu = self.dir / "cuda.h5", self.dir / "cpu.h5"
         args = ("--classes", "0", "--steps", 3, "--no-eval")

@@ -90,7 +90,7 @@ TEST_CASE("the description names the device and its versions") {
   const Fresh fresh;
   CHECK(make_backend("cuda:0")->description() ==
         "cuda:0 host model of sm_90 (sm_90, 4 multiprocessors, 8.0 GiB, driver 13.0, runtime 13.0, captured graph)");
-  CHECK(contains(make_backend("cuda", 0, false)->description(), "no graph"));
+  CHECK(contains(make_backend("cuda", {.graph = false})->description(), "no graph"));
   for (Precision p : {Precision::fp32, Precision::tf32, Precision::bf16}) CHECK(make_backend("cuda")->supports(p));
 }
 

@@ -27,7 +27,9 @@ const std::map<std::string, std::set<std::string>> kOnlyIn = {
     {"hdf5.h", {"weights/", "nad/results", "tests/"}},
     {"oneapi/dnnl/dnnl.hpp", {"kernels/cpu/"}},
     {"dnnl.hpp", {"kernels/cpu/"}},
-    {"cuda_runtime.h", {"kernels/cuda/", "bench/", "tests/host_cuda/"}},
+    {"cuda_runtime.h", {"kernels/cuda/", "bench/", "tests/host_cuda/", "tests/vendor_model/"}},
+    {"cudnn.h", {"tests/test_vendor_interfaces.cpp"}},
+    {"cublas_v2.h", {"tests/test_vendor_interfaces.cpp"}},
     {"stb_image.h", {"nad/"}},
 };
 

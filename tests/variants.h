@@ -1,5 +1,5 @@
 // What is tested and measured: every backend but the reference, in every precision it supports, and each algorithm of
-// the CPU's convolutions by itself.
+// the CPU's convolutions by itself; measured only: NVIDIA's libraries.
 #pragma once
 
 #include <string>
@@ -17,6 +17,7 @@ struct Variant {
   OpTable table;
   bool one_algorithm;  // may decline a case; convolutions only
   bool winograd;       // may transform its products
+  ConvChoice conv = ConvChoice::handwritten;
 };
 
 template <cpu::ConvAlgorithm algorithm>
@@ -51,6 +52,22 @@ inline std::vector<Variant> variants() {
       list.push_back(forced<ConvAlgorithm::winograd>("winograd", precision));
       list.push_back(forced<ConvAlgorithm::onednn>("onednn", precision));
     }
+  }
+  return list;
+}
+
+// The CUDA device with cuDNN and cuBLAS, where there are all three: for convolutions and linear layers.
+inline std::vector<Variant> library_variants() {
+  std::vector<Variant> list;
+  try {
+    const auto backend = make_backend("cuda", {.conv = ConvChoice::cudnn});
+    for (Precision precision : {Precision::fp32, Precision::tf32, Precision::bf16}) {
+      for (ConvChoice conv : {ConvChoice::cudnn, ConvChoice::automatic}) {
+        list.push_back({"cuda/" + to_string(conv) + " " + to_string(precision), "cuda", precision, backend->ops(),
+                        false, false, conv});
+      }
+    }
+  } catch (const Error&) {  // then the hand-written kernels are measured alone
   }
   return list;
 }

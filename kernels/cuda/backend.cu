@@ -86,8 +86,8 @@ std::string device_problem(int index) {
   return architecture.empty() ? "" : device + architecture;
 }
 
-CudaBackend::CudaBackend(int index, bool graph)
-    : index_(index), graph_(graph), allocations_(std::make_shared<uint64_t>(0)) {
+CudaBackend::CudaBackend(int index, const BackendOptions& options)
+    : index_(index), graph_(options.graph), allocations_(std::make_shared<uint64_t>(0)), choices_(options.conv) {
   const std::string problem = device_problem(index);
   if (!problem.empty()) throw Error(ErrorKind::device, problem);
   use();
@@ -104,14 +104,32 @@ CudaBackend::CudaBackend(int index, bool graph)
   description_ = "cuda:" + std::to_string(index) + " " + p.name + " (sm_" + std::to_string(capability_) + ", " +
                  std::to_string(multiprocessors_) + " multiprocessors, " + memory + ", driver " +
                  version_text(driver) + ", runtime " + version_text(runtime) +
-                 (graph ? ", captured graph)" : ", no graph)");
+                 (graph_ ? ", captured graph" : ", no graph");
   NAD_CUDA_CHECK(cudaStreamCreateWithFlags(&stream_, cudaStreamNonBlocking));
   staging_ = std::make_unique<Staging>(stream_);
+  description_ += open_libraries(options.conv) + ")";
+}
+
+std::string CudaBackend::open_libraries(ConvChoice conv) {
+  if (conv == ConvChoice::handwritten) return "";
+  std::string cudnn_problem, cublas_problem;
+  cudnn_ = Cudnn::open(stream_, cudnn_problem);
+  cublas_ = Cublas::open(stream_, *this, cublas_problem);
+  if (conv == ConvChoice::cudnn) {
+    const std::string hint = "; install it, or use --conv handwritten";
+    if (!cudnn_) throw Error(ErrorKind::device, "--conv cudnn: " + cudnn_problem + hint);
+    if (!cublas_) throw Error(ErrorKind::device, "--conv cudnn: " + cublas_problem + hint);
+  }
+  return ", conv " + to_string(conv) + ": " +
+         (cudnn_ ? "cuDNN " + cudnn_->version() : "no cuDNN (" + cudnn_problem + ")") + ", " +
+         (cublas_ ? "cuBLAS " + cublas_->version() : "no cuBLAS (" + cublas_problem + ")");
 }
 
 CudaBackend::~CudaBackend() {
   cudaSetDevice(index_);
   cudaStreamSynchronize(stream_);
+  cublas_.reset();
+  cudnn_.reset();
   staging_.reset();
   cudaStreamDestroy(stream_);
 }
@@ -199,8 +217,8 @@ void CudaBackend::end_range() {
 
 namespace nad {
 
-std::unique_ptr<Backend> make_cuda_backend(int index, bool graph) {
-  return std::make_unique<cuda::CudaBackend>(index, graph);
+std::unique_ptr<Backend> make_cuda_backend(int index, const BackendOptions& options) {
+  return std::make_unique<cuda::CudaBackend>(index, options);
 }
 
 std::string cuda_problem(int index) { return cuda::device_problem(index); }

@@ -12,6 +12,10 @@
 #include <string>
 
 #include "engine/context.h"
+#include "kernels/backends.h"
+#include "kernels/cuda/cublas.h"
+#include "kernels/cuda/cudnn.h"
+#include "kernels/cuda/kernel_choice.h"
 #include "kernels/cuda/staging.h"
 #include "kernels/cuda/step_graph.h"
 
@@ -24,8 +28,8 @@ std::string device_problem(int index);
 class CudaBackend : public Backend {
  public:
   // graph: replay() captures the step; false runs it eagerly each time (--no-graph).
-  // Throws Error(device) with device_problem().
-  explicit CudaBackend(int index, bool graph = true);
+  // Throws Error(device) with device_problem(), or with what is missing for ConvChoice::cudnn.
+  explicit CudaBackend(int index, const BackendOptions& options = {});
   ~CudaBackend() override;
   CudaBackend(const CudaBackend&) = delete;
   CudaBackend& operator=(const CudaBackend&) = delete;
@@ -48,6 +52,8 @@ class CudaBackend : public Backend {
   // Cold: runs the step, which loads its kernels. Warm: captures it, instantiates the graph and launches that.
   // Captured: launches it. One graph per key; memory that was allocated or freed since then makes it cold again.
   void replay(const void* key, const std::function<void()>& step) override;
+  std::string measured_choices() const override { return choices_.text(); }
+  void adopt_choices(const std::string& text) override { choices_.adopt(text); }
   void begin_range(const std::string& name) override;  // NVTX, for Nsight Systems
   void end_range() override;
 
@@ -57,9 +63,13 @@ class CudaBackend : public Backend {
   int capability() const { return capability_; }  // 90: sm_90
   size_t shared_bytes_per_block() const { return shared_bytes_per_block_; }
   int64_t graph_launches() const { return graphs_.launches(); }
+  KernelChoices& choices() { return choices_; }
+  const Cudnn* cudnn() const { return cudnn_.get(); }     // null: hand-written convolutions alone
+  const Cublas* cublas() const { return cublas_.get(); }  // null: hand-written linear layers alone
 
  private:
-  void use() const;  // the calling thread's device
+  void use() const;                             // the calling thread's device
+  std::string open_libraries(ConvChoice conv);  // what the description says of them
 
   int index_;
   bool graph_;
@@ -70,6 +80,9 @@ class CudaBackend : public Backend {
   std::unique_ptr<Staging> staging_;
   StepGraphs graphs_;
   std::shared_ptr<uint64_t> allocations_;  // allocations and frees so far
+  KernelChoices choices_;
+  std::unique_ptr<Cudnn> cudnn_;
+  std::unique_ptr<Cublas> cublas_;
 };
 
 // What entries and kernels of this folder get from the context. PRECOND: its backend is a CudaBackend.

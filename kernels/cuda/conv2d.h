@@ -1,6 +1,7 @@
-// The CUDA backend's ways to convolve. Each returns an empty Kernel where it does not cover the case; conv2d.cu
-// chooses, by a fixed rule over shapes: two runs give the same bytes. No way's sums depend on N, on the position in
-// the batch or on the tile that an element falls into.
+// The CUDA backend's ways to convolve. Each returns an empty Kernel where it does not cover the case. Between the
+// hand-written ones conv2d.cu chooses by a fixed rule over shapes: two runs give the same bytes, and no sum depends
+// on N, on the position in the batch or on the tile that an element falls into. cuDNN promises less: the same bytes
+// for the same layer and batch on the same device.
 #pragma once
 
 #include "kernels/cuda/convolution.h"
@@ -19,5 +20,7 @@ enum class GemmTile : uint8_t { automatic, m128n128, m128n64, m64n64, m128n32 };
 Kernel conv2d_simple(Planner& planner, const Convolution& convolution);
 Kernel conv2d_gemm(Planner& planner, const Convolution& convolution, GemmTile tile = GemmTile::automatic);
 Kernel conv2d_depthwise(Planner& planner, const Convolution& convolution);
+// Any case without an input offset, where the backend has cuDNN and cuDNN has a deterministic algorithm.
+Kernel conv2d_cudnn(Planner& planner, const Convolution& convolution);
 
 }  // namespace nad::cuda

@@ -164,13 +164,9 @@ class SourceLoader {
     if constexpr (width == 4) {
       store(tile, i, make_float4(v[0], v[1], v[2], v[3]));
     } else {
-      store(tile, i, make_uint4(pair(v[0], v[1]), pair(v[2], v[3]), pair(v[4], v[5]), pair(v[6], v[7])));
+      store(tile, i,
+            make_uint4(bf16_pair(v[0], v[1]), bf16_pair(v[2], v[3]), bf16_pair(v[4], v[5]), bf16_pair(v[6], v[7])));
     }
-  }
-  // Two bf16 as the four bytes that they have in memory.
-  __device__ static unsigned pair(float low, float high) {
-    return static_cast<unsigned>(__bfloat16_as_ushort(__float2bfloat16_rn(high))) << 16 |
-           __bfloat16_as_ushort(__float2bfloat16_rn(low));
   }
 
   const Source& source_;

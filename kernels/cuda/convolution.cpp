@@ -126,6 +126,7 @@ Convolution describe(Planner& planner, const Conv2dArgs& args) {
   const Conv2dParams& p = args.params;
   Convolution c;
   c.op = "conv2d";
+  c.params = p;
   c.groups = p.groups;
   c.weight = args.weight;
   set_source(c, args.x);
@@ -152,6 +153,7 @@ Convolution describe(Planner& planner, const Conv2dBackwardArgs& args) {
   const Conv2dParams& p = args.params;
   Convolution c;
   c.op = "conv2d_backward";
+  c.params = p;
   c.groups = p.groups;
   c.backward = true;
   c.weight = args.weight;

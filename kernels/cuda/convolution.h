@@ -73,6 +73,7 @@ struct Tap {
 
 struct Convolution {
   const char* op = "";
+  Conv2dParams params;
   Shape source_shape, target_shape;
   int64_t groups = 1;
   bool backward = false;

@@ -36,6 +36,12 @@ __device__ inline void store_values(const Global<float>& x, int64_t i, const flo
   }
 }
 
+// Two bf16 as the four bytes that they have in memory.
+__device__ inline unsigned bf16_pair(float low, float high) {
+  return static_cast<unsigned>(__bfloat16_as_ushort(__float2bfloat16_rn(high))) << 16 |
+         __bfloat16_as_ushort(__float2bfloat16_rn(low));
+}
+
 // max(z, 0) that lets NaN through.
 __device__ inline float rectify(float z) { return z < 0.0f ? 0.0f : z; }
 

@@ -10,11 +10,11 @@
 //   fp32:       4 x 4 results per thread, FMA on the CUDA cores
 //   tf32, bf16: 4 warps side by side along n, mma.m16n8k8 and m16n8k16, sums in fp32
 #include <algorithm>
-#include <type_traits>
-#include <vector>
+#include <string>
 
 #include "engine/op_checks.h"
 #include "kernels/cuda/arguments.h"
+#include "kernels/cuda/linear.h"
 #include "kernels/cuda/mma.h"
 #include "kernels/cuda/ops.h"
 
@@ -235,106 +235,91 @@ __global__ void __launch_bounds__(item_threads)
 }
 
 // ---- planning ----------------------------------------------------------------------------------------------------
-struct Shape2 {
-  int64_t m, n, k;
-};
-
 // Slices of k: enough blocks for a large device, at least 512 products each.
-int64_t split_count(const Shape2& s) {
+int64_t split_count(const LinearProblem& s) {
   const int64_t wanted = std::max<int64_t>(1, 512 / ceil_div(s.n, tile_n));
   return std::clamp<int64_t>(s.k / 512, 1, std::min<int64_t>(wanted, 64));
 }
 
-// B of GemmView, [n, k], as Weight: the parameter itself or transposed.
 template <class Weight>
-Buffer pack_weight(Planner& planner, const HostTensor& weight, bool transposed) {
-  const int64_t rows = weight.shape[0], columns = weight.shape[1];
-  std::vector<Weight> packed(weight.data.size());
-  for (int64_t r = 0; r < rows; ++r) {
-    for (int64_t c = 0; c < columns; ++c) {
-      const float value = weight.data[r * columns + c];
-      Weight& to = packed[transposed ? c * rows + r : r * columns + c];
-      if constexpr (std::is_same_v<Weight, float>) {
-        to = value;
-      } else {
-        to = __float2bfloat16_rn(value);
-      }
-    }
-  }
-  Buffer buffer = planner.weights(packed.size() * sizeof(Weight));
-  planner.context().backend().upload(buffer.get(), packed.data(), packed.size() * sizeof(Weight));
-  return buffer;
-}
-
-// The result's side.
-struct Finish {
-  EpilogueParams params;
-  DeviceEpilogue epilogue;
-  bool add = false, four = false;
-  Global<float> y;  // [M, N]
-};
-
-template <class Weight>
-Kernel plan_gemm(Planner& planner, const Shape2& s, const float* a, const HostTensor& weight, bool transposed,
-                 const Finish& finish, void (*kernel)(GemmView<Weight>)) {
-  const Buffer packed = pack_weight<Weight>(planner, weight, transposed);
-  const int64_t splits = split_count(s), partials = splits * s.m * s.n;
+Kernel plan_gemm(Planner& planner, const LinearProblem& p, void (*kernel)(GemmView<Weight>)) {
+  const Buffer packed = upload_linear_weight<Weight>(planner, p);
+  const int64_t splits = split_count(p), partials = splits * p.m * p.n;
   planner.reserve_scratch(sizeof(float) * static_cast<size_t>(partials));
   GemmView<Weight> view{};
-  view.a = global(a, s.m * s.k);
-  view.b = global(static_cast<const Weight*>(static_cast<const void*>(packed.get())), s.n * s.k);
-  view.m = s.m, view.n = s.n, view.k = s.k;
-  view.slice = ceil_div(ceil_div(s.k, splits), tile_k) * tile_k;
-  const auto slices = static_cast<int>(ceil_div(s.k, view.slice));
-  const Grid grid(ceil_div(s.n, tile_n), ceil_div(s.m, tile_m), slices);
-  return [=, kept = packed](Context& context) {  // the weights live as long as the kernel
+  view.a = global(p.a, p.m * p.k);
+  view.b = global(static_cast<const Weight*>(static_cast<const void*>(packed.get())), p.n * p.k);
+  view.m = p.m, view.n = p.n, view.k = p.k;
+  view.slice = ceil_div(ceil_div(p.k, splits), tile_k) * tile_k;
+  const auto slices = static_cast<int>(ceil_div(p.k, view.slice));
+  const Grid grid(ceil_div(p.n, tile_n), ceil_div(p.m, tile_m), slices);
+  return [=, finish = p.finish, kept = packed](Context& context) {  // the weights live as long as the kernel
     GemmView<Weight> v = view;
     v.partial = Global<float>(reinterpret_cast<float*>(context.scratch()), partials);
     launch(kernel, grid, threads, 0, stream_of(context), v);
-    launch(finish.four ? linear_finish_kernel<4> : linear_finish_kernel<1>,
-           item_grid(s.n / (finish.four ? 4 : 1), s.m), item_threads, 0, stream_of(context), v.partial, slices, s.m,
-           static_cast<int>(s.n), finish.epilogue, finish.add, finish.y);
+    launch_linear_finish(finish, v.partial, slices, v.m, v.n, stream_of(context));
   };
 }
 
-Kernel plan_product(Planner& planner, const Shape2& s, const float* a, const HostTensor& weight, bool transposed,
-                    const Finish& finish) {
-  const bool four = s.k % 4 == 0 && aligned16(a);
+Kernel handwritten(Planner& planner, const LinearProblem& p) {
+  const bool four = p.k % 4 == 0 && aligned16(p.a);
   switch (planner.precision()) {
     case Precision::fp32:
-      return plan_gemm<float>(planner, s, a, weight, transposed, finish,
-                              four ? gemm_fp32_kernel<true> : gemm_fp32_kernel<false>);
+      return plan_gemm<float>(planner, p, four ? gemm_fp32_kernel<true> : gemm_fp32_kernel<false>);
     case Precision::tf32:
-      return plan_gemm<float>(planner, s, a, weight, transposed, finish,
-                              four ? gemm_mma_kernel<float, true> : gemm_mma_kernel<float, false>);
+      return plan_gemm<float>(planner, p, four ? gemm_mma_kernel<float, true> : gemm_mma_kernel<float, false>);
     case Precision::bf16:
-      return plan_gemm<bf16>(planner, s, a, weight, transposed, finish,
-                             four ? gemm_mma_kernel<bf16, true> : gemm_mma_kernel<bf16, false>);
+      return plan_gemm<bf16>(planner, p, four ? gemm_mma_kernel<bf16, true> : gemm_mma_kernel<bf16, false>);
   }
   return {};
 }
 
+Kernel plan(Planner& planner, const LinearProblem& p) {
+  KernelChoices::Layer layer;
+  layer.text = std::string(p.transposed ? "linear_backward " : "linear ") + to_string(planner.precision()) + " " +
+               std::to_string(p.m) + "x" + std::to_string(p.k) + " to " + std::to_string(p.n);
+  if (p.finish.add) {
+    layer.accumulated = p.finish.y.data();
+    layer.accumulated_bytes = sizeof(float) * static_cast<size_t>(p.m * p.n);
+  }
+  return backend_of(planner.context())
+      .choices()
+      .choose(
+          planner, layer, [&] { return handwritten(planner, p); }, [&] { return linear_cublas(planner, p); });
+}
+
 }  // namespace
+
+void launch_linear_finish(const LinearFinish& f, const Global<float>& partial, int splits, int64_t m, int64_t n,
+                          cudaStream_t stream) {
+  launch(f.four ? linear_finish_kernel<4> : linear_finish_kernel<1>, item_grid(n / (f.four ? 4 : 1), m), item_threads,
+         0, stream, partial, splits, m, static_cast<int>(n), f.epilogue, f.add, f.y);
+}
 
 Kernel plan_linear(Planner& planner, const LinearArgs& args) {
   check_args(args);
-  Finish finish;
-  finish.params = epilogue_params(planner, args.epilogue);
-  finish.epilogue = device_epilogue(args.epilogue, finish.params, args.y.shape);
-  finish.four = by_four(args.y) && by_four(args.epilogue);
-  finish.y = global(args.y);
-  const Shape2 s = {args.y.shape.n, args.y.shape.c, args.x.shape.count() / args.x.shape.n};
-  return plan_product(planner, s, args.x.data, *args.weight, false, finish);
+  LinearProblem p;
+  p.m = args.y.shape.n, p.n = args.y.shape.c, p.k = args.x.shape.count() / args.x.shape.n;
+  p.a = args.x.data;
+  p.weight = args.weight.get();
+  p.finish.params = epilogue_params(planner, args.epilogue);
+  p.finish.epilogue = device_epilogue(args.epilogue, p.finish.params, args.y.shape);
+  p.finish.four = by_four(args.y) && by_four(args.epilogue);
+  p.finish.y = global(args.y);
+  return plan(planner, p);
 }
 
 Kernel plan_linear_backward(Planner& planner, const LinearBackwardArgs& args) {
   check_args(args);
-  Finish finish;
-  finish.add = args.mode == Accumulate::add;
-  const Shape2 s = {args.dz.shape.n, args.dx.shape.count() / args.dx.shape.n, args.dz.shape.c};
-  finish.four = aligned16(args.dx.data) && s.n % 4 == 0;
-  finish.y = global(args.dx.data, s.m * s.n);
-  return plan_product(planner, s, args.dz.data, *args.weight, true, finish);
+  LinearProblem p;
+  p.m = args.dz.shape.n, p.n = args.dx.shape.count() / args.dx.shape.n, p.k = args.dz.shape.c;
+  p.a = args.dz.data;
+  p.weight = args.weight.get();
+  p.transposed = true;
+  p.finish.add = args.mode == Accumulate::add;
+  p.finish.four = aligned16(args.dx.data) && p.n % 4 == 0;
+  p.finish.y = global(args.dx.data, p.m * p.n);
+  return plan(planner, p);
 }
 
 }  // namespace nad::cuda
