@@ -65,18 +65,6 @@ std::vector<std::string> backend_names() {
   return names;
 }
 
-std::string to_string(ConvChoice choice) {
-  switch (choice) {
-    case ConvChoice::handwritten:
-      return "handwritten";
-    case ConvChoice::cudnn:
-      return "cudnn";
-    case ConvChoice::automatic:
-      return "auto";
-  }
-  return "?";
-}
-
 ConvChoice parse_conv_choice(const std::string& name) {
   for (ConvChoice choice : {ConvChoice::handwritten, ConvChoice::cudnn, ConvChoice::automatic}) {
     if (name == to_string(choice)) return choice;

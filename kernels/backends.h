@@ -13,7 +13,17 @@ namespace nad {
 // Whose kernels a CUDA device uses for convolutions and linear layers: the hand-written ones, cuDNN's and cuBLAS's,
 // or, layer by layer, the faster of both as measured at planning (kernels/cuda/kernel_choice.h).
 enum class ConvChoice : uint8_t { handwritten, cudnn, automatic };
-std::string to_string(ConvChoice choice);               // "handwritten", "cudnn", "auto"
+inline std::string to_string(ConvChoice choice) {  // "handwritten", "cudnn", "auto"
+  switch (choice) {
+    case ConvChoice::handwritten:
+      return "handwritten";
+    case ConvChoice::cudnn:
+      return "cudnn";
+    case ConvChoice::automatic:
+      return "auto";
+  }
+  return "?";
+}
 ConvChoice parse_conv_choice(const std::string& name);  // throws Error(usage)
 
 struct BackendOptions {
