@@ -143,9 +143,8 @@ void add_roofs(Bench& bench, const Variant& v) {
   add("mma bf16", "TFLOP/s", 1e-12, [](const Roofs& r) { return r.bf16; });
 }
 
-bool covers(const Variant& v, const KernelCase& c, bool device) {
+bool covers(const Variant& v, const KernelCase& c) {
   if (v.one_algorithm && !c.convolution) return false;
-  if (c.device_only && !device) return false;
   if (v.conv != ConvChoice::handwritten && !c.products) return false;
   return c.products || v.precision == Precision::fp32;
 }
@@ -153,7 +152,7 @@ bool covers(const Variant& v, const KernelCase& c, bool device) {
 void add_network(Bench& bench, const KernelCases& cases, const std::vector<Variant>& variants) {
   for (const KernelCase& c : cases.list()) {
     for (const Variant& v : variants) {
-      if (covers(v, c, bench.on_device(v))) add_case(bench, c, v);
+      if (covers(v, c)) add_case(bench, c, v);
     }
   }
 }

@@ -18,7 +18,6 @@ struct KernelCase {
   std::string name;          // network/op/shape
   bool convolution = false;  // the variants of one algorithm take it
   bool products = false;     // the precision makes a difference
-  bool device_only = false;  // no entry of a CPU backend
   std::function<Problem()> make;
 };
 
@@ -68,15 +67,9 @@ class KernelCases {
     add("pointwise", tensor_text, pointwise_problem, with_samples(c, 2 * batch_));
     add("pointwise_backward", tensor_text, pointwise_backward_problem, with_samples(c, batch_, kScale));
     add("epilogue_backward", tensor_text, epilogue_backward_problem, with_samples(c, batch_));
-#ifdef NAD_CUDA
     const NormCase norm = {{batch_, c.shape.h, c.shape.w, c.shape.c}, kRelu};
-    list_.push_back({.name = network_.name + "/batch_norm/" + norm_text(norm), .device_only = true, .make = [=] {
-                       return batch_norm_problem(norm, cuda::plan_batch_norm);
-                     }});
-    list_.push_back({.name = network_.name + "/batch_norm_backward/" + norm_text(norm),
-                     .device_only = true,
-                     .make = [=] { return batch_norm_backward_problem(norm, cuda::plan_batch_norm_backward); }});
-#endif
+    add("batch_norm", norm_text, batch_norm_problem, norm);
+    add("batch_norm_backward", norm_text, batch_norm_backward_problem, norm);
   }
   void add_pools() {
     for (const PoolCase& c : network_.max_pools) {

@@ -21,6 +21,8 @@ void check_args(const AvgPoolArgs& args);
 void check_args(const AvgPoolBackwardArgs& args);
 void check_args(const AdaptivePoolArgs& args);
 void check_args(const AdaptivePoolBackwardArgs& args);
+void check_args(const BatchNormArgs& args);
+void check_args(const BatchNormBackwardArgs& args);
 void check_args(const ClassifyArgs& args);
 void check_args(const SoftmaxLossArgs& args);
 void check_args(const GateValuesArgs& args);

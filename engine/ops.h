@@ -201,6 +201,44 @@ struct AdaptivePoolBackwardArgs {
   Tensor dx;  // [N, H, W, C]
 };
 
+// ---- BatchNorm while a network is trained ------------------------------------------------------------------------
+// With the batch's own statistics: all results depend on the whole batch, in a fixed order of additions. (In
+// evaluation BatchNorm is an affine map: Epilogue and Prologue. Learning gates never trains a network.)
+//
+// mean[c], variance[c] (biased) over N, H, W;  rstd = 1 / sqrt(variance + epsilon);
+// y = (relu)(gamma * (x - mean) * rstd + beta)
+// running_mean = (1 - momentum) * running_mean + momentum * mean; running_variance alike with the unbiased variance
+// (torch.nn.BatchNorm2d in training mode).
+struct BatchNormArgs {
+  CTensor x;                     // [N, H, W, C]
+  const float* gamma = nullptr;  // [C]
+  const float* beta = nullptr;   // [C]
+  float epsilon = 1e-5f;
+  float momentum = 0.1f;
+  bool relu = false;
+  float* mean = nullptr;              // [C], kept for the backward pass
+  float* rstd = nullptr;              // [C], the same
+  float* running_mean = nullptr;      // [C] or null
+  float* running_variance = nullptr;  // [C] or null
+  Tensor y;                           // [N, H, W, C], may be x itself
+};
+
+// With t = dy where y did not end in a ReLU at 0, else 0, and xhat = (x - mean) * rstd:
+//   dbeta = sum t, dgamma = sum t * xhat                              over N, H, W
+//   dx (+)= gamma * rstd * (t - dbeta / M - xhat * dgamma / M),       M = N * H * W
+struct BatchNormBackwardArgs {
+  CTensor dy;                    // [N, H, W, C]
+  CTensor x;                     // [N, H, W, C], the forward op's
+  CTensor y;                     // [N, H, W, C] with a ReLU, else empty
+  const float* gamma = nullptr;  // [C]
+  const float* mean = nullptr;   // [C]
+  const float* rstd = nullptr;   // [C]
+  Accumulate mode = Accumulate::overwrite;
+  Tensor dx;                // [N, H, W, C]
+  float* dgamma = nullptr;  // [C]
+  float* dbeta = nullptr;   // [C]
+};
+
 // ---- losses ------------------------------------------------------------------------------------------------------
 // A step learns G classes side by side with B images each: N = G*B; sample n belongs to group n / B; the first
 // valid[g] samples of a group count, the others have weight 0.
@@ -342,6 +380,8 @@ struct OpTable {
   Entry<AvgPoolBackwardArgs> avg_pool_backward;
   Entry<AdaptivePoolArgs> adaptive_pool;
   Entry<AdaptivePoolBackwardArgs> adaptive_pool_backward;
+  Entry<BatchNormArgs> batch_norm;
+  Entry<BatchNormBackwardArgs> batch_norm_backward;
   Entry<ClassifyArgs> classify;
   Entry<SoftmaxLossArgs> softmax_loss;
   Entry<GateValuesArgs> gate_values;

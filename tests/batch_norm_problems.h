@@ -1,25 +1,15 @@
 // Problems (tests/compare.h) of BatchNorm with the batch's statistics.
 #pragma once
 
-#include "kernels/batch_norm.h"
+#include "engine/ops.h"
 #include "tests/build_problem.h"
 
 namespace nad::test {
 
-struct NormCase {
-  Shape shape;
-  unsigned options;
-  float mean = 0;  // of x: a large one would cancel in sum x^2 - (sum x)^2
-};
-
 inline std::string norm_text(const NormCase& c) { return to_string(c.shape) + option_text(c.options); }
 
-using PlanBatchNorm = Kernel (*)(Planner&, const BatchNormArgs&);
-using PlanBatchNormBackward = Kernel (*)(Planner&, const BatchNormBackwardArgs&);
-
-// `plan` is the backend's entry: the op table has none for BatchNorm.
-inline Problem batch_norm_problem(const NormCase& c, PlanBatchNorm plan) {
-  Builder b("batch_norm " + norm_text(c), Data::random);
+inline Problem batch_norm_problem(const NormCase& c, Data data) {
+  Builder b("batch_norm " + norm_text(c), data);
   const int x = b.input("x", c.shape, c.options);
   for (int64_t i = 0; i < b.array(x).count(); ++i) b.array(x).set(i, b.array(x).get<float>(i) + c.mean);
   const int64_t channels = c.shape.c;
@@ -30,16 +20,17 @@ inline Problem batch_norm_problem(const NormCase& c, PlanBatchNorm plan) {
   const int running_variance = b.flat_input("running_variance", b.uniform(channels, 0.5, 2), true);
   const int y = b.output("y", c.shape, c.options);
   b.problem.relative = 2e-6;
-  b.problem.plan = [=, relu = (c.options & kRelu) != 0](Planner& planner, const OpTable&, const Placed& p) {
-    return plan(planner, {p.tensor(x), p.pointer<float>(gamma), p.pointer<float>(beta), 1e-5f, 0.1f, relu,
-                          p.pointer<float>(mean), p.pointer<float>(rstd), p.pointer<float>(running_mean),
-                          p.pointer<float>(running_variance), p.tensor(y)});
+  b.problem.separable = false;
+  b.problem.plan = [=, relu = (c.options & kRelu) != 0](Planner& planner, const OpTable& ops, const Placed& p) {
+    return ops.batch_norm(planner, {p.tensor(x), p.pointer<float>(gamma), p.pointer<float>(beta), 1e-5f, 0.1f, relu,
+                                    p.pointer<float>(mean), p.pointer<float>(rstd), p.pointer<float>(running_mean),
+                                    p.pointer<float>(running_variance), p.tensor(y)});
   };
   return b.finish();
 }
 
-inline Problem batch_norm_backward_problem(const NormCase& c, PlanBatchNormBackward plan) {
-  Builder b("batch_norm_backward " + norm_text(c), Data::random);
+inline Problem batch_norm_backward_problem(const NormCase& c, Data data) {
+  Builder b("batch_norm_backward " + norm_text(c), data);
   const int dy = b.input("dy", c.shape, c.options), x = b.input("x", c.shape, c.options);
   const int y = c.options & kRelu ? b.input("y", c.shape, c.options) : -1;
   for (int64_t i = 0; y >= 0 && i < b.array(y).count(); ++i)
@@ -53,10 +44,11 @@ inline Problem batch_norm_backward_problem(const NormCase& c, PlanBatchNormBackw
   const int dgamma = b.flat_output("dgamma", Type::f32, channels),
             dbeta = b.flat_output("dbeta", Type::f32, channels);
   b.problem.relative = 2e-6;
-  b.problem.plan = [=](Planner& planner, const OpTable&, const Placed& p) {
-    return plan(planner,
-                {p.tensor(dy), p.tensor(x), p.tensor(y), p.pointer<float>(gamma), p.pointer<float>(mean),
-                 p.pointer<float>(rstd), mode, p.tensor(dx), p.pointer<float>(dgamma), p.pointer<float>(dbeta)});
+  b.problem.separable = false;
+  b.problem.plan = [=](Planner& planner, const OpTable& ops, const Placed& p) {
+    return ops.batch_norm_backward(
+        planner, {p.tensor(dy), p.tensor(x), p.tensor(y), p.pointer<float>(gamma), p.pointer<float>(mean),
+                  p.pointer<float>(rstd), mode, p.tensor(dx), p.pointer<float>(dgamma), p.pointer<float>(dbeta)});
   };
   return b.finish();
 }

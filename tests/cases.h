@@ -227,6 +227,19 @@ inline std::vector<AdaptiveCase> adaptive_cases() {
           {{2, 7, 7, 64}, 1, 1, kRelu | kGate | kAdd}};
 }
 
+// ---- BatchNorm with the batch's statistics -----------------------------------------------------------------------
+struct NormCase {
+  Shape shape;
+  unsigned options = 0;
+  float mean = 0;  // of x: a large one would cancel in sum x^2 - (sum x)^2
+};
+
+inline std::vector<NormCase> norm_cases() {
+  return {{{1, 1, 1, 1}},           {{2, 3, 5, 33}, kRelu | kSlab},
+          {{3, 7, 7, 64}, kAdd},    {{2, 29, 29, 5}, kRelu | kAdd | kSlab},
+          {{1, 23, 23, 16}, kRelu}, {{2, 9, 4, 8}, 0, 500.0f}};
+}
+
 // ---- losses and gate learning ------------------------------------------------------------------------------------
 struct LossCase {
   int64_t groups, batch, classes;

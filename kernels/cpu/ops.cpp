@@ -22,6 +22,8 @@ static OpTable make_cpu_ops() {
   ops.avg_pool_backward = cpu::avg_pool_backward;
   ops.adaptive_pool = cpu::adaptive_pool;
   ops.adaptive_pool_backward = cpu::adaptive_pool_backward;
+  ops.batch_norm = cpu::batch_norm;
+  ops.batch_norm_backward = cpu::batch_norm_backward;
   ops.gate_statistics = cpu::gate_statistics;
   return ops;
 }

@@ -1,17 +1,18 @@
-// BatchNorm with the batch's statistics, forward and backward; equations in engine/batch_norm.h.
+// BatchNorm with the batch's statistics, forward and backward; equations in engine/ops.h.
 // Forward reads x twice and writes y: 12 bytes per element; backward reads dy and x twice and writes dx: 20. Bound by
 // memory. Three kernels each way:
 //   1. a block per 1024 pixels and 32 channels adds two numbers per channel in double: x - shift and its square,
-//   where
-//      shift is the channel's first value (no cancellation for a large mean), or t and t * xhat
-//   2. a thread per channel adds the blocks' sums in order and finishes the channel's numbers (forward: also in
-//   double, in
-//      place of the first block's sums)
+//   shift
+//      being the channel's first value (a large mean does not cancel); backward t and t * xhat
+//   2. a thread per channel adds the blocks' sums in order and finishes the channel's numbers, forward also in
+//   double,
+//      in place of the first block's sums
 //   3. a thread per element writes y or dx
 #include <algorithm>
 
-#include "kernels/batch_norm.h"
+#include "engine/op_checks.h"
 #include "kernels/cuda/arguments.h"
+#include "kernels/cuda/ops.h"
 
 namespace nad::cuda {
 

@@ -18,6 +18,8 @@ const OpTable& ops() {
       .avg_pool_backward = plan_avg_pool_backward,
       .adaptive_pool = plan_adaptive_pool,
       .adaptive_pool_backward = plan_adaptive_pool_backward,
+      .batch_norm = plan_batch_norm,
+      .batch_norm_backward = plan_batch_norm_backward,
       .classify = plan_classify,
       .softmax_loss = plan_softmax_loss,
       .gate_values = plan_gate_values,
