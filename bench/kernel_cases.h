@@ -52,8 +52,10 @@ class KernelCases {
   }
 
   void add_convolution(ConvCase c) {
-    c.n = 2 * batch_;
-    add("conv2d", conv_text, conv_problem, c);
+    ConvCase forward = c;
+    forward.n = 2 * batch_;
+    if (c.options & kGate) forward.options |= kTap;  // summed by the backends whose conv2d does
+    add("conv2d", conv_text, conv_problem, forward);
     c.n = batch_;
     add("conv2d_backward", conv_text, conv_backward_problem, c);
     for (auto k = list_.end() - 2; k != list_.end(); ++k) k->convolution = k->products = true;

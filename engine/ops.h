@@ -77,13 +77,17 @@ inline int64_t conv_extent(int64_t in, int64_t kernel, int64_t stride, int64_t p
   return room < 0 ? 0 : room / stride + 1;
 }
 
+// tap_sum, where the backend fills it (OpTable::conv2d_sums_taps): the value of the loss tap on y, whose first N/2
+// samples are the originals of the others:
+//   tap_sum[n] = sum over pixels and channels of (y[N/2 + n] - y[n])^2
 struct Conv2dArgs {
   Conv2dParams params;
-  CTensor x;          // [N, H, W, I]
-  Param weight;       // [O, I/groups, KH, KW]
-  Prologue prologue;  // on I channels
-  Epilogue epilogue;  // on O channels
-  Tensor y;           // [N, OH, OW, O]
+  CTensor x;                  // [N, H, W, I]
+  Param weight;               // [O, I/groups, KH, KW]
+  Prologue prologue;          // on I channels
+  Epilogue epilogue;          // on O channels
+  Tensor y;                   // [N, OH, OW, O]
+  double* tap_sum = nullptr;  // [N/2] or null
 };
 
 // dx (+)= prologue'(x) * conv2d_transposed(scale * dz): dz is the gradient at the epilogue's z (epilogue_backward).
@@ -153,7 +157,7 @@ struct EpilogueBackwardArgs {
   CTensor original;                   // [N, H, W, C] or empty: no tap
   const float* tap_weight = nullptr;  // [N]
   float tap_scale = 0;
-  double* tap_sum = nullptr;  // [N], with a tap
+  double* tap_sum = nullptr;  // [N], with a tap; null where the op that made y has summed it (Conv2dArgs)
   float* dgate = nullptr;     // [gate.rows, C], with a gate; only rows that occur in row[] are written
   Tensor dz;                  // [N, H, W, C], may be dy itself; empty where nothing below needs a gradient
 };
@@ -389,6 +393,7 @@ struct OpTable {
   Entry<GateStatisticsArgs> gate_statistics;
   Entry<GateUpdateArgs> gate_update;
   Entry<AugmentArgs> augment;
+  bool conv2d_sums_taps = false;  // conv2d fills Conv2dArgs::tap_sum; else it must be null
 };
 
 }  // namespace nad

@@ -102,6 +102,12 @@ class PlanBuilder {
     return e;
   }
 
+  // Does the forward op itself sum up the tap on its output?
+  bool sums_tap(const Tape::Node& node) const {
+    return options_.gradient && options_.taps && node.gate >= 0 && node.op == Op::conv2d && ops_.conv2d_sums_taps &&
+           total_ == 2 * originals_;
+  }
+
   void later(const std::string& name, const char* op, bool backward, std::function<Kernel()> make) {
     pending_.push_back({name, op, backward, std::move(make)});
   }
@@ -125,7 +131,8 @@ class PlanBuilder {
     const Tensor y = view(n.y);
     switch (n.op) {
       case Op::conv2d:
-        return ops_.conv2d(planner_, {n.conv, x, n.weight, n.prologue, epilogue(n), y});
+        return ops_.conv2d(planner_, {n.conv, x, n.weight, n.prologue, epilogue(n), y,
+                                      sums_tap(n) ? plan_.gates_[n.gate].tap_sum : nullptr});
       case Op::linear:
         return ops_.linear(planner_, {x, n.weight, epilogue(n), y});
       case Op::pointwise:
@@ -223,7 +230,7 @@ class PlanBuilder {
           a.original = view(node.y).samples(0, originals_);
           a.tap_weight = plan_.tap_weight_;
           a.tap_scale = 1.0f / static_cast<float>(gate.channels * gate.plane * plan_.gates_.size());
-          a.tap_sum = gate.tap_sum;
+          if (!sums_tap(node)) a.tap_sum = gate.tap_sum;
         }
       }
       if (below) a.dz = gradient(node.y, dy);

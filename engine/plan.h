@@ -36,7 +36,7 @@ class Plan {
     int64_t channels = 0, plane = 0;  // C, H*W
     float* table = nullptr;           // [rows, C]
     float* dgate = nullptr;           // [rows, C], written by backward()
-    double* tap_sum = nullptr;        // [N], written by backward() with taps
+    double* tap_sum = nullptr;        // [N], written by forward() or backward() with taps
     Tensor value;                     // [repeat*N, H, W, C]
   };
   struct Step {

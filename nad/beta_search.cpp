@@ -1,7 +1,6 @@
 #include "nad/beta_search.h"
 
 #include <algorithm>
-#include <chrono>
 #include <cmath>
 #include <cstdio>
 #include <deque>
@@ -12,6 +11,7 @@
 #include "nad/class_batches.h"
 #include "nad/elbow.h"
 #include "nad/signals.h"
+#include "nad/unread_steps.h"
 
 namespace nad {
 namespace {
@@ -43,7 +43,6 @@ class Search {
   void choose();
 
  private:
-  using Clock = std::chrono::steady_clock;
   struct Work {  // a class in a slot; the images outlive the batches made of them
     ClassTask task;
     size_t column = 0;  // of the class in the results
@@ -78,8 +77,7 @@ class Search {
   BetaSearch& search_;
   const std::vector<ClassTask> tasks_;
   double class_steps_left_ = 0;  // of the search and of the run after it
-  int64_t unread_ = 0;           // steps whose losses are still on the device
-  Clock::time_point first_unread_;
+  UnreadSteps unread_;
 };
 
 // Takes over what an interrupted search of the same classes has found.
@@ -178,7 +176,7 @@ void Search::start(Work& work, size_t slot, size_t point) {
 // One step of every class that still has some to take. False where none has.
 bool Search::step(std::vector<Work>& group, size_t point) {
   stop_if_asked();
-  if (unread_ == 0) first_unread_ = Clock::now();
+  unread_.begin();
   bool any = false, ends = false;
   int64_t interval = kLossHistory;
   for (size_t slot = 0; slot < group.size(); slot++) {
@@ -191,25 +189,20 @@ bool Search::step(std::vector<Work>& group, size_t point) {
     interval = std::min(interval, steps_between_losses(setup_, work.steps));
   }
   if (!any) return false;
-  learner_.step();
-  unread_++;
-  if (ends || unread_ >= interval) take_losses(group, point);
+  unread_.step(learner_);
+  if (ends || unread_.count() >= interval) take_losses(group, point);
   return true;
 }
 
 // Waits for the device, as Run::take_losses() does.
 void Search::take_losses(std::vector<Work>& group, size_t point) {
-  learner_.wait();
-  const double seconds =
-      std::chrono::duration<double>(Clock::now() - first_unread_).count() / static_cast<double>(unread_);
-  for (int64_t back = unread_ - 1; back >= 0; back--) {
+  unread_.take(learner_, [&](int64_t back, double seconds) {
     std::vector<Progress::ClassStep> steps;
     for (size_t slot = 0; slot < group.size(); slot++) {
       if (group[slot].batches) steps.push_back(take_loss(group[slot], slot, point, back));
     }
     progress_.step(steps, seconds, class_steps_left_);
-  }
-  unread_ = 0;
+  });
   if (std::any_of(group.begin(), group.end(), [](const Work& work) { return work.ended; })) save();
 }
 

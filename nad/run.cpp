@@ -142,7 +142,7 @@ std::unique_ptr<Run::Work> Run::start(const ClassTask& task, size_t slot) {
 
 void Run::step() {
   stop_if_asked();
-  if (unread_ == 0) first_unread_ = Clock::now();
+  unread_.begin();
   bool any = false, ends = false;
   int64_t interval = kLossHistory;
   for (size_t slot = 0; slot < slots_.size(); slot++) {
@@ -154,20 +154,14 @@ void Run::step() {
     interval = std::min(interval, steps_between_losses(setup_, work.result.steps));
   }
   if (!any) return;
-  learner_.step();
-  unread_++;
-  if (ends || unread_ >= interval) take_losses();
+  unread_.step(learner_);
+  if (ends || unread_.count() >= interval) take_losses();
 }
 
 // Waits for the device. Slots change hands only between a call and the next step: all that have unread losses have
 // the same number of them.
 void Run::take_losses() {
-  if (unread_ == 0) return;
-  learner_.wait();
-  const double seconds =
-      std::chrono::duration<double>(Clock::now() - first_unread_).count() / static_cast<double>(unread_);
-  for (int64_t back = unread_ - 1; back >= 0; back--) take_losses_of_step(back, seconds);
-  unread_ = 0;
+  unread_.take(learner_, [this](int64_t back, double seconds) { take_losses_of_step(back, seconds); });
 }
 
 // Of the step `back` steps before the last.

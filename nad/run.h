@@ -14,6 +14,7 @@
 #include "nad/loader.h"
 #include "nad/progress.h"
 #include "nad/run_setup.h"
+#include "nad/unread_steps.h"
 
 namespace nad {
 
@@ -57,8 +58,8 @@ class Run {
   Progress& progress_;
   std::deque<ClassTask> queue_;
   std::vector<std::unique_ptr<Work>> slots_;
-  int64_t unread_ = 0;  // steps whose losses are still on the device
-  Clock::time_point last_save_, first_unread_;
+  UnreadSteps unread_;
+  Clock::time_point last_save_;
   bool unsaved_failure_ = false;
 };
 

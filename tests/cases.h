@@ -22,7 +22,7 @@ enum Option : unsigned {
   kGate = 64,
   kAdd = 128,       // the backward op accumulates
   kSlab = 256,      // tensors are channel slices of wider slabs
-  kTap = 512,       // epilogue_backward: a loss tap
+  kTap = 512,       // a loss tap: epilogue_backward, conv2d
   kNoData = 1024,   // epilogue_backward: nothing below needs a gradient
   kInPlace = 2048,  // the gradient of the input overwrites the one of the output
   kMultiple = 4096  // samples of the batch use several gate rows

@@ -31,6 +31,7 @@ struct Conv2dArgs {
   Prologue prologue;
   Epilogue epilogue;
   Tensor y;
+  double* tap_sum = nullptr;
 };
 struct Conv2dBackwardArgs {
   Conv2dParams params;

@@ -28,10 +28,14 @@ inline Problem conv_problem(const ConvCase& c, Data data) {
   const PrologueParams prologue = add_prologue(b, c.in, c.options);
   const EpilogueArrays epilogue = add_epilogue(b, ys, c.options);
   const int y = b.output("y", ys, c.options);
+  const int tap =
+      c.options & kTap ? b.flat_output("tap_sum", Type::f64, c.n / 2) : -1;  // of the backends that fill it
+  if (tap >= 0) b.problem.separable = false;
   describe_conv(b.problem, c, c.in / c.params.groups * c.params.kernel_h * c.params.kernel_w);
   b.problem.plan = [=, params = c.params](Planner& planner, const OpTable& table, const Placed& placed) {
-    return table.conv2d(planner, {params, placed.tensor(x), placed.param(weight), prologue.on(placed),
-                                  epilogue.on(placed), placed.tensor(y)});
+    return table.conv2d(planner,
+                        {params, placed.tensor(x), placed.param(weight), prologue.on(placed), epilogue.on(placed),
+                         placed.tensor(y), table.conv2d_sums_taps ? placed.pointer<double>(tap) : nullptr});
   };
   return b.finish();
 }

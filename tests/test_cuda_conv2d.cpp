@@ -7,6 +7,7 @@
 #include "kernels/cuda/backend.h"
 #include "kernels/cuda/conv2d.h"
 #include "kernels/cuda/ops.h"
+#include "kernels/cuda/tap_sum.h"
 #include "tests/cuda_main.h"
 #include "tests/problems.h"
 
@@ -19,12 +20,14 @@ namespace {
 template <class Args>
 Kernel simple(Planner& planner, const Args& args) {
   check_args(args);
-  return cuda::conv2d_simple(planner, cuda::describe(planner, args));
+  const cuda::Convolution c = cuda::describe(planner, args);
+  return with_tap_sum(planner, c, cuda::conv2d_simple(planner, c));
 }
 template <class Args>
 Kernel depthwise(Planner& planner, const Args& args) {
   check_args(args);
-  return cuda::conv2d_depthwise(planner, cuda::describe(planner, args));
+  const cuda::Convolution c = cuda::describe(planner, args);
+  return with_tap_sum(planner, c, cuda::conv2d_depthwise(planner, c));
 }
 template <GemmTile tile, class Args>
 Kernel gemm(Planner& planner, const Args& args) {
@@ -123,6 +126,65 @@ std::vector<ConvCase> cases() {
           {1, 7, 7, 6, 4, square(3, 3, 1), kShift | kAdd}};
 }
 
+// With a loss tap: positions that fill no row of eight pairs, several tiles of rows and columns, a last slice of
+// columns that is not full, one pair alone, and every loader.
+std::vector<ConvCase> tap_cases() {
+  return {{4, 7, 7, 32, 40, square(1, 1, 0), kShift | kRelu | kGate | kMultiple | kTap},
+          {2, 9, 16, 16, 132, square(3, 1, 1), kScale | kShift | kResidual | kRelu | kGate | kMultiple | kTap},
+          {2, 1, 1, 64, 8, square(1, 1, 0), kGate | kMultiple | kTap},
+          {6, 5, 3, 3, 17, square(3, 2, 1), kShift | kRelu | kGate | kMultiple | kSlab | kTap},
+          {4, 6, 5, 12, 12, square(3, 1, 1, 1, 12), kRelu | kGate | kMultiple | kTap}};
+}
+
+const Array& array_of(const std::vector<Array>& arrays, const std::string& name) {
+  for (const Array& a : arrays) {
+    if (a.name == name) return a;
+  }
+  FAIL("no array ", name);
+  return arrays.front();
+}
+
+// tap_sum against the y that the same call wrote.
+void check_tap_sums(const std::string& text, const std::vector<Array>& after) {
+  const Array &y = array_of(after, "y"), &tap = array_of(after, "tap_sum");
+  const int64_t per_sample = y.count() / y.shape.n;
+  for (int64_t n = 0; n < tap.count(); ++n) {
+    double expected = 0;
+    for (int64_t i = n * per_sample; i < (n + 1) * per_sample; ++i) {
+      const double difference = y.number(i + tap.count() * per_sample) - y.number(i);
+      expected += difference * difference;
+    }
+    CHECK_MESSAGE(std::fabs(tap.number(n) - expected) <= 1e-6 * expected, text, ": tap_sum[", n, "] is ",
+                  tap.number(n), ", expected ", expected);
+  }
+}
+
+// The original and the gated sample of one pair as a problem of their own.
+Problem pair_of(const Problem& p, int64_t n) {
+  Problem result = p;
+  for (size_t i = 0; i < p.arrays.size(); ++i) {
+    const Array& from = p.arrays[i];
+    const bool tap = from.name == "tap_sum";
+    if (!from.per_sample && !tap) continue;
+    Shape shape = from.shape;
+    if (tap) {
+      shape.c = 1;
+    } else {
+      shape.n = 2;
+    }
+    Array& to = result.arrays[i];
+    to = make_array(from.name, from.type, shape, from.output, from.first, from.stride - from.first - from.shape.c);
+    const int64_t half = from.shape.n / 2, count = to.count() / 2;
+    const size_t size = size_of(from.type);
+    for (int64_t k = 0; k < to.count(); ++k) {
+      const int64_t source = tap ? n : (k < count ? n : half + n) * count + k % count;
+      std::memcpy(to.bytes.data() + static_cast<size_t>(to.offset(k)) * size,
+                  from.bytes.data() + static_cast<size_t>(from.offset(source)) * size, size);
+    }
+  }
+  return result;
+}
+
 }  // namespace
 
 TEST_CASE("every way to convolve equals the reference") {
@@ -191,4 +253,38 @@ TEST_CASE("the tile does not show in the result") {
       CHECK(compared >= 7);  // 3 tiles of fp32, 4 of tf32
     }
   }
+}
+
+TEST_CASE("a convolution's sums of the loss tap") {
+  Machine machine;
+  std::map<std::string, int> ran;
+  for (const ConvCase& c : tap_cases()) {
+    const Problem p = conv_problem(c, Data::random);
+    check_tap_sums("reference: " + p.text(), run(p, machine.reference, reference_ops()));
+    std::map<Precision, std::vector<Array>> first;  // of the tiles
+    for (const Way& w : ways()) {
+      Context& context = *machine.devices.at(w.precision);
+      const auto after = run(p, context, w.table);
+      if (after.empty()) continue;
+      ++ran[w.name];
+      const std::string text = w.name + ": " + p.text();
+      check_tap_sums(text, after);
+      CHECK_MESSAGE(check_untouched(p, after) == "", text);
+
+      host_cuda::settings().lanes = host_cuda::Order::shuffled;
+      host_cuda::settings().blocks = host_cuda::Order::descending;
+      CHECK_MESSAGE(check_same_bytes(after, run(p, context, w.table)) == "", text, ": another order differs");
+      host_cuda::reset();
+
+      const int64_t last = c.n / 2 - 1;
+      Problem whole = p;
+      whole.arrays = after;
+      CHECK_MESSAGE(check_same_bytes(pair_of(whole, last).arrays, run(pair_of(p, last), context, w.table)) == "",
+                    text, ": a pair alone differs");
+      if (w.name.compare(0, 1, "m") != 0) continue;
+      if (first[w.precision].empty()) first[w.precision] = after;
+      CHECK_MESSAGE(check_same_bytes(first[w.precision], after) == "", text, ": another tile differs");
+    }
+  }
+  for (const Way& w : ways()) CHECK_MESSAGE(ran[w.name] > 0, w.name, " ran no case");
 }

@@ -153,6 +153,15 @@ TEST_CASE("every convolution algorithm ran") {
   }
 }
 
+TEST_CASE("a backend whose convolution does not sum a loss tap refuses to") {
+  CHECK_FALSE(cpu_ops().conv2d_sums_taps);
+  const Problem p = conv_problem({2, 4, 4, 8, 8, square(1, 1, 0), kGate | kMultiple | kTap}, Data::random);
+  OpTable forced = cpu_ops();
+  forced.conv2d_sums_taps = true;  // what a problem goes by
+  Context context(make_backend("cpu"));
+  CHECK_THROWS_WITH_AS(run(p, context, forced), doctest::Contains("epilogue_backward sums it"), Error);
+}
+
 TEST_CASE("linear layers equal the reference") {
   compare_all(linear_cases(), kBoth, linear_problem, linear_backward_problem);
 }

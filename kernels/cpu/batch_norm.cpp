@@ -1,9 +1,9 @@
 // BatchNorm with the batch's statistics, forward and backward; equations in engine/ops.h. Two passes over the tensors
 // each way, sums and then values: bound by memory.
 //
-// Sums are taken in fixed pieces, whatever the number of threads: float over kSumPixels pixels, double over a chunk of
-// kChunkPixels, double over the chunks. Forward they are sums of x - center, center being the channel's first value:
-// a mean much larger than the deviation cancels before anything is rounded.
+// Sums are taken in fixed pieces, whatever the number of threads: float over kSumPixels pixels, double over a chunk
+// of kChunkPixels, double over the chunks. Forward they are sums of x - center, center being the channel's first
+// value: a mean much larger than the deviation cancels before anything is rounded.
 #include <algorithm>
 #include <cmath>
 #include <cstring>
@@ -41,7 +41,7 @@ namespace {
 
 // Where a replay keeps its partial sums and the channels' numbers in the shared scratch.
 struct Workspace {
-  double* sums = nullptr;  // [chunks, 2, C]
+  double* sums = nullptr;                                                           // [chunks, 2, C]
   float *center = nullptr, *factor = nullptr, *offset = nullptr, *slope = nullptr;  // [C]
   float* block = nullptr;                                                           // [threads, 2, C]
 

@@ -81,6 +81,7 @@ Kernel conv2d_backward_with(ConvAlgorithm algorithm, Planner& planner, const Con
 
 Kernel conv2d(Planner& planner, const Conv2dArgs& args) {
   check("conv2d", args.params, args.weight, args.prologue, args.x.shape, args.y.shape);
+  require(!args.tap_sum, "conv2d", "no tap_sum: epilogue_backward sums it");
   Kernel kernel = conv2d_with(choose_conv2d(planner, args), planner, args);
   for (ConvAlgorithm next : kFallbacks) {
     if (!kernel) kernel = conv2d_with(next, planner, args);

@@ -90,7 +90,7 @@ void check(const EpilogueBackwardArgs& args) {
   if (args.dz) require_shape(op, "dz", args.dz.shape, args.y.shape);
   if (args.original) {
     require_shape(op, "original", args.original.shape, args.y.shape);
-    require(args.tap_weight && args.tap_sum, op, "tap_weight and tap_sum with an original");
+    require(args.tap_weight != nullptr, op, "tap_weight with an original");
   }
   if (args.gate) require(args.dgate != nullptr, op, "dgate with a gate");
 }
@@ -123,7 +123,7 @@ Kernel epilogue_backward(Planner& planner, const EpilogueBackwardArgs& args) {
                 sums.tap + item);
     });
     if (args.gate) reduce_gate(args, sums.gate, chunks);
-    if (args.original) {
+    if (args.original && args.tap_sum) {
       for (int64_t n = 0; n < s.n; ++n) {
         double total = 0;
         for (int64_t i = 0; i < chunks; ++i) total += sums.tap[n * chunks + i];

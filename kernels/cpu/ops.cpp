@@ -25,6 +25,7 @@ static OpTable make_cpu_ops() {
   ops.batch_norm = cpu::batch_norm;
   ops.batch_norm_backward = cpu::batch_norm_backward;
   ops.gate_statistics = cpu::gate_statistics;
+  ops.conv2d_sums_taps = false;  // epilogue_backward reads both halves of y anyway
   return ops;
 }
 

@@ -8,14 +8,15 @@
 #include "kernels/cuda/conv2d.h"
 #include "kernels/cuda/kernel_choice.h"
 #include "kernels/cuda/ops.h"
+#include "kernels/cuda/tap_sum.h"
 
 namespace nad::cuda {
 namespace {
 
 Kernel handwritten(Planner& planner, const Convolution& c) {
+  if (Kernel kernel = conv2d_gemm(planner, c)) return kernel;
   Kernel kernel = conv2d_depthwise(planner, c);
-  if (!kernel) kernel = conv2d_gemm(planner, c);
-  return kernel ? kernel : conv2d_simple(planner, c);
+  return with_tap_sum(planner, c, kernel ? kernel : conv2d_simple(planner, c));
 }
 
 // Everything that the time of this layer depends on.
@@ -37,7 +38,7 @@ std::string describe_layer(const Convolution& c, Precision precision) {
          std::to_string(p.groups) +
          flags({c.source.vectors, c.source.relu, bool(c.source.scale), bool(c.source.shift)}) +
          flags({c.finish.vectors, c.finish.relu, bool(c.finish.scale), bool(c.finish.shift), bool(c.finish.mask),
-                bool(c.finish.residual), bool(c.finish.gate)});
+                bool(c.finish.residual), bool(c.finish.gate), c.tap_sum != nullptr});
 }
 
 Kernel plan(Planner& planner, const Convolution& c) {
@@ -51,7 +52,8 @@ Kernel plan(Planner& planner, const Convolution& c) {
   return backend_of(planner.context())
       .choices()
       .choose(
-          planner, layer, [&] { return handwritten(planner, c); }, [&] { return conv2d_cudnn(planner, c); });
+          planner, layer, [&] { return handwritten(planner, c); },
+          [&] { return with_tap_sum(planner, c, conv2d_cudnn(planner, c)); });
 }
 
 }  // namespace

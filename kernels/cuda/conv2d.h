@@ -17,6 +17,7 @@ enum class ConvAlgorithm : uint8_t {
 // Tiles of conv2d_gemm, target pixels x target channels per block. `automatic` takes the best one by shape.
 enum class GemmTile : uint8_t { automatic, m128n128, m128n64, m64n64, m128n32 };
 
+// Of these only conv2d_gemm fills Convolution::tap_sum; with_tap_sum (tap_sum.h) does it for the others.
 Kernel conv2d_simple(Planner& planner, const Convolution& convolution);
 Kernel conv2d_gemm(Planner& planner, const Convolution& convolution, GemmTile tile = GemmTile::automatic);
 Kernel conv2d_depthwise(Planner& planner, const Convolution& convolution);

@@ -50,13 +50,13 @@ Loads choose_loads(Precision precision, const Convolution& c) {
 
 // The tile with the least time by a simple account: how often the device fills up with tiles, times a tile's products
 // over its efficiency. The choice does not show in the result.
-const TileShape* choose_tile(Precision precision, Loads loads, const Convolution& c, int64_t positions,
+const TileShape* choose_tile(Precision precision, Loads loads, const Convolution& c, int64_t rows,
                              int multiprocessors) {
   const TileShape* best = nullptr;
   double least = 0;
   for (const TileShape& t : tile_shapes) {
     if (!has_tile(precision, loads, t.tile)) continue;
-    const int64_t tiles = (positions + t.rows - 1) / t.rows * ((c.target_shape.c + t.columns - 1) / t.columns);
+    const int64_t tiles = (rows + t.rows - 1) / t.rows * ((c.target_shape.c + t.columns - 1) / t.columns);
     const int64_t rounds = (tiles + 2 * multiprocessors - 1) / (2 * multiprocessors);
     const double cost = static_cast<double>(rounds * t.rows * t.columns) / t.efficiency;
     if (best && cost >= least) continue;
@@ -114,9 +114,12 @@ Kernel conv2d_gemm(Planner& planner, const Convolution& convolution, GemmTile ti
   const Precision precision = planner.precision();
   const Loads loads = choose_loads(precision, c);
   GemmProblem problem;
-  for (const Gather& g : c.gathers) problem.positions = std::max(problem.positions, g.positions);
+  for (Gather& g : c.gathers) {
+    if (c.tap_sum) g.pairs = g.positions / 2;
+    problem.rows = std::max(problem.rows, gemm_rows(g));
+  }
   const TileShape* shape =
-      choose_tile(precision, loads, c, problem.positions, backend_of(planner.context()).multiprocessors());
+      choose_tile(precision, loads, c, problem.rows, backend_of(planner.context()).multiprocessors());
   for (const TileShape& t : tile_shapes) {
     if (t.tile == tile) shape = has_tile(precision, loads, tile) ? &t : nullptr;
   }
@@ -134,7 +137,13 @@ Kernel conv2d_gemm(Planner& planner, const Convolution& convolution, GemmTile ti
   std::copy(c.gathers.begin(), c.gathers.end(), problem.args.gathers);
   const GemmRun run = bind(precision, shape->tile, loads, problem);
   if (!run) return {};
-  return [run, weights, buffers = c.buffers](Context& context) { run(stream_of(context)); };
+  if (!c.tap_sum) {
+    return [run, weights, buffers = c.buffers](Context& context) { run(stream_of(context), {}); };
+  }
+  return [run, weights, buffers = c.buffers, tap = TapSum(planner, c)](Context& context) {
+    run(stream_of(context), tap.partial(context));
+    tap.finish(context);
+  };
 }
 
 }  // namespace nad::cuda

@@ -5,6 +5,7 @@
 #include <functional>
 
 #include "kernels/cuda/conv2d.h"
+#include "kernels/cuda/tap_sum.h"
 
 namespace nad::cuda {
 
@@ -26,13 +27,21 @@ struct GemmArgs {
 struct GemmProblem {
   GemmArgs args;
   int gathers = 1;
-  int positions = 0;             // of the largest gather
+  int rows = 0;                  // of the largest gather
   const void* weight = nullptr;  // device memory: float, or bf16 with --precision bf16
   int64_t weight_count = 0;      // elements
   int padded_channels() const { return args.padded_channels; }
 };
 
-using GemmRun = std::function<void(cudaStream_t)>;
+// Rows of the matrix are positions in order. With a tap every 16 rows are 8 positions of originals and the same 8 of
+// the gated samples, so that the thread which finishes a gated value has finished its original.
+constexpr int paired_rows = 8;
+NAD_HOST_DEVICE inline int gemm_rows(const Gather& g) {
+  return g.pairs ? (g.pairs + paired_rows - 1) / paired_rows * 2 * paired_rows : g.positions;
+}
+
+// tap: Finish::tap of this run.
+using GemmRun = std::function<void(cudaStream_t, const Global<float>& tap)>;
 
 // Empty where this precision has no such kernel. Loads::scalars has m128n64 only.
 GemmRun gemm_fp32(GemmTile tile, Loads loads, const GemmProblem& problem);  // m128n64, m64n64, m128n32

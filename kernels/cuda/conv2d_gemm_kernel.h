@@ -1,5 +1,6 @@
 // Convolution as an implicit GEMM (groups = 1), NHWC: rows = target pixels, columns = target channels,
 // K = taps * source channels, the matrix of gathered source pixels never stored.
+// With a tap (Gather::pairs) rows are ordered by pairs of an original and a gated position, see gemm_rows.
 //   bytes: source once per tile column (mostly from L2), weights once per tile row, target and residual once.
 //
 // A block computes a tile of BlockRows x BlockColumns. Slabs of 64 bytes of K pass through `stages` buffers of shared
@@ -36,6 +37,14 @@ struct Tile {
                 stages * stage_bytes);
 };
 
+// The position of a row, or -1 beyond the last one.
+__device__ inline int position_of(const Gather& g, int row) {
+  if (g.pairs == 0) return row < g.positions ? row : -1;
+  const int pair = row / (2 * paired_rows) * paired_rows + row % paired_rows;
+  if (pair >= g.pairs) return -1;
+  return row / paired_rows % 2 ? g.pairs + pair : pair;
+}
+
 // The chunk and the first row that this thread loads of every tile: four threads a row.
 __device__ inline int load_row() { return static_cast<int>(threadIdx.x) / row_chunks; }
 __device__ inline int load_chunk() { return static_cast<int>(threadIdx.x) % row_chunks; }
@@ -61,14 +70,14 @@ class SourceLoader {
   static constexpr int count = Tile::source_loads;
 
  public:
-  __device__ SourceLoader(const Source& source, const Gather& gather, int first_position)
+  __device__ SourceLoader(const Source& source, const Gather& gather, int first_row)
       : source_(source), g_(gather), cursor_(gather, source.channels, load_chunk() * width) {
     NAD_UNROLL
     for (int i = 0; i < count; ++i) {
-      const int index = first_position + load_row() + i * Tile::load_rows;
-      const Position at(g_, index < g_.positions ? index : 0);
+      const int index = position_of(g_, first_row + load_row() + i * Tile::load_rows);
+      const Position at(g_, index < 0 ? 0 : index);
       // A row beyond the last position has no source row that is inside.
-      h_[i] = index < g_.positions ? at.h * g_.step_h + g_.base_h : outside;
+      h_[i] = index >= 0 ? at.h * g_.step_h + g_.base_h : outside;
       w_[i] = at.w * g_.step_w + g_.base_w;
       first_[i] =
           (int64_t{at.sample} * g_.source_h * g_.source_w + (at.h * g_.step_h + g_.base_h) * g_.source_w + w_[i]) *
@@ -179,44 +188,83 @@ class SourceLoader {
   float values_[Way == Loads::copies ? 1 : count][width];
 };
 
-// The target pixel and the sample of every row of the tile, for the finish.
+// The target pixel (-1: none) and the sample of every row of the tile, for the finish.
 template <class Tile>
-__device__ inline void note_targets(const Gather& g, int first_position, const Shared<int>& pixels) {
+__device__ inline void note_targets(const Gather& g, int first_row, const Shared<int>& pixels) {
   const int row = static_cast<int>(threadIdx.x);
   if (row >= Tile::BlockRows) return;
-  const Position at(g, first_position + row < g.positions ? first_position + row : 0);
-  pixels[row] = static_cast<int>(at.target_pixel(g));
+  const int index = position_of(g, first_row + row);
+  const Position at(g, index < 0 ? 0 : index);
+  pixels[row] = index < 0 ? -1 : static_cast<int>(at.target_pixel(g));
   pixels[Tile::BlockRows + row] = at.sample;
+}
+
+// A lane finishes V channels of four rows of a slice: lane / 8, and 4, 8 and 12 further. The last two are the gated
+// partners of the first two where rows are paired: then adds the squares of their differences to squares.
+constexpr int lane_rows = slice_rows / (warp_size / 8);
+
+template <class Tile, int V>
+__device__ inline void finish_rows(const Finish& f, const Shared<const float>& slice, const Shared<const int>& pixels,
+                                   int row, int within, int c, float (&squares)[lane_rows / 2]) {
+  const ChannelFactors<V> factors(f, c);
+  float original[lane_rows / 2][V] = {};
+  NAD_UNROLL
+  for (int i = 0; i < lane_rows; ++i) {
+    const int r = lane_index() / 8 + i * (warp_size / 8);
+    const int pixel = pixels[row + r];
+    if (pixel < 0) continue;
+    float z[V];
+    if constexpr (V == 4) {
+      const float4 q = load<float4>(slice, r * slice_stride + within);
+      z[0] = q.x, z[1] = q.y, z[2] = q.z, z[3] = q.w;
+    } else {
+      z[0] = slice[r * slice_stride + within];
+    }
+    finish_values(f, factors, pixel, pixels[Tile::BlockRows + row + r], c, z);
+    if (!f.tap) continue;
+    NAD_UNROLL
+    for (int k = 0; k < V; ++k) {
+      if (i < lane_rows / 2) {
+        original[i][k] = z[k];
+      } else {
+        const float difference = z[k] - original[i - lane_rows / 2][k];
+        squares[i - lane_rows / 2] = fmaf(difference, difference, squares[i - lane_rows / 2]);
+      }
+    }
+  }
+}
+
+// The partial sums of the tap over the slice's columns. Eight lanes share a row; a pair's number is its original's
+// pixel.
+__device__ inline void store_squares(const Finish& f, const Shared<const int>& pixels, int row, int column,
+                                     float (&squares)[lane_rows / 2]) {
+  NAD_UNROLL
+  for (int i = 0; i < lane_rows / 2; ++i) {
+    NAD_UNROLL
+    for (int mask = 4; mask > 0; mask /= 2) squares[i] += __shfl_xor_sync(full_warp, squares[i], mask);
+    const int pair = pixels[row + lane_index() / 8 + i * (warp_size / 8)];
+    if (lane_index() % 8 == 0 && pair >= 0 && column < f.channels) {
+      f.tap[int64_t{pair} * tap_slices(f.channels) + column / tap_slice] = squares[i];
+    }
+  }
 }
 
 // One slice of 16 rows x 32 columns: read back as rows of four channels per lane, finished, stored.
 template <class Tile>
 __device__ inline void finish_slice(const Finish& f, const Shared<const float>& slice,
-                                    const Shared<const int>& pixels, int row, int rows, int column) {
+                                    const Shared<const int>& pixels, int row, int column) {
+  static_assert(slice_rows == 2 * paired_rows && warp_columns == tap_slice);
   const int within = lane_index() % 8 * 4;
   const int c = column + within;
-  const auto each_row = [&](auto&& body) {
-    for (int r = lane_index() / 8; r < slice_rows; r += warp_size / 8) {
-      if (row + r < rows) body(r, pixels[row + r], pixels[Tile::BlockRows + row + r]);
-    }
-  };
+  float squares[lane_rows / 2] = {};
   if (f.vectors) {
-    if (c >= f.channels) return;
-    const ChannelFactors<4> factors(f, c);
-    each_row([&](int r, int pixel, int sample) {
-      const float4 q = load<float4>(slice, r * slice_stride + within);
-      float z[4] = {q.x, q.y, q.z, q.w};
-      finish_values(f, factors, pixel, sample, c, z);
-    });
-    return;
+    if (c < f.channels) finish_rows<Tile, 4>(f, slice, pixels, row, within, c, squares);
+  } else {
+    for (int j = 0; j < 4 && c + j < f.channels; ++j) {
+      finish_rows<Tile, 1>(f, slice, pixels, row, within + j, c + j, squares);
+    }
   }
-  for (int j = 0; j < 4 && c + j < f.channels; ++j) {
-    const ChannelFactors<1> factors(f, c + j);
-    each_row([&](int r, int pixel, int sample) {
-      float z[1] = {slice[r * slice_stride + within + j]};
-      finish_values(f, factors, pixel, sample, c + j, z);
-    });
-  }
+  if (f.tap) store_squares(f, pixels, row, column, squares);
 }
 
 // PRECOND: grid (row tiles of the largest gather * column_tiles, 1, gathers), Tile::threads, Tile::shared_bytes.
@@ -230,18 +278,18 @@ __global__ void __launch_bounds__(Tile::threads, Way == Loads::scalars ? 1
   constexpr int width = static_cast<int>(16 / sizeof(T)), slab = row_chunks * width;
   constexpr int stage_elements = Tile::stage_bytes / static_cast<int>(sizeof(T));
   const Gather& gather = args.gathers[blockIdx.z];
-  const int first_position = static_cast<int>(blockIdx.x) / args.column_tiles * Tile::BlockRows;
+  const int first_row = static_cast<int>(blockIdx.x) / args.column_tiles * Tile::BlockRows;
   const int first_column = static_cast<int>(blockIdx.x) % args.column_tiles * Tile::BlockColumns;
-  if (first_position >= gather.positions) return;  // a smaller gather than the largest
+  if (first_row >= gemm_rows(gather)) return;  // a smaller gather than the largest
 
   const Shared<T> tiles = dynamic_shared<T>(0, stages * stage_elements);
   const Shared<int> pixels = dynamic_shared<int>(stages * Tile::stage_bytes, 2 * Tile::BlockRows);
-  note_targets<Tile>(gather, first_position, pixels);
+  note_targets<Tile>(gather, first_row, pixels);
   const auto source_tile = [&](int s) { return tiles + s % stages * stage_elements; };
   const auto weight_tile = [&](int s) { return tiles + (s % stages * stage_elements + Tile::BlockRows * slab); };
 
   const int slabs = (gather.taps_h * gather.taps_w * args.source.channels + slab - 1) / slab;
-  SourceLoader<T, Tile, Way> source(args.source, gather, first_position);
+  SourceLoader<T, Tile, Way> source(args.source, gather, first_row);
   const auto start = [&](int s) {
     source.start(source_tile(s));
     const int64_t from = gather.weights + (int64_t{s} * args.padded_channels + first_column + load_row()) * slab +
@@ -278,12 +326,11 @@ __global__ void __launch_bounds__(Tile::threads, Way == Loads::scalars ? 1
   constexpr int slice_floats = slice_rows * slice_stride;
   const Shared<float> slice =
       dynamic_shared<float>(warp_index() * slice_floats * static_cast<int>(sizeof(float)), slice_floats);
-  const int rows = gather.positions - first_position;
   NAD_UNROLL
   for (int i = 0; i < Tile::WarpRows / slice_rows; ++i) {
     math.put_slice(i, slice);
     __syncwarp();
-    finish_slice<Tile>(args.finish, slice, pixels, warp_row + i * slice_rows, rows, first_column + warp_column);
+    finish_slice<Tile>(args.finish, slice, pixels, warp_row + i * slice_rows, first_column + warp_column);
     __syncwarp();
   }
 }
@@ -294,10 +341,12 @@ GemmRun bind_gemm(const GemmProblem& p) {
   using T = typename Math::Element;
   GemmArgs args = p.args;
   args.column_tiles = p.padded_channels() / Tile::BlockColumns;
-  const Grid grid(ceil_div(p.positions, Tile::BlockRows) * args.column_tiles, 1, p.gathers);
+  const Grid grid(ceil_div(p.rows, Tile::BlockRows) * args.column_tiles, 1, p.gathers);
   const Global<const T> weight(static_cast<const T*>(p.weight), p.weight_count);
-  return [=](cudaStream_t stream) {
-    launch(conv2d_gemm_kernel<Math, Tile, Way>, grid, Tile::threads, Tile::shared_bytes, stream, args, weight);
+  return [=](cudaStream_t stream, const Global<float>& tap) {
+    GemmArgs with_tap = args;
+    with_tap.finish.tap = tap;
+    launch(conv2d_gemm_kernel<Math, Tile, Way>, grid, Tile::threads, Tile::shared_bytes, stream, with_tap, weight);
   };
 }
 

@@ -134,6 +134,7 @@ Convolution describe(Planner& planner, const Conv2dArgs& args) {
   c.source.scale = upload_vector(planner, c, args.prologue.scale);
   c.source.shift = upload_vector(planner, c, args.prologue.shift);
   set_target(c, args.y);
+  c.tap_sum = args.tap_sum;
   const Epilogue& e = args.epilogue;
   c.finish.scale = upload_vector(planner, c, e.scale);
   c.finish.shift = upload_vector(planner, c, e.shift);

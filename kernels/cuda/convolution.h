@@ -10,9 +10,9 @@
 //   Taps run backwards, so that tap_step is never negative. A phase without taps still writes its zeros.
 // The finish covers both directions: Epilogue forward; the prologue's derivative and (+)= backward.
 //
-// The sums of the gate's loss tap (tap_sum, dgate) are not part of the finish: the tap compares y with the original
-// samples' y, which other blocks write, and the backward pass reads both anyway (epilogue_backward.cu), so summing
-// here would cost a second read of y without saving the first.
+// The loss tap on y compares a gated sample with its original, which lies half a batch away. The implicit GEMM pairs
+// the two within a tile and sums the squares of their differences in its finish; where another kernel convolves, a
+// pass over y follows (tap_sum.h).
 #pragma once
 
 #include <cstdint>
@@ -33,6 +33,7 @@ struct Gather {
   int step_h = 1, step_w = 1, base_h = 0, base_w = 0, tap_step_h = 1, tap_step_w = 1;
   int first_h = 0, first_w = 0, every_h = 1, every_w = 1;
   int target_h = 0, target_w = 0;  // extents of the target
+  int pairs = 0;                   // with a tap: half the positions, those of the originals; see gemm_rows
   int64_t weights = 0;             // where this gather's packed weights begin, in elements
 };
 
@@ -63,6 +64,7 @@ struct Finish {
   int64_t residual_stride = 0;
   Global<const float> gate;        // [rows, channels] or null
   Global<const int32_t> gate_row;  // [N]
+  Global<float> tap;               // [positions / 2, tap_slices(channels)] or null: partial sums of a tap (tap_sum.h)
 };
 
 // ---- what planning works with
@@ -81,6 +83,7 @@ struct Convolution {
   Param weight_scale;  // [O] or null; backward only
   Source source;
   Finish finish;
+  double* tap_sum = nullptr;  // [N / 2] or null; forward only
   std::vector<Gather> gathers;
   std::vector<std::vector<Tap>> taps;  // of each gather, in order
   std::vector<Buffer> buffers;         // vectors of source and finish

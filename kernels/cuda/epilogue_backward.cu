@@ -3,7 +3,7 @@
 //   t  = dy + 2 * tap_scale * tap_weight[n] * (y - original)
 //   dz = gate * t * (relu ? y != 0 : 1)
 //   dgate[row, c] = sum over the row's samples and pixels of t * y / gate      (0 where gate = 0)
-//   tap_sum[n] = sum over pixels and channels of (y - original)^2
+//   tap_sum[n] = sum over pixels and channels of (y - original)^2              (where conv2d has not summed it)
 // Moves 12 bytes per element (16 with a tap): bound by memory.
 //
 // Stage 1, a block per sample, chunk of pixels and tile of 32 * V channels: writes dz and the block's sums in double.
@@ -32,7 +32,7 @@ struct EpilogueBackwardView {
   Global<const int32_t> row;            // [N]
   Global<const float> tap_weight;       // [N]
   Global<double> gate_partial;          // [N, chunks, C]
-  Global<double> tap_partial;           // [N, chunks, tiles]
+  Global<double> tap_partial;           // [N, chunks, tiles] or null
   int64_t dy_stride, y_stride, original_stride, dz_stride;
   int64_t samples, plane;
   int channels, chunks, tiles;
@@ -103,7 +103,7 @@ __global__ void __launch_bounds__(threads) epilogue_backward_kernel(EpilogueBack
         if (c < a.channels) a.gate_partial[chunk * a.channels + c + k] = divisor == 0 ? 0.0 : sum / divisor;
       }
     }
-    if (a.original) {
+    if (a.tap_partial) {
       const double square = block_sum<pixel_rows>(sums.square, tap_sums);
       if (threadIdx.x == 0) a.tap_partial[chunk * a.tiles + blockIdx.x] = square;
     }
@@ -176,7 +176,7 @@ Kernel plan_epilogue_backward(Planner& planner, const EpilogueBackwardArgs& args
       by_four(args.dy) && by_four(args.y) && by_four(args.original) && by_four(args.dz) && by_four(args.gate);
   const EpilogueBackwardView view = view_of(args, four);
   const int64_t gate_sums = args.gate ? view.samples * view.chunks * view.channels : 0;
-  const int64_t tap_sums = args.original ? view.samples * view.chunks * view.tiles : 0;
+  const int64_t tap_sums = args.original && args.tap_sum ? view.samples * view.chunks * view.tiles : 0;
   planner.reserve_scratch(sizeof(double) * static_cast<size_t>(gate_sums + tap_sums));
   const Grid grid(view.tiles, view.chunks, std::min<int64_t>(view.samples, 65535));
   return [=](Context& context) {
@@ -190,7 +190,7 @@ Kernel plan_epilogue_backward(Planner& planner, const EpilogueBackwardArgs& args
       launch(gate_gradient_kernel, Grid(blocks_for(v.channels, threads), args.gate.rows), threads, 0, stream,
              v.gate_partial, v.row, v.samples, v.chunks, v.channels, global(args.dgate, args.gate.rows * v.channels));
     }
-    if (args.original) {
+    if (tap_sums) {
       launch(tap_sum_kernel, v.samples, warp_size, 0, stream, v.tap_partial, int64_t{v.chunks} * v.tiles,
              global(args.tap_sum, v.samples));
     }

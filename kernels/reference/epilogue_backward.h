@@ -55,7 +55,7 @@ void epilogue_backward(const Args& a) {
         put(a.dz.pixel(pixel)[c], pass ? gate_value(a.gate, n, c, channels) * t : 0, Accumulate::overwrite);
       }
     }
-    if (a.original) a.tap_sum[n] = square;
+    if (a.original && a.tap_sum) a.tap_sum[n] = square;
   }
 }
 

@@ -30,6 +30,7 @@ const OpTable& reference_ops() {
       .gate_statistics = plan_gate_statistics,
       .gate_update = plan_gate_update,
       .augment = plan_augment,
+      .conv2d_sums_taps = true,
   };
   return table;
 }
