@@ -22,14 +22,13 @@ class UnreadSteps {
   }
   int64_t count() const { return count_; }
 
-  // Waits for the device, then calls read(back, seconds) for every unread step, the oldest first: it lies `back` steps
-  // before the last and took `seconds` on average.
+  // Waits for the device, then calls read(back, seconds) for every unread step, the oldest first: it lies `back`
+  // steps before the last and took `seconds` on average.
   template <class Read>
   void take(Learner& learner, Read&& read) {
     if (count_ == 0) return;
     learner.wait();
-    const double seconds =
-        std::chrono::duration<double>(Clock::now() - since_).count() / static_cast<double>(count_);
+    const double seconds = std::chrono::duration<double>(Clock::now() - since_).count() / static_cast<double>(count_);
     for (int64_t back = count_ - 1; back >= 0; --back) read(back, seconds);
     count_ = 0;
   }

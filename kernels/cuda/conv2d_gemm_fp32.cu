@@ -2,32 +2,9 @@
 #include "kernels/cuda/conv2d_gemm_kernel.h"
 
 namespace nad::cuda {
-namespace {
-
-template <class Tile>
-GemmRun bind_tile(Loads loads, const GemmProblem& problem) {
-  using Math = Fp32Math<Tile::WarpRows>;
-  if (loads == Loads::copies) return bind_gemm<Math, Tile, Loads::copies>(problem);
-  if (loads == Loads::vectors) return bind_gemm<Math, Tile, Loads::vectors>(problem);
-  if constexpr (Tile::BlockRows == 128 && Tile::BlockColumns == 64) {
-    if (loads == Loads::scalars) return bind_gemm<Math, Tile, Loads::scalars>(problem);
-  }
-  return {};
-}
-
-}  // namespace
 
 GemmRun gemm_fp32(GemmTile tile, Loads loads, const GemmProblem& problem) {
-  switch (tile) {
-    case GemmTile::m128n64:
-      return bind_tile<Tile<128, 64, 32>>(loads, problem);
-    case GemmTile::m64n64:
-      return bind_tile<Tile<64, 64, 32>>(loads, problem);
-    case GemmTile::m128n32:
-      return bind_tile<Tile<128, 32, 32>>(loads, problem);
-    default:
-      return {};
-  }
+  return bind_any<Fp32Math, true, false>(tile, loads, problem);
 }
 
 }  // namespace nad::cuda

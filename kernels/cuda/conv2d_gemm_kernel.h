@@ -350,4 +350,36 @@ GemmRun bind_gemm(const GemmProblem& p) {
   };
 }
 
+// The instantiations of a precision: MathOf<WarpRows> with the tiles that it has, Loads::copies where `Copies`, and
+// Loads::scalars with m128n64 alone. Empty for the others.
+template <template <int> class MathOf, bool Copies, class Tile>
+GemmRun bind_tile(Loads loads, const GemmProblem& problem) {
+  using Math = MathOf<Tile::WarpRows>;
+  if constexpr (Copies) {
+    if (loads == Loads::copies) return bind_gemm<Math, Tile, Loads::copies>(problem);
+  }
+  if (loads == Loads::vectors) return bind_gemm<Math, Tile, Loads::vectors>(problem);
+  if constexpr (Tile::BlockRows == 128 && Tile::BlockColumns == 64) {
+    if (loads == Loads::scalars) return bind_gemm<Math, Tile, Loads::scalars>(problem);
+  }
+  return {};
+}
+
+template <template <int> class MathOf, bool Copies, bool HasM128n128>
+GemmRun bind_any(GemmTile tile, Loads loads, const GemmProblem& problem) {
+  switch (tile) {
+    case GemmTile::m128n128:
+      if constexpr (HasM128n128) return bind_tile<MathOf, Copies, Tile<128, 128, 64>>(loads, problem);
+      return {};
+    case GemmTile::m128n64:
+      return bind_tile<MathOf, Copies, Tile<128, 64, 32>>(loads, problem);
+    case GemmTile::m64n64:
+      return bind_tile<MathOf, Copies, Tile<64, 64, 32>>(loads, problem);
+    case GemmTile::m128n32:
+      return bind_tile<MathOf, Copies, Tile<128, 32, 32>>(loads, problem);
+    default:
+      return {};
+  }
+}
+
 }  // namespace nad::cuda

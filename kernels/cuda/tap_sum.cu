@@ -1,8 +1,7 @@
 // Reads y once (stage 1, 8 bytes per difference) and 1/16 of that again (stage 2): bound by memory.
-#include "kernels/cuda/tap_sum.h"
-
 #include "kernels/cuda/arguments.h"
 #include "kernels/cuda/block_reduce.h"
+#include "kernels/cuda/tap_sum.h"
 
 namespace nad::cuda {
 

@@ -59,6 +59,7 @@ struct PoolWindow {
 // The outputs first .. last along one axis whose windows hold input i.
 struct OutputSpan {
   int first, last;
+  __device__ OutputSpan(int first_output, int last_output) : first(first_output), last(last_output) {}
   __device__ OutputSpan(int i, int kernel, int stride, int pad, int extent) {
     const int start = i + pad - kernel + 1;  // the first window that reaches i begins here or later
     first = start <= 0 ? 0 : (start + stride - 1) / stride;
