@@ -33,6 +33,7 @@ inline void add_conv(Network& network, int64_t h, int64_t in, int64_t out, const
 }
 
 inline constexpr unsigned kGated = kRelu | kGate | kMultiple;
+inline constexpr unsigned kSlice = kSlab | kAligned;  // as the networks cut their slabs
 
 inline Network vgg16() {
   Network n{.name = "vgg16", .gates = {{{1, 224, 224, 64}, 2, kMultiple}}};
@@ -84,22 +85,22 @@ inline Network densenet121() {
   Network n{.name = "densenet121",
             .linears = {{{1, 1, 1, 1024}, 1000, kShift}},
             .adaptive_pools = {{{1, 7, 7, 1024}, 1, 1}},
-            .gates = {{{1, 56, 56, 64}, 2, kSlab | kMultiple}},
+            .gates = {{{1, 56, 56, 64}, 2, kSlice | kMultiple}},
             .gated_channels = {{64, 56 * 56}}};
   add_conv(n, 224, 3, 64, square(7, 2, 3), kShift | kRelu);
-  n.max_pools.push_back({{1, 112, 112, 64}, {3, 3, 2, 2, 1, 1}, kGate | kSlab});
+  n.max_pools.push_back({{1, 112, 112, 64}, {3, 3, 2, 2, 1, 1}, kGate | kSlice});
   constexpr unsigned kLoad = kPrologueRelu | kPrologueAffine;
   int64_t c = 64, h = 56;
   for (int depth : {6, 12, 24, 16}) {
-    for (int i = 0; i < depth; ++i, c += 32) add_conv(n, h, c, 128, square(1, 1, 0), kLoad | kShift | kRelu | kSlab);
-    add_conv(n, h, 128, 32, square(3, 1, 1), kSlab);
+    for (int i = 0; i < depth; ++i, c += 32) add_conv(n, h, c, 128, square(1, 1, 0), kLoad | kShift | kRelu | kSlice);
+    add_conv(n, h, 128, 32, square(3, 1, 1), kSlice);
     n.epilogues.push_back({{1, h, h, c}, 1, kGate | kMultiple | kTap});
     n.gated_channels.emplace_back(c, h * h);
     if (h == 7) break;
     n.gates.push_back({{1, h, h, c}, 1, kMultiple});
     add_conv(n, h, c, c / 2, square(1, 1, 0), kLoad);
     c /= 2;
-    n.avg_pools.push_back({{1, h, h, c}, {2, 2, 2, 2, 0, 0}, kGate | kSlab});
+    n.avg_pools.push_back({{1, h, h, c}, {2, 2, 2, 2, 0, 0}, kGate | kSlice});
     h /= 2;
     n.gated_channels.emplace_back(c, h * h);
   }
@@ -121,16 +122,18 @@ inline Network darts() {
       for (int64_t in : {2 * c, 4 * (c / 2)}) add_conv(n, 2 * h, in, c, square(1, 1, 0), kPrologueRelu | kShift);
       n.max_pools.push_back({{1, 2 * h, 2 * h, c}, {3, 3, 2, 2, 1, 1}, 0});
       for (int64_t offset : {0, 1}) {  // factorised reduction
-        add_conv(n, 2 * h, c, c / 2, square(1, 2, 0, 1, 1, offset), kPrologueRelu | kShift | kSlab);
+        add_conv(n, 2 * h, c, c / 2, square(1, 2, 0, 1, 1, offset), kPrologueRelu | kShift | kSlice);
       }
     }
     for (int64_t in : {before, 4 * c}) add_conv(n, h, in, c, square(1, 1, 0), kPrologueRelu | kShift);
     add_conv(n, h, c, c, square(3, 1, 1, 1, c), kPrologueRelu);
     add_conv(n, h, c, c, square(3, 1, 2, 2, c), kPrologueRelu);
     add_conv(n, h, c, c, square(1, 1, 0), kShift);
-    add_conv(n, h, c, c, square(1, 1, 0), kShift | kResidual | kSlab);
+    // a state that goes straight into the cell's gated slab, and one that a gate brings there
+    add_conv(n, h, c, c, square(1, 1, 0), kShift | kResidual | kGate | kMultiple | kSlice);
+    add_conv(n, h, c, c, square(1, 1, 0), kShift | kResidual);
     n.epilogues.push_back({{1, h, h, 4 * c}, 1, kGate | kMultiple | kTap});
-    n.gates.push_back({{1, h, h, 4 * c}, 1, kMultiple});
+    n.gates.push_back({{1, h, h, c}, 1, kMultiple | kSlice});
     n.gated_channels.emplace_back(4 * c, h * h);
     before = 4 * c;
     h /= 2;

@@ -57,17 +57,18 @@ void check_vector(const char* op, const char* name, const Param& p, int64_t chan
   if (p) check_param(op, name, p, {channels});
 }
 
-void check_gate(const char* op, const GateRef& gate) {
+void check_gate(const char* op, const GateRef& gate, int64_t channels) {
   if (!gate) return;
   require(gate.row != nullptr, op, "the gate has no row per sample");
   require(gate.rows > 0, op, "the gate's table has no rows");
+  require(gate.stride >= channels, op, "the rows of the gate's table are closer than its channels are many");
 }
 
 void check_epilogue(const char* op, const Epilogue& e, const CTensor& y) {
   check_vector(op, "epilogue scale", e.scale, y.shape.c);
   check_vector(op, "epilogue shift", e.shift, y.shape.c);
   if (e.residual) check_shape(op, "residual", e.residual, y.shape);
-  check_gate(op, e.gate);
+  check_gate(op, e.gate, y.shape.c);
 }
 
 void check_pool_epilogue(const char* op, const Epilogue& e, const CTensor& y) {
@@ -189,7 +190,7 @@ void check_args(const GateArgs& a) {
   expected.n *= a.repeat;
   check_shape("gate", "y", a.y, expected);
   require(static_cast<bool>(a.gate), "gate", "the gate has no table");
-  check_gate("gate", a.gate);
+  check_gate("gate", a.gate, a.y.shape.c);
 }
 
 void check_args(const EpilogueBackwardArgs& a) {
@@ -197,7 +198,7 @@ void check_args(const EpilogueBackwardArgs& a) {
   check_view(op, "dy", a.dy);
   check_shape(op, "y", a.y, a.dy.shape);
   if (a.dz) check_shape(op, "dz", a.dz, a.dy.shape);
-  check_gate(op, a.gate);
+  check_gate(op, a.gate, a.dy.shape.c);
   require(!a.gate || a.dgate, op, "a gate without memory for its gradient");
   if (a.original) {
     check_shape(op, "original", a.original, a.dy.shape);

@@ -30,12 +30,14 @@ using Kernel = std::function<void(Context&)>;
 enum class Accumulate : uint8_t { overwrite, add };
 
 // ---- gates -------------------------------------------------------------------------------------------------------
-// The multiplier of sample n, channel c is table[row[n] * C + c]. Row 0 of a table is all ones (the original
-// network). PRECOND: samples of one row are adjacent (row[] never returns to an earlier value).
+// The multiplier of sample n, channel c is table[row[n] * stride + c]. Row 0 of a table is all ones (the original
+// network). Like a tensor's channels, those of a gate may be a slice of a wider table: stride > C.
+// PRECOND: samples of one row are adjacent (row[] never returns to an earlier value).
 struct GateRef {
   const float* table = nullptr;  // [rows, C]
   const int32_t* row = nullptr;  // [N], one per sample of the view it is used with
   int64_t rows = 0;
+  int64_t stride = 0;  // floats from one row to the next
   explicit operator bool() const { return table != nullptr; }
 };
 
@@ -158,7 +160,7 @@ struct EpilogueBackwardArgs {
   const float* tap_weight = nullptr;  // [N]
   float tap_scale = 0;
   double* tap_sum = nullptr;  // [N], with a tap; null where the op that made y has summed it (Conv2dArgs)
-  float* dgate = nullptr;     // [gate.rows, C], with a gate; only rows that occur in row[] are written
+  float* dgate = nullptr;     // [gate.rows, C], rows gate.stride apart; only rows that occur in row[] are written
   Tensor dz;                  // [N, H, W, C], may be dy itself; empty where nothing below needs a gradient
 };
 

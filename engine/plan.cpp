@@ -92,12 +92,18 @@ class PlanBuilder {
     shape.n = total_ - originals_;
     return {reinterpret_cast<float*>(address(place.region)) + place.first + value(v).first, shape, place.stride};
   }
-  GateRef gate_ref(int gate, bool gated_only) const {
-    if (gate < 0) return {};
-    return {plan_.gates_[gate].table, plan_.rows_ + (gated_only ? originals_ : 0), options_.gate_rows};
+  // The gate's channels from `first` on.
+  GateRef gate_ref(int gate, int64_t first, bool gated_only) const {
+    const Plan::GateMemory& memory = plan_.gates_[gate];
+    return {memory.table + first, plan_.rows_ + (gated_only ? originals_ : 0), options_.gate_rows, memory.channels};
+  }
+  // Those that the node writes: all of them, but in a gated slab.
+  GateRef gate_ref(const Tape::Node& node) const {
+    if (node.gate < 0) return {};
+    return gate_ref(node.gate, value(node.y).first - value(tape_.gates()[node.gate].y).first, false);
   }
   Epilogue epilogue(const Tape::Node& node) const {
-    Epilogue e{node.post.scale, node.post.shift, {}, node.post.relu, gate_ref(node.gate, false)};
+    Epilogue e{node.post.scale, node.post.shift, {}, node.post.relu, gate_ref(node)};
     if (node.post.residual) e.residual = view(node.post.residual);
     return e;
   }
@@ -105,7 +111,7 @@ class PlanBuilder {
   // Does the forward op itself sum up the tap on its output?
   bool sums_tap(const Tape::Node& node) const {
     return options_.gradient && options_.taps && node.gate >= 0 && node.op == Op::conv2d && ops_.conv2d_sums_taps &&
-           total_ == 2 * originals_;
+           total_ == 2 * originals_ && tape_.gates()[node.gate].y.id == node.y.id;
   }
 
   void later(const std::string& name, const char* op, bool backward, std::function<Kernel()> make) {
@@ -138,7 +144,7 @@ class PlanBuilder {
       case Op::pointwise:
         return ops_.pointwise(planner_, {x, epilogue(n), y});
       case Op::gate:
-        return ops_.gate(planner_, {x, gate_ref(n.gate, false), n.post.relu, n.repeat, y});
+        return ops_.gate(planner_, {x, gate_ref(n), n.post.relu, n.repeat, y});
       case Op::max_pool: {
         uint8_t* argmax = argmax_[index] < 0 ? nullptr : reinterpret_cast<uint8_t*>(address(argmax_[index]));
         return ops_.max_pool(planner_, {n.pool, x, epilogue(n), y, argmax});
@@ -202,7 +208,8 @@ class PlanBuilder {
     touch(dy.region, now_);
     const bool x_needs = needs_[root(node.x)];
     const bool residual_needs = node.post.residual && needs_[root(node.post.residual)];
-    if (node.post.relu || node.gate >= 0) epilogue_backward(node, dy, x_needs || residual_needs);
+    const bool first = node.gate < 0 || tape_.gates()[node.gate].last == index;  // to reach its gate
+    if (first && (node.post.relu || node.gate >= 0)) epilogue_backward(node, dy, x_needs || residual_needs);
     if (node.op == Op::gate) {  // its epilogue is all it is
       if (x_needs && !share(node.x, node.y)) pass_on(node, node.x, dy, nullptr);
       return;
@@ -214,26 +221,27 @@ class PlanBuilder {
     if (x_needs) operator_backward(index, dy);
   }
 
-  // dy becomes dz in place.
+  // dy becomes dz in place; that of a gated slab all at once, as one stream through memory.
   void epilogue_backward(const Tape::Node& node, const Place& dy, bool below) {
-    touch(value_region(node.y), now_);
-    later(node.name, "epilogue", true, [this, &node, dy, below] {
+    const Var y = node.gate < 0 ? node.y : tape_.gates()[node.gate].y;
+    touch(value_region(y), now_);
+    later(node.gate < 0 ? node.name : tape_.gates()[node.gate].name, "epilogue", true, [this, &node, y, dy, below] {
       EpilogueBackwardArgs a;
-      a.dy = gradient(node.y, dy);
-      a.y = gated(node.y);
+      a.dy = gradient(y, dy);
+      a.y = gated(y);
       a.relu = node.post.relu;
-      a.gate = gate_ref(node.gate, true);
       if (node.gate >= 0) {
-        Plan::GateMemory& gate = plan_.gates_[node.gate];
+        const Plan::GateMemory& gate = plan_.gates_[node.gate];
+        a.gate = gate_ref(node.gate, 0, true);
         a.dgate = gate.dgate;
         if (options_.taps) {
-          a.original = view(node.y).samples(0, originals_);
+          a.original = view(y).samples(0, originals_);
           a.tap_weight = plan_.tap_weight_;
           a.tap_scale = 1.0f / static_cast<float>(gate.channels * gate.plane * plan_.gates_.size());
           if (!sums_tap(node)) a.tap_sum = gate.tap_sum;
         }
       }
-      if (below) a.dz = gradient(node.y, dy);
+      if (below) a.dz = gradient(y, dy);
       return ops_.epilogue_backward(planner_, a);
     });
   }

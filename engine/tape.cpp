@@ -46,7 +46,7 @@ const char* to_string(Op op) {
 }
 
 Var Tape::add_value(const Shape& shape, const std::string& name) {
-  buffers_.push_back({shape, name});
+  buffers_.push_back({shape, name, -1});
   values_.push_back({static_cast<int>(buffers_.size()) - 1, 0, shape});
   return {static_cast<int>(values_.size()) - 1};
 }
@@ -54,6 +54,13 @@ Var Tape::add_value(const Shape& shape, const std::string& name) {
 Var Tape::input(Shape shape, const std::string& name) { return input_ = add_value(shape, name); }
 
 Var Tape::slab(Shape shape, const std::string& name) { return add_value(shape, name); }
+
+Var Tape::gated_slab(Shape shape, const std::string& name) {
+  const Var slab = add_value(shape, name);
+  buffers_.back().gate = static_cast<int>(gates_.size());
+  gates_.push_back({slab, name});
+  return slab;
+}
 
 Var Tape::slice(Var slab, int64_t first, int64_t count) {
   Value value = values_[slab.id];
@@ -82,10 +89,14 @@ Var Tape::record(Node node, const Shape& shape, Var into) {
            "output of shape " + to_string(shape) + " does not fit the slice " + to_string(this->shape(into)));
   }
   node.y = into ? into : add_value(shape, node.name);
-  if (node.post.gate) {
+  node.gate = buffers_[values_[node.y.id].root].gate;
+  if (node.post.gate && node.gate < 0) {
     node.gate = static_cast<int>(gates_.size());
-    gates_.push_back({node.y, static_cast<int>(nodes_.size()), node.name});
+    gates_.push_back({node.y, node.name});
+  } else if (node.gate >= 0 && node.post.relu) {
+    misfit(node.name, "a node that writes a gated slab cannot end in a ReLU");
   }
+  if (node.gate >= 0) gates_[node.gate].last = static_cast<int>(nodes_.size());
   nodes_.push_back(node);
   return node.y;
 }
@@ -105,7 +116,7 @@ Var Tape::conv2d(Var x, const Conv2dParams& params, Param weight, const Prologue
   const Conv2dParams& p = params;
   const Shape out = {in.n, conv_extent(in.h, p.kernel_h, p.stride_h, p.pad_h, p.dilation_h, p.offset_h),
                      conv_extent(in.w, p.kernel_w, p.stride_w, p.pad_w, p.dilation_w, p.offset_w), w[0]};
-  Node node{Op::conv2d, name, x, {}, post, -1, params, {}, std::move(weight), prologue, 1};
+  Node node{Op::conv2d, name, x, {}, post, params, {}, std::move(weight), prologue, 1};
   return record(std::move(node), out, into);
 }
 
@@ -117,12 +128,12 @@ Var Tape::linear(Var x, Param weight, const Post& post, const std::string& name)
   }
   if (values_[x.id].shape.c != buffers_[values_[x.id].root].shape.c)
     misfit(name, "the input of a linear layer must be dense");
-  Node node{Op::linear, name, x, {}, post, -1, {}, {}, weight, {}, 1};
+  Node node{Op::linear, name, x, {}, post, {}, {}, weight, {}, 1};
   return record(std::move(node), {in.n, 1, 1, w[0]}, {});
 }
 
 Var Tape::pointwise(Var x, const Post& post, const std::string& name, Var into) {
-  return record({Op::pointwise, name, x, {}, post, -1, {}, {}, {}, {}, 1}, shape(x), into);
+  return record({Op::pointwise, name, x, {}, post, {}, {}, {}, {}, 1}, shape(x), into);
 }
 
 Var Tape::gate(Var x, bool relu, int64_t repeat, const std::string& name, Var into) {
@@ -131,26 +142,26 @@ Var Tape::gate(Var x, bool relu, int64_t repeat, const std::string& name, Var in
   Post post;
   post.relu = relu;
   post.gate = true;
-  return record({Op::gate, name, x, {}, post, -1, {}, {}, {}, {}, repeat}, out, into);
+  return record({Op::gate, name, x, {}, post, {}, {}, {}, {}, repeat}, out, into);
 }
 
 Var Tape::max_pool(Var x, const PoolParams& params, const Post& post, const std::string& name, Var into) {
   const Shape in = shape(x);
   const Shape out = {in.n, conv_extent(in.h, params.kernel_h, params.stride_h, params.pad_h, 1, 0),
                      conv_extent(in.w, params.kernel_w, params.stride_w, params.pad_w, 1, 0), in.c};
-  return record({Op::max_pool, name, x, {}, post, -1, {}, params, {}, {}, 1}, out, into);
+  return record({Op::max_pool, name, x, {}, post, {}, params, {}, {}, 1}, out, into);
 }
 
 Var Tape::avg_pool(Var x, const PoolParams& params, const Post& post, const std::string& name, Var into) {
   const Shape in = shape(x);
   const Shape out = {in.n, conv_extent(in.h, params.kernel_h, params.stride_h, params.pad_h, 1, 0),
                      conv_extent(in.w, params.kernel_w, params.stride_w, params.pad_w, 1, 0), in.c};
-  return record({Op::avg_pool, name, x, {}, post, -1, {}, params, {}, {}, 1}, out, into);
+  return record({Op::avg_pool, name, x, {}, post, {}, params, {}, {}, 1}, out, into);
 }
 
 Var Tape::adaptive_pool(Var x, int64_t out_h, int64_t out_w, const Post& post, const std::string& name) {
   const Shape in = shape(x);
-  return record({Op::adaptive_pool, name, x, {}, post, -1, {}, {}, {}, {}, 1}, {in.n, out_h, out_w, in.c}, {});
+  return record({Op::adaptive_pool, name, x, {}, post, {}, {}, {}, {}, 1}, {in.n, out_h, out_w, in.c}, {});
 }
 
 }  // namespace nad

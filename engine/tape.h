@@ -31,6 +31,7 @@ class Tape {
   struct Buffer {  // a root: one dense NHWC buffer
     Shape shape;
     std::string name;
+    int gate = -1;  // of a gated slab
   };
   struct Value {  // channels [first, first + shape.c) of a root
     int root = -1;
@@ -42,23 +43,26 @@ class Tape {
     std::string name;
     Var x, y;
     Post post;
-    int gate = -1;  // index of the gate that this node ends with, or -1
     Conv2dParams conv;
     PoolParams pool;
     Param weight;
     Prologue prologue;
     int64_t repeat = 1;  // Op::gate
+    int gate = -1;       // index of the gate that this node ends with, or -1
   };
   struct Gate {
     Var y;  // the gated representation
-    int node = -1;
     std::string name;
+    int last = -1;  // the last node that writes it, the only one but in a gated slab
   };
 
   // The images: [N, H, W, 3], filled before each replay.
   Var input(Shape shape, const std::string& name = "images");
   // A buffer that nodes write slices of; every channel must be written before it is read.
   Var slab(Shape shape, const std::string& name);
+  // The same as the next gate: each node that writes a slice of it ends with those channels of the gate, and not in
+  // a ReLU: the way back through the gate is one pass over the slab.
+  Var gated_slab(Shape shape, const std::string& name);
   Var slice(Var slab, int64_t first, int64_t count);
 
   // Each records one node and returns its output; `into` is a slab's slice to write to (default: a buffer of its

@@ -121,6 +121,11 @@ Var Builder::gate(Var x, const std::string& name, bool relu, Var into) {
   return tape_.gate(x, relu, repeat, name, into);
 }
 
+Var Builder::gated_slab(Shape shape, const std::string& name) {
+  gate_names_.push_back(name);
+  return tape_.gated_slab(shape, name);
+}
+
 Var Builder::gated(const std::string& name, Post post, const std::function<Var(const Post&)>& record) {
   if (gate_names_.empty()) return gate(record(post), name);
   gate_names_.push_back(name);

@@ -49,6 +49,8 @@ class Builder {
   // The next gate on its own; `relu` rectifies after it. The first gate of a network makes `repeat` copies of the
   // batch.
   Var gate(Var x, const std::string& name, bool relu = false, Var into = {});
+  // The next gate as a slab: the nodes that write its slices apply it. PRECOND: not the first gate of the network.
+  Var gated_slab(Shape shape, const std::string& name);
   // The next gate as part of the node that `record` records with the Post it is given. The first gate stands alone.
   Var gated(const std::string& name, Post post, const std::function<Var(const Post&)>& record);
 

@@ -69,7 +69,7 @@ void record_darts(Builder& b) {
     if (reduction) channels *= 2;
     const std::string name = "cells." + std::to_string(i);
     DartsCell cell(b, reduction ? s.reduce : s.normal, {name, channels, reduction, reduction_before});
-    const Var y = b.gate(cell.record(inputs.first, inputs.second), name);
+    const Var y = cell.record(inputs.first, inputs.second);
     inputs = {inputs.second, y};
     reduction_before = reduction;
   }

@@ -31,39 +31,47 @@ Var DartsCell::record(Var input0, Var input1) {
     map.w = (map.w + 1) / 2;
   }
   map.c = place_.channels * static_cast<int64_t>(genotype_.concat.size());
-  slab_ = tape_.slab(map, place_.name);
+  slab_ = b_.gated_slab(map, place_.name);
 
   const std::string pre0 = place_.name + ".preprocess0", pre1 = place_.name + ".preprocess1";
-  const auto project = [&](Var x, const std::string& path) {
+  const auto project = [&](Var x, const std::string& path, Var into) {
     return b_.conv(x, {.conv = path + ".op.1",
                        .norm = path + ".op.2",
                        .channels = place_.channels,
                        .prologue = rectified_input(),
-                       .into = destination(static_cast<int64_t>(states_.size()))});
+                       .into = into});
   };
-  add_state(place_.reduction_before ? factorized_reduce(input0, pre0, destination(0)) : project(input0, pre0));
-  add_state(project(input1, pre1));
-  for (int64_t node = 0; node < genotype_.nodes(); ++node) add_state(record_node(node));
+  states_.push_back(place_.reduction_before ? factorized_reduce(input0, pre0, destination(0))
+                                            : project(input0, pre0, destination(0)));
+  states_.push_back(project(input1, pre1, destination(1)));
+  for (int64_t node = 0; node < genotype_.nodes(); ++node) states_.push_back(record_node(node));
+  gate_states();
   return slab_;
 }
 
-Var DartsCell::destination(int64_t state) {
-  const auto slot = std::find(genotype_.concat.begin(), genotype_.concat.end(), state);
-  if (slot == genotype_.concat.end()) return {};
-  return tape_.slice(slab_, (slot - genotype_.concat.begin()) * place_.channels, place_.channels);
+Var DartsCell::slot(size_t index) {
+  return tape_.slice(slab_, static_cast<int64_t>(index) * place_.channels, place_.channels);
 }
 
-void DartsCell::add_state(Var value) {
-  const int64_t state = static_cast<int64_t>(states_.size());
-  states_.push_back(value);
-  bool written = false;  // its first slice of the slab
-  for (size_t slot = 0; slot < genotype_.concat.size(); ++slot) {
-    if (genotype_.concat[slot] != state) continue;
-    if (written) {
-      const Var again = tape_.slice(slab_, static_cast<int64_t>(slot) * place_.channels, place_.channels);
-      tape_.pointwise(value, {}, place_.name + ".copy", again);
-    }
-    written = true;
+bool DartsCell::direct(int64_t state) const {
+  const auto reads = [state](const Edge& edge) { return edge.source == state; };
+  return std::none_of(genotype_.edges.begin(), genotype_.edges.end(), reads) &&
+         std::count(genotype_.concat.begin(), genotype_.concat.end(), state) == 1;
+}
+
+Var DartsCell::destination(int64_t state) {
+  if (!direct(state)) return {};
+  const auto found = std::find(genotype_.concat.begin(), genotype_.concat.end(), state);
+  return slot(static_cast<size_t>(found - genotype_.concat.begin()));
+}
+
+// Recorded last, so that the gradient of such a state begins in place, as its slice of the slab's gradient.
+void DartsCell::gate_states() {
+  for (size_t i = 0; i < genotype_.concat.size(); ++i) {
+    const int64_t state = genotype_.concat[i];
+    if (direct(state)) continue;
+    tape_.gate(states_[static_cast<size_t>(state)], false, 1, place_.name + ".state" + std::to_string(state),
+               slot(i));
   }
 }
 
@@ -117,7 +125,7 @@ Var DartsCell::pool(const Operation& op, Var into) {
   const Var x = states_[static_cast<size_t>(op.edge.source)];
   const Var y = op.edge.primitive == Primitive::max_pool ? tape_.max_pool(x, params, {}, op.path, into)
                                                          : tape_.avg_pool(x, params, {}, op.path, into);
-  pools_[key] = y;
+  if (!into) pools_[key] = y;  // a slice of the slab is gated
   return y;
 }
 

@@ -19,9 +19,11 @@ struct CellPlace {
   bool reduction_before = false;  // the first input is twice as large as the second
 };
 
-// Records a cell on its two inputs and returns its concatenation, a slab of channels * |concat| channels.
-// States that belong to the concatenation are written straight into the slab; an edge with parameters adds the node's
-// other edge as its residual. Throws Error(data) where a map of odd size would have to be reduced.
+// Records a cell on its two inputs and returns its gated concatenation, a slab of channels * |concat| channels.
+// An edge with parameters adds the node's other edge as its residual. A state that only the concatenation reads is
+// written straight into the slab, times its part of the cell's gate; one that other nodes read too has a buffer of
+// its own, from which a gate fills the slab: of DARTS_V2's four states that is one. Throws Error(data) where a map of
+// odd size would have to be reduced.
 class DartsCell {
  public:
   DartsCell(Builder& builder, const Genotype& genotype, CellPlace place);
@@ -36,8 +38,10 @@ class DartsCell {
   };
 
   Operation operation(size_t index) const;
-  Var destination(int64_t state);  // the state's slice of the slab, or empty
-  void add_state(Var value);
+  Var slot(size_t index);            // a state's slice of the slab
+  bool direct(int64_t state) const;  // read by nothing but one slot of the concatenation
+  Var destination(int64_t state);    // the slot of a direct state, else empty
+  void gate_states();                // fills the slots of the others
   Var record_node(int64_t node);
   Var sum(const Operation& a, const Operation& b, Var into);
   // The value of an edge, in a buffer of its own, in another value's or in `into`.

@@ -63,6 +63,13 @@ class Builder {
     return values;
   }
 
+  // An array of a case, with unequal slack where it is a slice of something wider.
+  static Array slab(const std::string& name, Shape shape, unsigned options, bool output) {
+    if (!(options & kSlab)) return make_array(name, Type::f32, shape, output);
+    const bool aligned = options & kAligned;
+    return make_array(name, Type::f32, shape, output, aligned ? 8 : 5, aligned ? 4 : 8);
+  }
+
   int append(Array a) {
     problem.traffic += static_cast<double>(a.count()) * static_cast<double>(size_of(a.type));
     problem.arrays.push_back(std::move(a));
@@ -80,11 +87,6 @@ class Builder {
   Problem problem;
 
  private:
-  // Unequal slack, so that a slice is not aligned to anything.
-  static Array slab(const std::string& name, Shape shape, unsigned options, bool output) {
-    const bool wide = options & kSlab;
-    return make_array(name, Type::f32, shape, output, wide ? 5 : 0, wide ? 8 : 0);
-  }
   int filled(const std::string& name, Shape shape, unsigned options, bool output) {
     Array a = slab(name, shape, options, output);
     const uint64_t stream = key();
@@ -101,10 +103,10 @@ class Builder {
 // A gate table with rows for the samples of a view; zeros, ones and negative multipliers among them.
 struct GateArrays {
   int table = -1, row = -1;
-  int64_t rows = 0;
+  int64_t rows = 0, stride = 0;
   GateRef on(const Placed& placed) const {
     if (table < 0) return {};
-    return {placed.pointer<float>(table), placed.pointer<int32_t>(row), rows};
+    return {placed.pointer<float>(table), placed.pointer<int32_t>(row), rows, stride};
   }
 };
 
@@ -122,7 +124,11 @@ inline GateArrays add_gate(Builder& b, int64_t samples, int64_t channels, unsign
   for (int64_t n = 0; options & kMultiple && n < samples; ++n) {
     row[static_cast<size_t>(n)] = static_cast<int32_t>(n * gate.rows / samples);
   }
-  gate.table = b.flat_input("table", table);
+  Array slice = Builder::slab("table", {1, 1, gate.rows, channels}, options, false);
+  slice.per_sample = false;
+  for (size_t i = 0; i < table.size(); ++i) slice.set<float>(static_cast<int64_t>(i), table[i]);
+  gate.stride = slice.stride;
+  gate.table = b.append(slice);
   gate.row = b.sample_input("row", row);
   return gate;
 }

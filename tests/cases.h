@@ -20,19 +20,20 @@ enum Option : unsigned {
   kResidual = 16,
   kRelu = 32,
   kGate = 64,
-  kAdd = 128,       // the backward op accumulates
-  kSlab = 256,      // tensors are channel slices of wider slabs
-  kTap = 512,       // a loss tap: epilogue_backward, conv2d
-  kNoData = 1024,   // epilogue_backward: nothing below needs a gradient
-  kInPlace = 2048,  // the gradient of the input overwrites the one of the output
-  kMultiple = 4096  // samples of the batch use several gate rows
+  kAdd = 128,        // the backward op accumulates
+  kSlab = 256,       // tensors are channel slices of wider slabs, the gate is one of a wider table
+  kTap = 512,        // a loss tap: epilogue_backward, conv2d
+  kNoData = 1024,    // epilogue_backward: nothing below needs a gradient
+  kInPlace = 2048,   // the gradient of the input overwrites the one of the output
+  kMultiple = 4096,  // samples of the batch use several gate rows
+  kAligned = 8192    // with kSlab: slices begin and end at multiples of 16 bytes
 };
 
 inline std::string option_text(unsigned options) {
-  constexpr const char* kNames[] = {"prelu", "paffine", "scale", "shift",  "residual", "relu",    "gate",
-                                    "add",   "slab",    "tap",   "nodata", "inplace",  "multiple"};
+  constexpr const char* kNames[] = {"prelu", "paffine", "scale", "shift",  "residual", "relu",     "gate",
+                                    "add",   "slab",    "tap",   "nodata", "inplace",  "multiple", "aligned"};
   std::string text;
-  for (unsigned bit = 0; bit < 13; ++bit) {
+  for (unsigned bit = 0; bit < 14; ++bit) {
     if (options >> bit & 1) text += std::string("+") + kNames[bit];
   }
   return text;
@@ -125,7 +126,8 @@ inline std::vector<ConvCase> conv_combinations() {
   for (const ConvCase& shape : shapes) {
     for (unsigned bits = 0; bits < 128; ++bits) {
       ConvCase c = shape;
-      c.options = bits | (bits % 3 == 0 ? kSlab : 0u) | (bits % 2 ? kAdd : 0u) | (bits & kGate ? kMultiple : 0u);
+      c.options = bits | (bits % 3 == 0 ? kSlab : 0u) | (bits % 6 == 0 ? kAligned : 0u) | (bits % 2 ? kAdd : 0u) |
+                  (bits & kGate ? kMultiple : 0u);
       cases.push_back(c);
     }
   }
@@ -155,6 +157,7 @@ inline std::vector<TensorCase> pointwise_cases() {
                              (bits % 3 == 0 ? kAdd : 0u) | (bits % 5 == 1 ? kInPlace : 0u);
     cases.push_back({{3, 3, 5, 19}, 1, options});
     cases.push_back({{2, 7, 7, 129}, 1, options ^ kSlab});
+    if (bits % 4 == 1) cases.push_back({{2, 5, 3, 32}, 1, options | kSlab | kAligned});
   }
   return cases;
 }
@@ -167,6 +170,7 @@ inline std::vector<TensorCase> gate_cases() {
       cases.push_back({{3, 3, 1, 16}, repeat, options});
       cases.push_back({{1, 1, 1, 1}, repeat, options});
     }
+    cases.push_back({{3, 2, 5, 12}, repeat, kSlab | kAligned | kMultiple});
   }
   return cases;
 }
@@ -177,7 +181,8 @@ inline std::vector<TensorCase> epilogue_backward_cases() {
                                    {{4, 1, 1, 2048}, 1, kRelu | kGate | kTap | kInPlace}};
   for (unsigned bits = 0; bits < 8; ++bits) {
     const unsigned base = (bits & 1 ? kRelu : 0u) | (bits & 2 ? kGate : 0u) | (bits & 4 ? kTap : 0u);
-    for (unsigned more : {0u, unsigned{kSlab}, unsigned{kNoData}, kInPlace | kSlab, unsigned{kMultiple}}) {
+    for (unsigned more : {0u, unsigned{kSlab}, unsigned{kNoData}, kInPlace | kSlab, unsigned{kMultiple},
+                          kInPlace | kSlab | kAligned | kMultiple}) {
       cases.push_back({{5, 7, 7, 33}, 1, base | more});
       cases.push_back({{3, 3, 2, 16}, 1, base | more});
     }
@@ -202,7 +207,9 @@ inline std::vector<PoolCase> pool_cases() {
     for (const Shape& shape : shapes) {
       for (unsigned options : {0u, unsigned{kRelu}, kRelu | kGate, kGate | kMultiple}) {
         kind.count_include_pad = turn % 2 == 0;
-        cases.push_back({shape, kind, options | (turn % 3 == 0 ? kSlab : 0u) | (turn % 4 == 0 ? kAdd : 0u)});
+        cases.push_back(
+            {shape, kind,
+             options | (turn % 3 == 0 ? kSlab : 0u) | (turn % 6 == 0 ? kAligned : 0u) | (turn % 4 == 0 ? kAdd : 0u)});
         ++turn;
       }
     }

@@ -15,7 +15,7 @@ using CTensor = View<const double>;
 struct GateRef {
   const double* table = nullptr;
   const int32_t* row = nullptr;
-  int64_t rows = 0;
+  int64_t rows = 0, stride = 0;
   explicit operator bool() const { return table != nullptr; }
 };
 struct Epilogue {

@@ -165,18 +165,19 @@ inline Problem epilogue_backward_problem(const TensorCase& c, Data data) {
     sum = b.sample_output("tap_sum", Type::f64, c.shape.n);
   }
   if (c.options & kGate) {
-    dgate = b.flat_output("dgate", Type::f32, gate.rows * c.shape.c);
+    Array gradient = Builder::slab("dgate", {1, 1, gate.rows, c.shape.c}, c.options, true);
     if (!(c.options & kMultiple)) {  // row 0 does not occur and must stay as it is: not an output
-      b.array(dgate) = make_array("dgate", Type::f32, {1, 1, 1, c.shape.c}, true, c.shape.c, 0);
-      b.array(dgate).per_sample = false;
+      gradient = make_array("dgate", Type::f32, {1, 1, 1, c.shape.c}, true, gate.stride + gradient.first);
     }
+    gradient.per_sample = false;
+    dgate = b.append(gradient);
   }
   if (!(c.options & kNoData)) dz = c.options & kInPlace ? dy : b.output("dz", c.shape, c.options);
   if (dz >= 0) b.array(dz).output = true;
   b.problem.terms = c.shape.pixels();
   b.problem.separable = !(c.options & kGate);
   // the table's first row lies in front of the elements that this case writes
-  const int64_t skipped = c.options & kMultiple ? 0 : c.shape.c;
+  const int64_t skipped = c.options & kMultiple ? 0 : gate.stride;
   b.problem.plan = [=, relu = (c.options & kRelu) != 0](Planner& planner, const OpTable& table,
                                                         const Placed& placed) {
     float* gradient = dgate < 0 ? nullptr : placed.pointer<float>(dgate) - skipped;

@@ -90,6 +90,10 @@ TEST_CASE("recording refuses what does not fit and names the node") {
                        Error);
   const Var slab = tape.slab({2, 5, 5, 8}, "slab");
   CHECK_THROWS_WITH_AS(tape.slice(slab, 6, 4), doctest::Contains("slab"), Error);
+  const Var gated = tape.gated_slab({2, 5, 5, 3}, "gated");
+  Post relu;
+  relu.relu = true;
+  CHECK_THROWS_WITH_AS(tape.pointwise(x, relu, "layer.d", gated), doctest::Contains("layer.d"), Error);
 }
 
 TEST_CASE("a plan that cannot have a gradient says so") {

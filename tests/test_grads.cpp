@@ -33,7 +33,7 @@ struct Setup {
   dbl::Values x, y, residual, upstream, original, dz, dx;
   std::vector<double> table, dgate, tap_weight, tap_sum;
   std::vector<int32_t> row;
-  int64_t rows;
+  int64_t rows, table_stride;
   Param scale, shift;
 
   Setup(const std::string& text, Shape xs, Shape ys, unsigned options_) : name(text), options(options_) {
@@ -49,7 +49,9 @@ struct Setup {
     dx = dbl::Values(xs, key(), options);
     rows = options & kMultiple ? std::min<int64_t>(ys.n, 3) + 1 : 2;
     for (int64_t n = 0; n < ys.n; ++n) row.push_back(static_cast<int32_t>(options & kMultiple ? n * rows / ys.n : 1));
-    for (int64_t i = 0; i < rows * ys.c; ++i) {  // away from 0, where the gradient is not asked for; of both signs
+    table_stride = ys.c + (options & kSlab ? 3 : 0);
+    for (int64_t i = 0; i < rows * table_stride;
+         ++i) {  // away from 0, where the gradient is not asked for; of both signs
       const double u = draw(Data::random, seed + 99, i);
       table.push_back(u < -0.5 ? u : 0.55 + 0.45 * u);
     }
@@ -61,7 +63,7 @@ struct Setup {
   }
 
   dbl::GateRef gate() const {
-    return options & kGate ? dbl::GateRef{table.data(), row.data(), rows} : dbl::GateRef{};
+    return options & kGate ? dbl::GateRef{table.data(), row.data(), rows, table_stride} : dbl::GateRef{};
   }
   dbl::Epilogue epilogue() {
     const dbl::CTensor with = options & kResidual ? dbl::CTensor(residual.view()) : dbl::CTensor();

@@ -7,7 +7,7 @@ static void adaptive_pool_window(const AdaptivePoolLoop& p, int64_t n, int64_t o
   const Shape &in = p.x_shape, &out = p.y_shape;
   const Range rows = adaptive_window(oh, out.h, in.h), columns = adaptive_window(ow, out.w, in.w);
   const float count = static_cast<float>((rows.end - rows.begin) * (columns.end - columns.begin));
-  const float* gate = p.epilogue.gate ? p.epilogue.gate + p.epilogue.row[n] * out.c : nullptr;
+  const float* gate = p.epilogue.gate_of(n);
   float* y = p.y + ((n * out.h + oh) * out.w + ow) * p.y_stride;
   for_channels(out.c, [&](auto lanes, int64_t c) NAD_INLINE_LAMBDA {
     using L = decltype(lanes);

@@ -8,7 +8,7 @@ static void avg_pool_rows(const AvgPoolLoop& loop, int64_t begin, int64_t end) {
   for (int64_t item = begin; item < end; ++item) {
     const int64_t n = item / p.y_shape.h, oh = item % p.y_shape.h;
     const Range rows = avg_pool_window(oh, p.params.kernel_h, p.params.stride_h, p.params.pad_h, in.h);
-    const float* gate = p.epilogue.gate ? p.epilogue.gate + p.epilogue.row[n] * p.y_shape.c : nullptr;
+    const float* gate = p.epilogue.gate_of(n);
     for (int64_t ow = 0; ow < p.y_shape.w; ++ow) {
       const Range columns = avg_pool_window(ow, p.params.kernel_w, p.params.stride_w, p.params.pad_w, in.w);
       const float* corner = p.x + ((n * in.h + rows.begin) * in.w + columns.begin) * p.x_stride;

@@ -25,7 +25,7 @@ static NAD_INLINE void store_output(L lanes, const DepthwiseLoop& p, int64_t n, 
   }
   const EpilogueLoop& e = p.epilogue;
   v = apply_epilogue(lanes, e, e.residual ? e.residual + pixel * e.residual_stride : nullptr,
-                     e.gate ? e.gate + e.row[n] * p.y_shape.c : nullptr, c, v);
+                     e.gate_of(n), c, v);
   if (p.add) v += L::load(y);
   L::store(y, v);
 }

@@ -91,6 +91,7 @@ inline Finish forward_finish(Planner& planner, const Conv2dArgs& args, std::vect
   f.floor = args.epilogue.relu ? 0 : kNoFloor;
   f.gate = args.epilogue.gate.table;
   f.gate_row = args.epilogue.gate.row;
+  f.gate_stride = args.epilogue.gate.stride;
   f.stream = streamable(args.y);
   return f;
 }

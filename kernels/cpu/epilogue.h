@@ -18,8 +18,10 @@ struct EpilogueLoop {
   bool relu = false;
   const float* gate = nullptr;   // [rows, C]
   const int32_t* row = nullptr;  // [N]
+  int64_t gate_stride = 0;       // floats from row to row
 
   bool empty() const { return !scale && !residual && !relu && !gate; }
+  const float* gate_of(int64_t sample) const { return gate ? gate + row[sample] * gate_stride : nullptr; }
   // The same for a tensor that begins at this sample.
   EpilogueLoop from_sample(int64_t sample, int64_t plane) const {
     EpilogueLoop e = *this;
@@ -57,6 +59,7 @@ inline std::shared_ptr<const EpiloguePlan> plan_epilogue(const char* op, const E
   loop.relu = epilogue.relu;
   loop.gate = epilogue.gate.table;
   loop.row = epilogue.gate.row;
+  loop.gate_stride = epilogue.gate.stride;
   return plan;
 }
 

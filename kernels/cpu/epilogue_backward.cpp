@@ -29,6 +29,7 @@ struct EpilogueBackwardLoop {
   bool relu = false;
   const float* table = nullptr;  // null: no gate
   const int32_t* row = nullptr;
+  int64_t table_stride = 0;
   const float* tap_weight = nullptr;
   float tap_scale = 0;
 };
@@ -67,10 +68,10 @@ void reduce_row(const EpilogueBackwardArgs& args, double* sums, int64_t chunks, 
     const double* part = sums + piece * channels;
     for (int64_t c = begin; c < end; ++c) total[c] += part[c];
   }
-  const int64_t row = args.gate.row[first];
+  const int64_t at = args.gate.row[first] * args.gate.stride;
   for (int64_t c = begin; c < end; ++c) {
-    const float gate = args.gate.table[row * channels + c];
-    args.dgate[row * channels + c] = gate == 0 ? 0.f : static_cast<float>(total[c] / static_cast<double>(gate));
+    const float gate = args.gate.table[at + c];
+    args.dgate[at + c] = gate == 0 ? 0.f : static_cast<float>(total[c] / static_cast<double>(gate));
   }
 }
 
@@ -107,7 +108,7 @@ Kernel epilogue_backward(Planner& planner, const EpilogueBackwardArgs& args) {
   loop.dz = args.dz.data, loop.dz_stride = args.dz.stride;
   loop.channels = s.c, loop.plane = s.h * s.w;
   loop.relu = args.relu;
-  loop.table = args.gate.table, loop.row = args.gate.row;
+  loop.table = args.gate.table, loop.row = args.gate.row, loop.table_stride = args.gate.stride;
   loop.tap_weight = args.tap_weight, loop.tap_scale = args.tap_scale;
   const int64_t chunks = (loop.plane + kChunkPixels - 1) / kChunkPixels;
   planner.reserve_scratch(PartialSums::bytes(s, chunks));

@@ -38,7 +38,7 @@ template <bool gated, bool tapped>
 static NAD_INLINE void epilogue_backward_chunk_as(const EpilogueBackwardLoop& loop, int64_t sample, int64_t begin,
                                                   int64_t end, float* sums, double* gate_sums, double* tap_sum) {
   const EpilogueBackwardLoop p = loop;  // a copy that no store can change: its fields stay in registers
-  const float* gate = gated ? p.table + p.row[sample] * p.channels : nullptr;
+  const float* gate = gated ? p.table + p.row[sample] * p.table_stride : nullptr;
   const float factor = tapped ? 2 * p.tap_scale * p.tap_weight[sample] : 0.f;
   // About 512 squares per lane between two additions in double: float's rounding stays below 1e-6.
   const int64_t step = std::max<int64_t>(1, 16 * kLanes / p.channels);

@@ -25,7 +25,7 @@ inline void finish_vector(const Finish& f, Vector v, int64_t pixel, int64_t samp
   }
   v = max(set(f.floor), v);  // in this order NaN stays NaN
   if constexpr (kGate) {
-    v = mul(v, load(mask, f.gate + f.gate_row[sample] * f.channels + channel));
+    v = mul(v, load(mask, f.gate + f.gate_row[sample] * f.gate_stride + channel));
   }
   float* y = f.y + pixel * f.y_stride + channel;
   if (kStream && is_whole(mask)) {

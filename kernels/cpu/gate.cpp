@@ -17,6 +17,7 @@ struct GateLoop {
   bool relu = false;
   const float* table = nullptr;  // [rows, C]
   const int32_t* row = nullptr;  // [repeat * N]
+  int64_t table_stride = 0;
 };
 
 }  // namespace nad::cpu
@@ -32,7 +33,7 @@ Kernel gate(Planner&, const GateArgs& args) {
   require_shape("gate", "y", args.y.shape, {s.n * args.repeat, s.h, s.w, s.c});
   require(static_cast<bool>(args.gate), "gate", "a table of multipliers");
   const GateLoop loop{args.x.data, args.x.stride, args.y.data, args.y.stride,   s.c,          s.h * s.w,
-                      s.n,         args.repeat,   args.relu,   args.gate.table, args.gate.row};
+                      s.n,         args.repeat,   args.relu,   args.gate.table, args.gate.row, args.gate.stride};
   const auto pixels = NAD_BEST(gate_pixels);
   return [loop, pixels, count = s.pixels()](Context&) {
     parallel_for(count, [&](int64_t begin, int64_t end, int) { pixels(loop, begin, end); });

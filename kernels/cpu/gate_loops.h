@@ -8,7 +8,7 @@ static void gate_pixels(const GateLoop& loop, int64_t begin, int64_t end) {
     const int64_t sample = pixel / p.plane;
     for (int64_t r = 0; r < p.repeat; ++r) {
       float* y = p.y + (r * p.samples * p.plane + pixel) * p.y_stride;
-      const float* gate = p.table + p.row[r * p.samples + sample] * p.channels;
+      const float* gate = p.table + p.row[r * p.samples + sample] * p.table_stride;
       for_channels(p.channels, [&](auto lanes, int64_t c) NAD_INLINE_LAMBDA {
         using L = decltype(lanes);
         typename L::F v = L::load(x + c) * L::load(gate + c);

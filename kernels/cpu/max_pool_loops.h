@@ -27,7 +27,7 @@ static void max_pool_rows(const MaxPoolLoop& loop, int64_t begin, int64_t end) {
   MaxPoolTaps taps;
   for (int64_t item = begin; item < end; ++item) {
     const int64_t n = item / p.y_shape.h, oh = item % p.y_shape.h;
-    const float* gate = p.epilogue.gate ? p.epilogue.gate + p.epilogue.row[n] * p.y_shape.c : nullptr;
+    const float* gate = p.epilogue.gate_of(n);
     for (int64_t ow = 0; ow < p.y_shape.w; ++ow) {
       find_taps(p, n, oh, ow, taps);
       const int64_t pixel = item * p.y_shape.w + ow;

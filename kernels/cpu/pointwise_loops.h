@@ -8,7 +8,7 @@ static void pointwise_pixels(const PointwiseLoop& loop, int64_t begin, int64_t e
     const float* x = p.x + pixel * p.x_stride;
     float* y = p.y + pixel * p.y_stride;
     const float* residual = p.epilogue.residual ? p.epilogue.residual + pixel * p.epilogue.residual_stride : nullptr;
-    const float* gate = p.epilogue.gate ? p.epilogue.gate + p.epilogue.row[pixel / p.plane] * p.channels : nullptr;
+    const float* gate = p.epilogue.gate_of(pixel / p.plane);
     for_channels(p.channels, [&](auto lanes, int64_t c) NAD_INLINE_LAMBDA {
       using L = decltype(lanes);
       L::store(y + c, apply_epilogue(lanes, p.epilogue, residual, gate, c, L::load(x + c)));

@@ -42,13 +42,19 @@ inline DeviceParam device_param(Planner& planner, const Param& param) {
   return result;
 }
 
+// The table of a gate over C channels; the gradient of its multipliers lies in memory alike.
+inline int64_t table_length(const GateRef& gate, int64_t channels) { return (gate.rows - 1) * gate.stride + channels; }
+inline Global<const float> global(const GateRef& gate, int64_t channels) {
+  return gate ? Global<const float>(gate.table, table_length(gate, channels)) : Global<const float>();
+}
+
 // True where four channels of this pixel are one aligned access.
 inline bool aligned16(const void* data) { return reinterpret_cast<uintptr_t>(data) % 16 == 0; }
 template <class T>
 bool by_four(const View<T>& view) {
   return !view || (aligned16(view.data) && view.stride % 4 == 0 && view.shape.c % 4 == 0);
 }
-inline bool by_four(const GateRef& gate) { return !gate || aligned16(gate.table); }
+inline bool by_four(const GateRef& gate) { return !gate || (aligned16(gate.table) && gate.stride % 4 == 0); }
 
 // Number of threads and blocks for one item per thread, samples in y (a kernel loops over what exceeds the grid's y).
 constexpr int item_threads = 256;
@@ -120,13 +126,14 @@ struct DeviceEpilogue {
   int64_t residual_stride = 0;
   Global<const float> table;  // [rows, C]
   Global<const int32_t> row;  // [N]
+  int64_t table_stride = 0;
   bool relu = false;
 
-  // The sample's row of the table.
-  __device__ int64_t gate_row(int64_t n, int channels) const {
+  // Where the sample's row of the table begins.
+  __device__ int64_t gate_row(int64_t n) const {
     if (!table) return 0;
     const int32_t r = row[n];
-    return int64_t{r} * channels;
+    return r * table_stride;
   }
   // z (V channels from c on, of pixel number `pixel` of all samples) -> y.
   template <int V>
@@ -166,7 +173,8 @@ inline DeviceEpilogue device_epilogue(const Epilogue& e, const EpilogueParams& p
   d.shift = params.shift.view();
   d.residual = global(e.residual);
   d.residual_stride = e.residual.stride;
-  d.table = global(e.gate.table, e.gate.rows * y.c);
+  d.table = global(e.gate, y.c);
+  d.table_stride = e.gate.stride;
   d.row = global(e.gate.row, y.n);
   d.relu = e.relu;
   return d;

@@ -141,9 +141,10 @@ Convolution describe(Planner& planner, const Conv2dArgs& args) {
   if (e.residual) set_residual(c, e.residual);
   c.finish.relu = e.relu;
   if (e.gate) {
-    c.finish.gate = {e.gate.table, e.gate.rows * args.y.shape.c};
+    c.finish.gate = {e.gate.table, (e.gate.rows - 1) * e.gate.stride + args.y.shape.c};
+    c.finish.gate_stride = e.gate.stride;
     c.finish.gate_row = {e.gate.row, args.y.shape.n};
-    c.finish.vectors = c.finish.vectors && takes_vectors(e.gate.table, 0);
+    c.finish.vectors = c.finish.vectors && takes_vectors(e.gate.table, e.gate.stride);
   }
   add_gather(c, forward_axis({p.kernel_h, p.stride_h, p.pad_h, p.dilation_h, p.offset_h}, args.y.shape.h),
              forward_axis({p.kernel_w, p.stride_w, p.pad_w, p.dilation_w, p.offset_w}, args.y.shape.w));

@@ -62,8 +62,9 @@ struct Finish {
   Global<const float> mask_shift;  // [channels] or null
   Global<const float> residual;    // target's shape or null; may be the target itself (accumulate)
   int64_t residual_stride = 0;
-  Global<const float> gate;        // [rows, channels] or null
+  Global<const float> gate;        // [rows, channels], rows gate_stride apart, or null
   Global<const int32_t> gate_row;  // [N]
+  int64_t gate_stride = 0;
   Global<float> tap;               // [positions / 2, tap_slices(channels)] or null: partial sums of a tap (tap_sum.h)
 };
 

@@ -97,7 +97,7 @@ __device__ inline void finish_values(const Finish& f, const ChannelFactors<V>& f
   for (int i = 0; i < V; ++i) z[i] = f.relu ? rectify(z[i]) : z[i];
   if (f.gate) {
     const int32_t row = f.gate_row[sample];
-    load_values(f.gate, int64_t{row} * f.channels + c, other);
+    load_values(f.gate, row * f.gate_stride + c, other);
     NAD_UNROLL
     for (int i = 0; i < V; ++i) z[i] *= other[i];
   }

@@ -33,7 +33,7 @@ struct EpilogueBackwardView {
   Global<const float> tap_weight;       // [N]
   Global<double> gate_partial;          // [N, chunks, C]
   Global<double> tap_partial;           // [N, chunks, tiles] or null
-  int64_t dy_stride, y_stride, original_stride, dz_stride;
+  int64_t dy_stride, y_stride, original_stride, dz_stride, table_stride;
   int64_t samples, plane;
   int channels, chunks, tiles;
   float tap_scale;  // twice EpilogueBackwardArgs::tap_scale
@@ -84,7 +84,7 @@ __global__ void __launch_bounds__(threads) epilogue_backward_kernel(EpilogueBack
     if (c < a.channels) {
       if (a.table) {
         const int32_t row = a.row[n];
-        g = load_pack<V>(a.table, int64_t{row} * a.channels + c);
+        g = load_pack<V>(a.table, row * a.table_stride + c);
       }
       const float tap = a.original ? a.tap_scale * a.tap_weight[n] : 0.0f;
       for (int64_t p = first + warp_index(); p < end; p += pixel_rows) {
@@ -115,7 +115,7 @@ __global__ void __launch_bounds__(threads) epilogue_backward_kernel(EpilogueBack
 // PRECOND: samples of one row are adjacent. A row without samples is left as it is.
 __global__ void __launch_bounds__(threads)
     gate_gradient_kernel(Global<const double> partial, Global<const int32_t> row, int64_t samples, int chunks,
-                         int channels, Global<float> dgate) {
+                         int channels, Global<float> dgate, int64_t dgate_stride) {
   NAD_SHARED(int, span, 2);  // first sample of the row, number of its samples
   if (threadIdx.x == 0) span[0] = 0x7fffffff, span[1] = 0;
   __syncthreads();
@@ -131,7 +131,7 @@ __global__ void __launch_bounds__(threads)
   if (count == 0 || c >= channels) return;
   double sum = 0;
   for (int64_t i = begin; i < begin + count; ++i) sum += partial[i * channels + c];
-  dgate[blockIdx.y * static_cast<int64_t>(channels) + c] = static_cast<float>(sum);
+  dgate[blockIdx.y * dgate_stride + c] = static_cast<float>(sum);
 }
 
 // tap_sum[n] = sum over the sample's blocks. A warp per sample.
@@ -151,7 +151,8 @@ EpilogueBackwardView view_of(const EpilogueBackwardArgs& args, bool four) {
   v.y = global(args.y);
   v.original = global(args.original);
   v.dz = global(args.dz);
-  v.table = global(args.gate.table, args.gate.rows * s.c);
+  v.table = global(args.gate, s.c);
+  v.table_stride = args.gate.stride;
   v.row = global(args.gate.row, s.n);
   v.tap_weight = global(args.tap_weight, s.n);
   v.dy_stride = args.dy.stride;
@@ -188,7 +189,8 @@ Kernel plan_epilogue_backward(Planner& planner, const EpilogueBackwardArgs& args
     launch(four ? epilogue_backward_kernel<4> : epilogue_backward_kernel<1>, grid, threads, 0, stream, v);
     if (args.gate) {
       launch(gate_gradient_kernel, Grid(blocks_for(v.channels, threads), args.gate.rows), threads, 0, stream,
-             v.gate_partial, v.row, v.samples, v.chunks, v.channels, global(args.dgate, args.gate.rows * v.channels));
+             v.gate_partial, v.row, v.samples, v.chunks, v.channels, 
+             global(args.dgate, table_length(args.gate, v.channels)), args.gate.stride);
     }
     if (tap_sums) {
       launch(tap_sum_kernel, v.samples, warp_size, 0, stream, v.tap_partial, int64_t{v.chunks} * v.tiles,

@@ -13,6 +13,7 @@ namespace {
 struct GateView {
   Global<const float> x;                               // [N, H, W, C]
   Global<const float> table;                           // [rows, C]
+  int64_t table_stride;                                // floats from row to row
   Global<const int32_t> row;                           // [repeat * N]
   Global<float> y;                                     // [repeat * N, H, W, C]
   int64_t x_stride, y_stride, samples, repeat, plane;  // samples: N
@@ -30,7 +31,7 @@ __global__ void __launch_bounds__(item_threads) gate_kernel(GateView a) {
     const int64_t from = n % a.samples * a.plane + item.pixel;
     const int32_t row = a.row[n];
     Pack<V> z = load_pack<V>(a.x, from * a.x_stride + item.c);
-    const Pack<V> g = load_pack<V>(a.table, int64_t{row} * a.channels + item.c);
+    const Pack<V> g = load_pack<V>(a.table, row * a.table_stride + item.c);
     for (int k = 0; k < V; ++k) {
       z.v[k] *= g.v[k];
       if (a.relu) z.v[k] = relu(z.v[k]);
@@ -45,7 +46,8 @@ Kernel plan_gate(Planner&, const GateArgs& args) {
   check_args(args);
   const Shape& s = args.x.shape;
   const GateView view = {global(args.x),
-                         global(args.gate.table, args.gate.rows * s.c),
+                         global(args.gate, s.c),
+                         args.gate.stride,
                          global(args.gate.row, args.y.shape.n),
                          global(args.y),
                          args.x.stride,

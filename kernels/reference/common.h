@@ -24,8 +24,8 @@ inline double relu(double z) { return z < 0 ? 0.0 : z; }
 
 // Multiplier of sample n, channel c.
 template <class Gate>
-double gate_value(const Gate& gate, int64_t n, int64_t c, int64_t channels) {
-  return gate ? static_cast<double>(gate.table[gate.row[n] * channels + c]) : 1.0;
+double gate_value(const Gate& gate, int64_t n, int64_t c) {
+  return gate ? static_cast<double>(gate.table[gate.row[n] * gate.stride + c]) : 1.0;
 }
 
 // y = gate * (relu ? max(z, 0) : z), z = scale * acc + shift + residual, at one pixel of y.
@@ -35,7 +35,7 @@ void finish(const EpilogueType& e, const ViewType& y, int64_t pixel, int64_t c, 
   if (e.residual) z += static_cast<double>(e.residual.pixel(pixel)[c]);
   if (e.relu) z = relu(z);
   const int64_t n = pixel / (y.shape.h * y.shape.w);
-  y.pixel(pixel)[c] = static_cast<Element<ViewType>>(gate_value(e.gate, n, c, y.shape.c) * z);
+  y.pixel(pixel)[c] = static_cast<Element<ViewType>>(gate_value(e.gate, n, c) * z);
 }
 
 // (+)=

@@ -26,15 +26,15 @@ double tapped_gradient(const Args& a, int64_t n, int64_t pixel, int64_t c) {
 
 template <class Args>
 void epilogue_backward_gate(const Args& a, int64_t c) {
-  const int64_t samples = a.y.shape.n, plane = a.y.shape.h * a.y.shape.w, channels = a.y.shape.c;
+  const int64_t samples = a.y.shape.n, plane = a.y.shape.h * a.y.shape.w;
   double sum = 0;
   for (int64_t n = 0; n < samples; ++n) {
-    const double g = gate_value(a.gate, n, c, channels);
+    const double g = gate_value(a.gate, n, c);
     for (int64_t pixel = n * plane; pixel < (n + 1) * plane && g != 0; ++pixel) {
       sum += tapped_gradient(a, n, pixel, c) * static_cast<double>(a.y.pixel(pixel)[c]) / g;
     }
     if (n + 1 < samples && a.gate.row[n + 1] == a.gate.row[n]) continue;
-    put(a.dgate[a.gate.row[n] * channels + c], sum, Accumulate::overwrite);
+    put(a.dgate[a.gate.row[n] * a.gate.stride + c], sum, Accumulate::overwrite);
     sum = 0;
   }
 }
@@ -52,7 +52,7 @@ void epilogue_backward(const Args& a) {
         if (!a.dz) continue;
         const bool pass = !a.relu || a.y.pixel(pixel)[c] != 0;
         const double t = tapped_gradient(a, n, pixel, c);
-        put(a.dz.pixel(pixel)[c], pass ? gate_value(a.gate, n, c, channels) * t : 0, Accumulate::overwrite);
+        put(a.dz.pixel(pixel)[c], pass ? gate_value(a.gate, n, c) * t : 0, Accumulate::overwrite);
       }
     }
     if (a.original && a.tap_sum) a.tap_sum[n] = square;

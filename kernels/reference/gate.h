@@ -13,7 +13,7 @@ void gate(const Args& a) {
     const auto* x = a.x.pixel(pixel % s.pixels());
     auto* y = a.y.pixel(pixel);
     for (int64_t c = 0; c < s.c; ++c) {
-      const double value = gate_value(a.gate, n, c, s.c) * static_cast<double>(x[c]);
+      const double value = gate_value(a.gate, n, c) * static_cast<double>(x[c]);
       y[c] = static_cast<Element<decltype(a.y)>>(a.relu ? relu(value) : value);
     }
   }
