@@ -60,23 +60,24 @@ struct Packer {
   const Source& source;
   char* to;
 
-  void put(Vector v, const Mask& mask) { Value::put(to, mask, v); }
+  // Always a whole vector: masked stores are slow on AMD's processors, and what is too much lies where the next
+  // value, the next row or the slack behind the last row comes.
+  void put(Vector v) { Value::put(to, whole_mask(), v); }
   void advance(int64_t values) { to += values * Value::kBytes; }
 
   void fill(int64_t count) {  // with zeros
     for (; count > 0; count -= kLanes) {
-      put(zeros(), tail_mask(count));
+      put(zeros());
       advance(count < kLanes ? count : kLanes);
     }
   }
   void copy(const float* from, int64_t count) {
     for (; count >= kLanes; count -= kLanes, from += kLanes) {
-      put(load(from), whole_mask());
+      put(load(from));
       advance(kLanes);
     }
     if (count > 0) {
-      const Mask mask = tail_mask(count);
-      put(load(mask, from), mask);
+      put(load(tail_mask(count), from));
       advance(count);
     }
   }
@@ -87,7 +88,7 @@ struct Packer {
       const Mask mask = tail_mask(count);
       const Vector x = load(mask, pixel + channel);
       const Vector v = fma(x, load(mask, source.scale + channel), load(mask, source.shift + channel));
-      put(max(floor, v), mask);
+      put(max(floor, v));
       advance(count < kLanes ? count : kLanes);
     }
   }
