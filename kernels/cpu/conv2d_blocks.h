@@ -30,7 +30,7 @@ struct Finish {
   const float* gate = nullptr;  // [rows, channels] or null
   const int32_t* gate_row = nullptr;
   int64_t gate_stride = 0;  // floats from row to row
-  bool stream = false;  // y is larger than the caches: its lines go to memory without being read first
+  bool stream = false;      // y is larger than the caches: its lines go to memory without being read first
 
   // Selects one of the compiled variants.
   [[gnu::always_inline]] int variant() const {

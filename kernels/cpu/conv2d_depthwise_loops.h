@@ -24,8 +24,7 @@ static NAD_INLINE void store_output(L lanes, const DepthwiseLoop& p, int64_t n, 
     if (p.forward_relu) v = L::select(L::greater(z, L::set(0.f)), v, L::set(0.f));
   }
   const EpilogueLoop& e = p.epilogue;
-  v = apply_epilogue(lanes, e, e.residual ? e.residual + pixel * e.residual_stride : nullptr,
-                     e.gate_of(n), c, v);
+  v = apply_epilogue(lanes, e, e.residual ? e.residual + pixel * e.residual_stride : nullptr, e.gate_of(n), c, v);
   if (p.add) v += L::load(y);
   L::store(y, v);
 }

@@ -32,7 +32,7 @@ Kernel gate(Planner&, const GateArgs& args) {
   require(args.repeat >= 1, "gate", "repeat of at least 1, got " + std::to_string(args.repeat));
   require_shape("gate", "y", args.y.shape, {s.n * args.repeat, s.h, s.w, s.c});
   require(static_cast<bool>(args.gate), "gate", "a table of multipliers");
-  const GateLoop loop{args.x.data, args.x.stride, args.y.data, args.y.stride,   s.c,          s.h * s.w,
+  const GateLoop loop{args.x.data, args.x.stride, args.y.data, args.y.stride,   s.c,           s.h * s.w,
                       s.n,         args.repeat,   args.relu,   args.gate.table, args.gate.row, args.gate.stride};
   const auto pixels = NAD_BEST(gate_pixels);
   return [loop, pixels, count = s.pixels()](Context&) {

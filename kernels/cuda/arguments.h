@@ -43,7 +43,9 @@ inline DeviceParam device_param(Planner& planner, const Param& param) {
 }
 
 // The table of a gate over C channels; the gradient of its multipliers lies in memory alike.
-inline int64_t table_length(const GateRef& gate, int64_t channels) { return (gate.rows - 1) * gate.stride + channels; }
+inline int64_t table_length(const GateRef& gate, int64_t channels) {
+  return (gate.rows - 1) * gate.stride + channels;
+}
 inline Global<const float> global(const GateRef& gate, int64_t channels) {
   return gate ? Global<const float>(gate.table, table_length(gate, channels)) : Global<const float>();
 }

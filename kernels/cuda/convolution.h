@@ -65,7 +65,7 @@ struct Finish {
   Global<const float> gate;        // [rows, channels], rows gate_stride apart, or null
   Global<const int32_t> gate_row;  // [N]
   int64_t gate_stride = 0;
-  Global<float> tap;               // [positions / 2, tap_slices(channels)] or null: partial sums of a tap (tap_sum.h)
+  Global<float> tap;  // [positions / 2, tap_slices(channels)] or null: partial sums of a tap (tap_sum.h)
 };
 
 // ---- what planning works with

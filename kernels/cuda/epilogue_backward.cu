@@ -189,7 +189,7 @@ Kernel plan_epilogue_backward(Planner& planner, const EpilogueBackwardArgs& args
     launch(four ? epilogue_backward_kernel<4> : epilogue_backward_kernel<1>, grid, threads, 0, stream, v);
     if (args.gate) {
       launch(gate_gradient_kernel, Grid(blocks_for(v.channels, threads), args.gate.rows), threads, 0, stream,
-             v.gate_partial, v.row, v.samples, v.chunks, v.channels, 
+             v.gate_partial, v.row, v.samples, v.chunks, v.channels,
              global(args.dgate, table_length(args.gate, v.channels)), args.gate.stride);
     }
     if (tap_sums) {

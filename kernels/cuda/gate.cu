@@ -45,18 +45,12 @@ __global__ void __launch_bounds__(item_threads) gate_kernel(GateView a) {
 Kernel plan_gate(Planner&, const GateArgs& args) {
   check_args(args);
   const Shape& s = args.x.shape;
-  const GateView view = {global(args.x),
-                         global(args.gate, s.c),
-                         args.gate.stride,
-                         global(args.gate.row, args.y.shape.n),
-                         global(args.y),
-                         args.x.stride,
-                         args.y.stride,
-                         s.n,
-                         args.repeat,
-                         s.h * s.w,
-                         static_cast<int>(s.c),
-                         args.relu};
+  const GateView view = {global(args.x),        global(args.gate, s.c),
+                         args.gate.stride,      global(args.gate.row, args.y.shape.n),
+                         global(args.y),        args.x.stride,
+                         args.y.stride,         s.n,
+                         args.repeat,           s.h * s.w,
+                         static_cast<int>(s.c), args.relu};
   const bool four = by_four(args.x) && by_four(args.y) && by_four(args.gate);
   const Grid grid = item_grid(view.plane * view.channels / (four ? 4 : 1), args.y.shape.n);
   return [view, four, grid](Context& context) {
