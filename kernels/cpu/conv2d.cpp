@@ -4,24 +4,20 @@
 #include <array>
 
 #include "kernels/cpu/check.h"
-#include "kernels/cpu/isa.h"
 #include "kernels/cpu/ops.h"
 #include "kernels/host_backend.h"
 
 namespace nad::cpu {
 namespace {
 
-// oneDNN's bf16 convolutions use AMX tiles where the processor has them, the hand-written ones do not. Its AVX2
-// kernels for images read the three channels in place, where a packed row of 9 or 21 values costs as much as its
-// products: measured 1.4 (7x7) to 3.8 times (3x3 to 24 channels) as fast. (With AVX-512 the two were not compared.)
-bool prefers_onednn(const Planner& planner, const Shape& x) {
-  if (planner.precision() == Precision::bf16 && host_has("amx_bf16") && host_has("amx_tile")) return true;
-  return x.c <= 4 && best_isa() == Isa::avx2;
+// oneDNN's bf16 convolutions use AMX tiles where the processor has them, the hand-written ones do not.
+bool prefers_onednn(const Planner& planner) {
+  return planner.precision() == Precision::bf16 && host_has("amx_bf16") && host_has("amx_tile");
 }
 
 ConvAlgorithm choose(const Planner& planner, const Conv2dParams& p, const Shape& x, const Shape& y) {
   if (p.groups > 1 && p.groups == x.c && x.c == y.c) return ConvAlgorithm::depthwise;
-  if (p.groups > 1 || prefers_onednn(planner, x)) return ConvAlgorithm::onednn;
+  if (p.groups > 1 || prefers_onednn(planner)) return ConvAlgorithm::onednn;
   const bool small = p.kernel_h == 3 && p.kernel_w == 3;
   const bool plain = p.stride_h == 1 && p.stride_w == 1 && p.dilation_h == 1 && p.dilation_w == 1;
   return small && plain ? ConvAlgorithm::winograd : ConvAlgorithm::gemm;
