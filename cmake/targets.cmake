@@ -20,16 +20,18 @@ if(NAD_SANITIZE)
 endif()
 
 # Files named *_avx2.cpp are compiled for AVX2, those named *_avx512.cpp for AVX-512 (and *_bf16_avx512.cpp for its bf16
-# products); callers check the processor first. GCC's own header trips its warnings about uninitialised values (GCC bug 105593).
+# products), those named *_amx.cpp for that and AMX; callers check the processor first. GCC's own header trips its warnings about uninitialised values (GCC bug 105593).
 function(nad_instruction_sets)
   if(NOT CMAKE_SYSTEM_PROCESSOR MATCHES "x86_64|AMD64")
     return()
   endif()
   foreach(file ${ARGN})
-    if(file MATCHES "_avx512\\.cpp$")
+    if(file MATCHES "_(avx512|amx)\\.cpp$")
       set(options -mavx512f -mavx512bw -mavx512dq -mavx512vl -mavx2 -mfma -Wno-uninitialized -Wno-maybe-uninitialized)
       if(file MATCHES "_bf16_avx512\\.cpp$")
         list(APPEND options -mavx512bf16)
+      elseif(file MATCHES "_amx\\.cpp$")
+        list(APPEND options -mavx512bf16 -mamx-tile -mamx-bf16)
       endif()
       set_source_files_properties(${file} PROPERTIES COMPILE_OPTIONS "${options}")
     elseif(file MATCHES "_avx2\\.cpp$")

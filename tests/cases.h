@@ -75,6 +75,7 @@ inline std::vector<ConvCase> conv_shapes() {
       {2, 7, 7, 96, 128, square(1, 1, 0), kPrologueRelu | kPrologueAffine | kShift | kRelu | kSlab},
       {1, 14, 14, 256, 64, square(1, 1, 0), kShift | kResidual | kRelu | kGate | kMultiple},
       {2, 7, 7, 1024, 128, square(1, 1, 0), kShift | kRelu},
+      {1, 19, 19, 300, 600, square(1, 1, 0), kShift | kSlab},
       {2, 8, 8, 32, 64, square(1, 2, 0), kShift},
       {2, 7, 7, 33, 65, square(1, 2, 0), kAdd},
       {2, 8, 8, 16, 8, square(1, 2, 0, 1, 1, 1), kPrologueRelu | kShift | kSlab},

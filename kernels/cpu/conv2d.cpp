@@ -5,19 +5,13 @@
 
 #include "kernels/cpu/check.h"
 #include "kernels/cpu/ops.h"
-#include "kernels/host_backend.h"
 
 namespace nad::cpu {
 namespace {
 
-// oneDNN's bf16 convolutions use AMX tiles where the processor has them, the hand-written ones do not.
-bool prefers_onednn(const Planner& planner) {
-  return planner.precision() == Precision::bf16 && host_has("amx_bf16") && host_has("amx_tile");
-}
-
-ConvAlgorithm choose(const Planner& planner, const Conv2dParams& p, const Shape& x, const Shape& y) {
+ConvAlgorithm choose(const Conv2dParams& p, const Shape& x, const Shape& y) {
   if (p.groups > 1 && p.groups == x.c && x.c == y.c) return ConvAlgorithm::depthwise;
-  if (p.groups > 1 || prefers_onednn(planner)) return ConvAlgorithm::onednn;
+  if (p.groups > 1) return ConvAlgorithm::onednn;
   const bool small = p.kernel_h == 3 && p.kernel_w == 3;
   const bool plain = p.stride_h == 1 && p.stride_w == 1 && p.dilation_h == 1 && p.dilation_w == 1;
   return small && plain ? ConvAlgorithm::winograd : ConvAlgorithm::gemm;
@@ -43,12 +37,10 @@ void check(const char* op, const Conv2dParams& p, const Param& weight, const Pro
 
 }  // namespace
 
-ConvAlgorithm choose_conv2d(const Planner& planner, const Conv2dArgs& args) {
-  return choose(planner, args.params, args.x.shape, args.y.shape);
-}
+ConvAlgorithm choose_conv2d(const Conv2dArgs& args) { return choose(args.params, args.x.shape, args.y.shape); }
 
-ConvAlgorithm choose_conv2d_backward(const Planner& planner, const Conv2dBackwardArgs& args) {
-  return choose(planner, args.params, args.dx.shape, args.dz.shape);
+ConvAlgorithm choose_conv2d_backward(const Conv2dBackwardArgs& args) {
+  return choose(args.params, args.dx.shape, args.dz.shape);
 }
 
 Kernel conv2d_with(ConvAlgorithm algorithm, Planner& planner, const Conv2dArgs& args) {
@@ -82,7 +74,7 @@ Kernel conv2d_backward_with(ConvAlgorithm algorithm, Planner& planner, const Con
 Kernel conv2d(Planner& planner, const Conv2dArgs& args) {
   check("conv2d", args.params, args.weight, args.prologue, args.x.shape, args.y.shape);
   require(!args.tap_sum, "conv2d", "no tap_sum: epilogue_backward sums it");
-  Kernel kernel = conv2d_with(choose_conv2d(planner, args), planner, args);
+  Kernel kernel = conv2d_with(choose_conv2d(args), planner, args);
   for (ConvAlgorithm next : kFallbacks) {
     if (!kernel) kernel = conv2d_with(next, planner, args);
   }
@@ -92,7 +84,7 @@ Kernel conv2d(Planner& planner, const Conv2dArgs& args) {
 Kernel conv2d_backward(Planner& planner, const Conv2dBackwardArgs& args) {
   check("conv2d_backward", args.params, args.weight, args.prologue, args.dx.shape, args.dz.shape);
   require_channels("conv2d_backward", "scale", args.scale, args.dz.shape.c);
-  Kernel kernel = conv2d_backward_with(choose_conv2d_backward(planner, args), planner, args);
+  Kernel kernel = conv2d_backward_with(choose_conv2d_backward(args), planner, args);
   for (ConvAlgorithm next : kFallbacks) {
     if (!kernel) kernel = conv2d_backward_with(next, planner, args);
   }

@@ -9,15 +9,15 @@ namespace nad::cpu {
 
 enum class ConvAlgorithm : uint8_t {
   depthwise,  // groups = channels: vectorised over channels
-  gemm,       // hand-written implicit GEMM (AVX-512 or AVX2; fp32, bf16 products with AVX512-BF16)
+  gemm,       // hand-written implicit GEMM (AVX-512 or AVX2; fp32, bf16 products with AMX or AVX512-BF16)
   winograd,   // hand-written F(4x4, 3x3) (AVX-512 or AVX2)
-  onednn,     // any case, any instruction set; AMX where the machine has it
+  onednn,     // any case, any instruction set
 };
 
 Kernel conv2d_with(ConvAlgorithm algorithm, Planner& planner, const Conv2dArgs& args);
 Kernel conv2d_backward_with(ConvAlgorithm algorithm, Planner& planner, const Conv2dBackwardArgs& args);
-ConvAlgorithm choose_conv2d(const Planner& planner, const Conv2dArgs& args);
-ConvAlgorithm choose_conv2d_backward(const Planner& planner, const Conv2dBackwardArgs& args);
+ConvAlgorithm choose_conv2d(const Conv2dArgs& args);
+ConvAlgorithm choose_conv2d_backward(const Conv2dBackwardArgs& args);
 
 // Whether bf16 is multiplied as bf16 on this processor. Elsewhere Precision::bf16 multiplies in fp32.
 bool bf16_products();

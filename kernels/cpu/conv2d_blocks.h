@@ -1,6 +1,7 @@
 // What the hand-written convolutions and their planning share: plain data, pointers and sizes.
-// Files named *_avx512.cpp and *_avx2.cpp compile the same blocks (conv2d_gemm_block.h, conv2d_winograd_block.h) for
-// one instruction set each; they are called only where the processor has it, through ConvIsa.
+// Files named *_avx512.cpp, *_avx2.cpp and *_amx.cpp compile the same blocks (conv2d_gemm_block.h,
+// conv2d_winograd_block.h) for one instruction set each; they are called only where the processor has it, through
+// ConvIsa.
 #pragma once
 
 #include <cstdint>
@@ -71,6 +72,7 @@ struct GemmConv {
   Finish finish;
   bool direct = false;  // row m of A is pixel m of x: nothing to pack
   int64_t block_rows = 0;
+  int64_t block_panels = 0;
   [[gnu::always_inline]] int64_t rows() const { return samples * grid_h * grid_w; }
 };
 
@@ -97,12 +99,28 @@ struct WinogradConv {
   [[gnu::always_inline]] int64_t product_floats() const { return kWinogradPositions * product_plane(); }
 };
 
+// How an implicit GEMM is cut.
+struct GemmBlocking {
+  int64_t tile_rows;      // rows (pixels) of a register tile
+  int64_t block_rows;     // rows of A packed together
+  int64_t longest_slice;  // bytes of a row of A (values of k) that are multiplied at once
+  int64_t slice;          // where k must be cut
+  int64_t block_columns;  // their sums stay in L2 from slice to slice
+  int64_t bf16_group;     // PackedShape::group in bf16
+  int64_t bf16_gain;      // products of bf16 in the time of one of fp32
+};
+inline constexpr int64_t kAllColumns = int64_t{1} << 40;
+// A block of A is about 170 KB, with its sums beside it, and a panel of B at most 64 KB.
+inline constexpr GemmBlocking kAvx512Blocking = {14, 112, 2048, 1536, kAllColumns, 2, 2};
+inline constexpr GemmBlocking kAvx2Blocking = {6, 108, 2048, 1536, kAllColumns, 1, 1};
+// Reckoned, not measured. A panel of B and the 32 rows of A that it meets, 16 KB each, share L1. With 256 rows
+// weights come from beyond L2 at 4 bytes a cycle; their sums, 512 KB, and A, 144 KB, lie in an L2 of 2 MB.
+inline constexpr GemmBlocking kAmxBlocking = {32, 256, 512, 512, 512, 32, 16};
+
 // The blocks in one instruction set.
 struct ConvIsa {
   int64_t lane_bits;  // 1 << lane_bits floats are a vector
-  int64_t tile_rows;  // rows (pixels) of a register tile
-  bool bf16_units;    // can multiply bf16, where the processor has the instruction (bf16_products() of conv2d.h)
-
+  GemmBlocking gemm;
   // Rows [begin, end) x panels [first, last) of one convolution. end - begin <= block_rows; scratch: gemm_scratch().
   void (*gemm_block)(const GemmConv& conv, int64_t begin, int64_t end, int64_t first, int64_t last, void* scratch);
   int64_t (*gemm_scratch)(const GemmConv& conv);  // bytes per thread
@@ -132,8 +150,12 @@ NAD_CONV_BLOCKS
 namespace avx2 {
 NAD_CONV_BLOCKS
 }
+namespace amx {  // gemm_* in bf16 alone
+NAD_CONV_BLOCKS
+}
 #undef NAD_CONV_BLOCKS
 
-const ConvIsa* conv_isa();  // of this processor; null: convolutions go through oneDNN
+// Of this processor; null: convolutions go through oneDNN. bf16: for products of bf16, see bf16_products().
+const ConvIsa* conv_isa(bool bf16 = false);
 
 }  // namespace nad::cpu

@@ -11,16 +11,12 @@
 namespace nad::cpu {
 namespace {
 
-constexpr int64_t kBlockRows = 112;     // rows of A packed together: about 170 KB, and the sums beside them
-constexpr int64_t kLongestSlice = 512;  // values of k multiplied at once: a panel of B is at most 64 KB
-constexpr int64_t kSlice = 384;         // where k must be cut
-
 struct Tap {
   int64_t dh, dw, kh, kw;
 };
 
 struct GemmPlan {
-  const ConvIsa* isa = conv_isa();
+  const ConvIsa* isa = nullptr;
   GemmConv conv;
   std::vector<TapRun> runs;
   std::vector<Buffer> keep;
@@ -44,11 +40,11 @@ std::vector<TapRun> join_taps(const std::vector<Tap>& taps, const Source& source
 }
 
 PackedShape packed_shape(const ConvIsa& isa, int64_t k, int64_t columns, bool bf16) {
-  const int64_t longest = bf16 ? 2 * kLongestSlice : kLongestSlice, slice = bf16 ? 2 * kSlice : kSlice;
-  PackedShape shape{k, columns, (k + 1) / 2 * 2, bf16, isa.lane_bits};
-  if (k > longest) {
-    const int64_t slices = (k + slice - 1) / slice;
-    shape.block = ((k + slices - 1) / slices + 7) / 8 * 8;
+  const int64_t bytes = bf16 ? 2 : 4, group = bf16 ? isa.gemm.bf16_group : 1, multiple = std::max<int64_t>(group, 8);
+  PackedShape shape{k, columns, k, bf16, isa.lane_bits, group};
+  if (k * bytes > isa.gemm.longest_slice) {
+    const int64_t slices = (k * bytes + isa.gemm.slice - 1) / isa.gemm.slice;
+    shape.block = ((k + slices - 1) / slices + multiple - 1) / multiple * multiple;
   }
   return shape;
 }
@@ -56,11 +52,13 @@ PackedShape packed_shape(const ConvIsa& isa, int64_t k, int64_t columns, bool bf
 // Few rows: the threads share the panels of the weights; otherwise whole blocks of rows, the same number each.
 void share_out(GemmPlan& plan) {
   const int64_t threads = max_threads(), rows = plan.conv.rows(), panels = plan.conv.shape.panels();
-  const int64_t tile_rows = plan.isa->tile_rows, block = kBlockRows / tile_rows * tile_rows;
-  if (rows < threads * 2 * tile_rows && panels >= threads) plan.splits = threads;
-  plan.blocks = (rows + block - 1) / block;
-  if (plan.splits == 1) plan.blocks = std::min(rows, (plan.blocks + threads - 1) / threads * threads);
+  const GemmBlocking& cut = plan.isa->gemm;
+  const bool few = rows < threads * 2 * cut.tile_rows && panels >= threads;
+  plan.splits = few ? threads : (plan.conv.shape.columns + cut.block_columns - 1) / cut.block_columns;
+  plan.blocks = (rows + cut.block_rows - 1) / cut.block_rows;
+  if (!few) plan.blocks = std::min(rows, (plan.blocks + threads - 1) / threads * threads);
   plan.conv.block_rows = (rows + plan.blocks - 1) / plan.blocks;
+  plan.conv.block_panels = (panels + plan.splits - 1) / plan.splits;
 }
 
 // weight(tap, channel of the source, column)
@@ -71,8 +69,9 @@ void complete(Planner& planner, GemmPlan& plan, const std::vector<Tap>& taps, co
   plan.runs = join_taps(taps, conv.source);
   conv.runs = plan.runs.data();
   conv.run_count = static_cast<int64_t>(plan.runs.size());
-  conv.shape = packed_shape(*plan.isa, static_cast<int64_t>(taps.size()) * channels, conv.finish.channels,
-                            planner.precision() == Precision::bf16 && bf16_products());
+  const bool bf16 = in_bf16(planner);
+  plan.isa = conv_isa(bf16);
+  conv.shape = packed_shape(*plan.isa, static_cast<int64_t>(taps.size()) * channels, conv.finish.channels, bf16);
   plan.keep.push_back(planner.weights(static_cast<size_t>(conv.shape.bytes())));
   conv.weights = plan.keep.back().get();
   pack_panels(conv.shape, plan.keep.back().get(), [&](int64_t k, int64_t column) {
@@ -96,7 +95,9 @@ void run(const GemmPlan& plan, Context& context) {
   });
 }
 
-bool covers(const Conv2dParams& params) { return params.groups == 1 && conv_isa() != nullptr; }
+bool covers(const Planner& planner, const Conv2dParams& params) {
+  return params.groups == 1 && conv_isa(in_bf16(planner)) != nullptr;
+}
 
 // Taps of one axis that reach phase `a` of dx, nearest pixel first.
 struct AxisTap {
@@ -116,7 +117,7 @@ std::vector<AxisTap> phase_taps(int64_t a, int64_t kernel, int64_t stride, int64
 
 Kernel conv2d_gemm(Planner& planner, const Conv2dArgs& args) {
   const Conv2dParams& p = args.params;
-  if (!covers(p) || args.y.shape.count() == 0) return {};
+  if (!covers(planner, p) || args.y.shape.count() == 0) return {};
   const auto plan = std::make_shared<GemmPlan>();
   GemmConv& conv = plan->conv;
   conv.source = forward_source(planner, args, plan->keep);
@@ -142,7 +143,7 @@ Kernel conv2d_gemm(Planner& planner, const Conv2dArgs& args) {
 
 Kernel conv2d_gemm_backward(Planner& planner, const Conv2dBackwardArgs& args) {
   const Conv2dParams& p = args.params;
-  if (!covers(p) || args.dx.shape.count() == 0) return {};
+  if (!covers(planner, p) || args.dx.shape.count() == 0) return {};
   const auto plans = std::make_shared<std::vector<std::shared_ptr<GemmPlan>>>();
   const int64_t channels = args.dx.shape.c;
   for (int64_t a = 0; a < std::min(p.stride_h, args.dx.shape.h); ++a) {

@@ -8,7 +8,7 @@
 // (3) 1x1 with stride 1 and no prologue reads the tensor itself. The sums of a tile stay in L1 between slices of k
 // and are finished (shift, residual, ReLU, gate) from there as soon as the last slice is done.
 //
-// Included after a vector_*.h, by conv2d_gemm_avx512.cpp and conv2d_gemm_avx2.cpp.
+// Included after a vector_*.h, by conv2d_gemm_{avx2,avx512,amx}.cpp.
 #include "kernels/cpu/conv2d_blocks.h"
 #include "kernels/cpu/finish.h"
 
@@ -31,13 +31,24 @@ int64_t packed_row_bytes(const GemmConv& conv) {
   return (values * (conv.shape.bf16 ? 2 : 4) + 2 + 63) / 64 * 64;
 }
 
+// Rows that there is memory for.
+int64_t capacity(const GemmConv& conv) {
+  return kWholeTiles ? (conv.block_rows + kTileRows - 1) / kTileRows * kTileRows : conv.block_rows;
+}
+
+// Where tile i of `tiles` ends: of the same length, or all but the last whole.
+int64_t tile_end(int64_t rows, int64_t i, int64_t tiles) {
+  if (!kWholeTiles) return rows * (i + 1) / tiles;
+  return (i + 1) * kTileRows < rows ? (i + 1) * kTileRows : rows;
+}
+
 BlockScratch divide(const GemmConv& conv, void* scratch) {
   char* p = static_cast<char*>(scratch);
   BlockScratch s;
   s.packed = p;
-  p += (conv.direct ? 0 : conv.block_rows * packed_row_bytes(conv)) + 64;
+  p += (conv.direct ? 0 : capacity(conv) * packed_row_bytes(conv)) + 64;
   s.sums = reinterpret_cast<float*>(p);
-  p += conv.block_rows * conv.shape.padded_columns() * 4;
+  p += capacity(conv) * conv.block_panels * kPanel * 4;
   s.position = reinterpret_cast<RowPosition*>(p);
   return s;
 }
@@ -126,7 +137,7 @@ void pack_row(const GemmConv& conv, const RowPosition& at, int64_t k0, int64_t k
     }
     packer.fill(last - right);
   }
-  if (Value::kBytes == 2 && (k1 - k0) % 2 != 0) packer.fill(1);
+  packer.fill((Value::kGroup - (k1 - k0) % Value::kGroup) % Value::kGroup);
 }
 
 template <int Variant>
@@ -145,6 +156,17 @@ struct FinishTile {
     return &finish_tile<Variant>;
   }
 };
+
+struct Products {
+  GemmTileFunction (*tile)(int64_t rows, int64_t width);
+  void (*pack)(const GemmConv&, const RowPosition&, int64_t k0, int64_t k1, char* to);
+};
+Products products_of(const PackedShape& shape) {
+  if constexpr (kBf16Units) {
+    if (!kFp32Units || shape.bf16) return {gemm_tile_bf16, pack_row<NarrowValue>};
+  }
+  if constexpr (kFp32Units) return {gemm_tile_fp32, pack_row<Fp32Value>};
+}
 
 // What the block of rows after `end` reads that this one has not read.
 Ahead next_block(const GemmConv& conv, int64_t begin, int64_t end) {
@@ -165,8 +187,8 @@ Ahead next_block(const GemmConv& conv, int64_t begin, int64_t end) {
 }  // namespace
 
 int64_t gemm_scratch(const GemmConv& conv) {
-  return (conv.direct ? 0 : conv.block_rows * packed_row_bytes(conv)) + 64 +
-         conv.block_rows * (conv.shape.padded_columns() * 4 + static_cast<int64_t>(sizeof(RowPosition))) + 256;
+  return (conv.direct ? 0 : capacity(conv) * packed_row_bytes(conv)) + 64 +
+         capacity(conv) * (conv.block_panels * kPanel * 4 + static_cast<int64_t>(sizeof(RowPosition))) + 256;
 }
 
 void gemm_block(const GemmConv& conv, int64_t begin, int64_t end, int64_t first, int64_t last, void* scratch) {
@@ -176,11 +198,8 @@ void gemm_block(const GemmConv& conv, int64_t begin, int64_t end, int64_t first,
   const int64_t value = shape.bf16 ? 2 : 4;
   const int64_t row_bytes = packed_row_bytes(conv);
   const auto finish = finish_variant<FinishTile>(conv.finish.variant());
-  auto tile_function = gemm_tile_fp32;
-  auto pack = pack_row<Fp32Value>;
-  if constexpr (kBf16Units) {
-    if (shape.bf16) tile_function = gemm_tile_bf16, pack = pack_row<NarrowValue>;
-  }
+  const Products products = products_of(shape);
+  [[maybe_unused]] const UnitsInUse units;
   locate_rows(conv, begin, end, s.position);
   const int64_t slices = shape.blocks();
   AheadWalk ahead(next_block(conv, begin, end), 0, slices * (last - first) * tiles);
@@ -189,7 +208,7 @@ void gemm_block(const GemmConv& conv, int64_t begin, int64_t end, int64_t first,
     const int64_t k0 = slice * shape.block, k1 = k0 + shape.block_length(slice);
     if (!conv.direct) {
       for (int64_t m = 0; m < rows; ++m) {
-        pack(conv, s.position[m], k0, k1, s.packed + m * row_bytes);
+        products.pack(conv, s.position[m], k0, k1, s.packed + m * row_bytes);
       }
     }
     GemmTile t{};
@@ -204,18 +223,18 @@ void gemm_block(const GemmConv& conv, int64_t begin, int64_t end, int64_t first,
                              : static_cast<const char*>(t.b);
       t.c_stride = width;
       for (int64_t i = 0, m0 = 0, m1 = 0; i < tiles; ++i, m0 = m1) {
-        m1 = rows * (i + 1) / tiles;
+        m1 = tile_end(rows, i, tiles);
         t.a = conv.direct
                   ? reinterpret_cast<const char*>(conv.source.x + (begin + m0) * conv.source.stride) + k0 * value
                   : s.packed + m0 * row_bytes;
         // Sums of one slice are consumed at once: one tile's memory serves all of them.
-        t.c = slices == 1 ? s.sums : s.sums + panel * kPanel * conv.block_rows + m0 * width;
+        t.c = slices == 1 ? s.sums : s.sums + (panel - first) * kPanel * capacity(conv) + m0 * width;
         t.prefetch = next + i * t.k * (kAheadBytes / 4);
         ahead.assign(t);
         if (reads && slice + 1 == slices) {
           for (int64_t m = m0; m < m1; ++m) prefetch_finish(conv.finish, s.position[m].pixel, panel * kPanel, width);
         }
-        tile_function(m1 - m0, width)(t, slice > 0);
+        products.tile(m1 - m0, width)(t, slice > 0);
         if (slice + 1 == slices) finish(conv.finish, t.c, width, m1 - m0, s.position + m0, panel * kPanel);
       }
     }

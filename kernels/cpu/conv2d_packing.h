@@ -8,9 +8,12 @@
 
 #include "engine/context.h"
 #include "engine/parallel.h"
+#include "kernels/cpu/conv2d.h"
 #include "kernels/cpu/conv2d_blocks.h"
 
 namespace nad::cpu {
+
+inline bool in_bf16(const Planner& planner) { return planner.precision() == Precision::bf16 && bf16_products(); }
 
 // Round to nearest even, as the hardware does.
 inline uint16_t to_bf16(float value) {

@@ -51,7 +51,7 @@ int64_t round_up(int64_t value, int64_t unit) { return (value + unit - 1) / unit
 void choose_blocks(WinogradPlan& plan) {
   WinogradConv& conv = plan.conv;
   const int64_t threads = max_threads(), tiles = conv.tiles(), panels = conv.shape.panels();
-  const int64_t tile_rows = plan.isa->tile_rows;
+  const int64_t tile_rows = plan.isa->gemm.tile_rows;
   const int64_t block = (conv.shape.k >= 192 ? 112 : 56) / tile_rows * tile_rows;
   plan.shared = kWinogradPositions * conv.position_bytes > kSharedWeights && tiles < threads * block / 2;
   plan.blocks = (tiles + block - 1) / block;
@@ -131,13 +131,13 @@ void run(const WinogradPlan& plan, Context& context) {
 }
 
 // Does it beat the direct way? Cycles per tile of 16 outputs, measured: products 36 i o / 32, transforms 14 i + 11 o;
-// direct 9 i o / 32 per output (half of it with bf16 products, whose part Winograd computes in fp32: F(4x4) in bf16
-// has four times the error of direct bf16). The answer does not depend on the number of samples.
+// direct 9 i o / 32 per output, with bf16 products a half of it or less (Winograd computes its own in fp32: F(4x4) in
+// bf16 has four times the error of direct bf16). The answer does not depend on the number of samples.
 bool pays(const Planner& planner, double in, double out, double plane_h, double plane_w) {
   const double outputs =
       plane_h * plane_w / (std::ceil(plane_h / kWinogradTile) * std::ceil(plane_w / kWinogradTile));
-  const double direct =
-      outputs * 9 * in * out / 32 / (planner.precision() == Precision::bf16 && bf16_products() ? 2 : 1);
+  const double gain = in_bf16(planner) ? static_cast<double>(conv_isa(true)->gemm.bf16_gain) : 1;
+  const double direct = outputs * 9 * in * out / 32 / gain;
   return 36 * in * out / 32 + 14 * in + 11 * out < direct;
 }
 

@@ -7,7 +7,7 @@
 
 namespace nad::cpu {
 
-// C[rows, width] (+)= A[rows, k] * B[k, width]
+// C[rows, width] (+)= A[rows, k] * B[k, width]. Tiles of AMX read and write 16 or 32 rows, whatever `rows` is.
 struct GemmTile {
   const void* a;         // rows of float, or of bf16
   int64_t a_stride;      // bytes from row to row
@@ -23,18 +23,21 @@ struct GemmTile {
 using GemmTileFunction = void (*)(const GemmTile&, bool accumulate);
 
 // B is cut into blocks of k, each of which holds its panels one after the other: [block][panel][k][width].
-// bf16: k counts pairs; an odd last value is paired with 0. A panel is two vectors of columns wide, a narrow last one
-// one vector.
+// bf16: k counts pairs; the last values of a block are filled up with 0 to a whole group. A panel is two vectors of
+// columns wide, a narrow last one one vector.
 struct PackedShape {
   int64_t k = 0;        // values (not pairs)
   int64_t columns = 0;  // output channels
-  int64_t block = 0;    // values of k in a block (the last may be shorter); even
+  int64_t block = 0;    // values of k in a block (the last may be shorter); a multiple of group
   bool bf16 = false;
   int64_t lane_bits = 4;  // 1 << lane_bits columns are a vector
+  int64_t group = 1;      // values of k that are multiplied at once: 1 in fp32, 2 or 32 in bf16
 
   [[gnu::always_inline]] int64_t blocks() const { return k == 0 ? 0 : (k + block - 1) / block; }
   [[gnu::always_inline]] int64_t block_length(int64_t i) const { return i + 1 < blocks() ? block : k - i * block; }
-  [[gnu::always_inline]] int64_t steps(int64_t i) const { return bf16 ? (block_length(i) + 1) / 2 : block_length(i); }
+  [[gnu::always_inline]] int64_t steps(int64_t i) const {
+    return (block_length(i) + group - 1) / group * group / (bf16 ? 2 : 1);
+  }
   [[gnu::always_inline]] int64_t padded_columns() const {
     return (columns + (int64_t{1} << lane_bits) - 1) >> lane_bits << lane_bits;
   }
@@ -49,7 +52,9 @@ struct PackedShape {
     const int64_t block_steps = bf16 ? block / 2 : block;
     return (i * block_steps * padded_columns() + steps(i) * panel * panel_columns()) * 4;
   }
-  [[gnu::always_inline]] int64_t bytes() const { return ((bf16 ? (k + 1) / 2 : k) * padded_columns() + 64) * 4; }
+  [[gnu::always_inline]] int64_t bytes() const {
+    return (blocks() == 0 ? 0 : offset(blocks() - 1, 0) + steps(blocks() - 1) * padded_columns() * 4) + 256;
+  }
 };
 
 }  // namespace nad::cpu

@@ -3,6 +3,12 @@
 #include <algorithm>
 #include <cstdlib>
 
+#if defined(__x86_64__) && defined(__linux__)
+#include <cpuid.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+#endif
+
 namespace nad::cpu {
 
 std::string to_string(Isa isa) {
@@ -13,26 +19,46 @@ std::string to_string(Isa isa) {
       return "avx2";
     case Isa::avx512:
       return "avx512";
+    case Isa::amx:
+      return "amx";
   }
   return "?";
 }
 
-static Isa processor_isa() {
+namespace {
+
+// The processor has tiles and bf16 products on them, and the system lets this process (its threads of now and later)
+// use them: Linux asks for a request first (Documentation/arch/x86/xstate.rst).
+bool may_use_amx() {
+#if defined(__x86_64__) && defined(__linux__)
+  constexpr unsigned amx_bf16 = 1u << 22, amx_tile = 1u << 24;  // CPUID.7.0:EDX
+  constexpr long request_permission = 0x1023, tile_data = 18;   // ARCH_REQ_XCOMP_PERM, XFEATURE_XTILE_DATA
+  unsigned a = 0, b = 0, c = 0, d = 0;
+  if (!__get_cpuid_count(7, 0, &a, &b, &c, &d) || !(d & amx_bf16) || !(d & amx_tile)) return false;
+  return __builtin_cpu_supports("avx512bf16") && syscall(SYS_arch_prctl, request_permission, tile_data) == 0;
+#else
+  return false;
+#endif
+}
+
+Isa processor_isa() {
 #if defined(__x86_64__)
   if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512dq") &&
       __builtin_cpu_supports("avx512vl")) {
-    return Isa::avx512;
+    return may_use_amx() ? Isa::amx : Isa::avx512;
   }
   if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")) return Isa::avx2;
 #endif
   return Isa::base;
 }
 
+}  // namespace
+
 Isa best_isa() {
-  const Isa best = processor_isa();
+  static const Isa best = processor_isa();
   const char* asked = std::getenv("NAD_ISA");
   if (asked == nullptr) return best;
-  for (Isa isa : {Isa::base, Isa::avx2, Isa::avx512}) {
+  for (Isa isa : {Isa::base, Isa::avx2, Isa::avx512, Isa::amx}) {
     if (to_string(isa) == asked) return std::min(best, isa);
   }
   return best;

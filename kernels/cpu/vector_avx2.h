@@ -1,4 +1,5 @@
-// The vector of the hand-written convolutions: AVX2 and FMA. The names are explained in vector_avx512.h.
+// The vector of the hand-written convolutions: AVX2 and FMA. The names are explained in vector_avx512.h and
+// vector_avx512_ops.h.
 #pragma once
 
 #include <immintrin.h>
@@ -14,7 +15,9 @@ constexpr int64_t kLanes = 8;
 constexpr int64_t kTileRows = 6;  // 6 x 2 sums, 2 vectors of B and 1 of A in 16 registers
 constexpr int64_t kPanel = 2 * kLanes;
 constexpr int64_t kAheadBytes = 16;
-constexpr bool kBf16Units = false;
+constexpr bool kFp32Units = true, kBf16Units = false;
+constexpr bool kWholeTiles = false;
+struct UnitsInUse {};
 
 using Vector = __m256;
 struct Mask {
@@ -57,6 +60,7 @@ inline Vector keep_where_positive(Vector test, Vector v) {
 
 struct Fp32Value {
   static constexpr int64_t kBytes = 4;
+  static constexpr int64_t kGroup = 1;
   static void put(char* p, const Mask& mask, Vector v) { store(reinterpret_cast<float*>(p), mask, v); }
 };
 using NarrowValue = Fp32Value;  // there are no bf16 units

@@ -42,7 +42,7 @@ namespace nad::cpu::avx2 {
 #undef NAD_LANES
 #pragma GCC pop_options
 
-#define NAD_BEST(f) (best_isa() == Isa::avx512 ? &avx512::f : best_isa() == Isa::avx2 ? &nad::cpu::avx2::f : &base::f)
+#define NAD_BEST(f) (best_isa() >= Isa::avx512 ? &avx512::f : best_isa() == Isa::avx2 ? &nad::cpu::avx2::f : &base::f)
 
 #else
 #define NAD_BEST(f) (&base::f)

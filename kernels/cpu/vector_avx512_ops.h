@@ -1,0 +1,52 @@
+// AVX-512's vector with the names that the hand-written convolutions use; vector_avx512.h and vector_amx.h add their
+// constants. Everything here is local to the file that includes it, which is compiled for that instruction set.
+#pragma once
+
+#include <immintrin.h>
+
+#include <cstdint>
+
+namespace nad::cpu {
+namespace {
+
+constexpr int64_t kLanes = 16;
+constexpr int64_t kPanel = 2 * kLanes;  // columns of B (output channels) of a register tile
+
+using Vector = __m512;
+using Mask = __mmask16;
+
+inline Mask tail_mask(int64_t count) {  // the first min(count, 16) lanes
+  return count >= 16 ? static_cast<Mask>(0xffff) : static_cast<Mask>((1u << count) - 1);
+}
+inline Mask whole_mask() { return 0xffff; }
+inline Mask no_mask() { return 0; }
+inline bool is_whole(Mask mask) { return mask == 0xffff; }
+
+inline Vector zeros() { return _mm512_setzero_ps(); }
+inline Vector set(float s) { return _mm512_set1_ps(s); }
+inline Vector load(const float* p) { return _mm512_loadu_ps(p); }
+inline Vector load(Mask mask, const float* p) { return _mm512_maskz_loadu_ps(mask, p); }  // 0 elsewhere
+inline Vector load_aligned(const char* p) { return _mm512_load_ps(p); }
+inline void store(float* p, Vector v) { _mm512_storeu_ps(p, v); }
+inline void store(float* p, Mask mask, Vector v) { _mm512_mask_storeu_ps(p, mask, v); }
+inline void stream(float* p, Vector v) { _mm512_stream_ps(p, v); }
+
+inline Vector add(Vector a, Vector b) { return _mm512_add_ps(a, b); }
+inline Vector sub(Vector a, Vector b) { return _mm512_sub_ps(a, b); }
+inline Vector mul(Vector a, Vector b) { return _mm512_mul_ps(a, b); }
+inline Vector max(Vector a, Vector b) { return _mm512_max_ps(a, b); }  // b where one is NaN
+inline Vector fma(Vector a, Vector b, Vector c) { return _mm512_fmadd_ps(a, b, c); }
+inline Vector fnma(Vector a, Vector b, Vector c) { return _mm512_fnmadd_ps(a, b, c); }  // c - ab
+inline Vector keep(Mask mask, Vector v) { return _mm512_maskz_mov_ps(mask, v); }
+inline Vector keep_where_positive(Vector test, Vector v) {
+  return _mm512_maskz_mov_ps(_mm512_cmp_ps_mask(test, _mm512_setzero_ps(), _CMP_GT_OQ), v);
+}
+
+// What rows of A are packed as.
+struct Fp32Value {
+  static constexpr int64_t kBytes = 4;
+  static constexpr int64_t kGroup = 1;  // values of k that are multiplied at once: rows are filled up with zeros
+  static void put(char* p, Mask mask, Vector v) { store(reinterpret_cast<float*>(p), mask, v); }
+};
+}  // namespace
+}  // namespace nad::cpu
