@@ -20,7 +20,8 @@ if(NAD_SANITIZE)
 endif()
 
 # Files named *_avx2.cpp are compiled for AVX2, those named *_avx512.cpp for AVX-512 (and *_bf16_avx512.cpp for its bf16
-# products), those named *_amx.cpp for that and AMX; callers check the processor first. GCC's own header trips its warnings about uninitialised values (GCC bug 105593).
+# products), those named *_amx.cpp for that and AMX; callers check the processor first. GCC's own header trips its
+# warnings about uninitialised values (GCC bug 105593).
 function(nad_instruction_sets)
   if(NOT CMAKE_SYSTEM_PROCESSOR MATCHES "x86_64|AMD64")
     return()
