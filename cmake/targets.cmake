@@ -19,8 +19,8 @@ if(NAD_SANITIZE)
   target_link_options(nad_flags INTERFACE -fsanitize=address,undefined)
 endif()
 
-# Files named *_avx2.cpp are compiled for AVX2, those named *_avx512.cpp for AVX-512 (and *_bf16_avx512.cpp for its bf16
-# products), those named *_amx.cpp for that and AMX; callers check the processor first. GCC's own header trips its
+# Files named *_avx2.cpp are compiled for AVX2, those named *_avx512.cpp for AVX-512 (and *_narrow_avx512.cpp for its
+# products of bf16 and of 16-bit integers), those named *_amx.cpp for that and AMX; callers check the processor first. GCC's own header trips its
 # warnings about uninitialised values (GCC bug 105593).
 function(nad_instruction_sets)
   if(NOT CMAKE_SYSTEM_PROCESSOR MATCHES "x86_64|AMD64")
@@ -29,8 +29,8 @@ function(nad_instruction_sets)
   foreach(file ${ARGN})
     if(file MATCHES "_(avx512|amx)\\.cpp$")
       set(options -mavx512f -mavx512bw -mavx512dq -mavx512vl -mavx2 -mfma -Wno-uninitialized -Wno-maybe-uninitialized)
-      if(file MATCHES "_bf16_avx512\\.cpp$")
-        list(APPEND options -mavx512bf16)
+      if(file MATCHES "_narrow_avx512\\.cpp$")
+        list(APPEND options -mavx512bf16 -mavx512vnni)
       elseif(file MATCHES "_amx\\.cpp$")
         list(APPEND options -mavx512bf16 -mamx-tile -mamx-bf16)
       endif()

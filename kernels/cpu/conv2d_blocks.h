@@ -89,14 +89,23 @@ struct WinogradConv {
   Finish finish;
   int64_t block_tiles = 0;   // tiles transformed together
   int64_t block_panels = 0;  // panels of products kept at a time
+  const float* column_scale = nullptr;  // of integers: [36][panels of columns]
   [[gnu::always_inline]] int64_t tiles() const { return samples * tiles_h * tiles_w; }
-  // Distances in floats; the odd cache line keeps 36 streams from falling into the same cache set.
-  [[gnu::always_inline]] int64_t input_stride() const { return (shape.k + 15) / 16 * 16; }
-  [[gnu::always_inline]] int64_t input_plane() const { return block_tiles * input_stride() + 16; }
+  // Distances in bytes; the odd cache line keeps 36 streams from falling into the same cache set.
+  [[gnu::always_inline]] int64_t input_stride() const { return (shape.k * (shape.narrow ? 2 : 4) + 63) / 64 * 64; }
+  [[gnu::always_inline]] int64_t input_plane() const { return block_tiles * input_stride() + 64; }
+  // and in floats.
   [[gnu::always_inline]] int64_t product_stride() const { return block_panels * shape.panel_columns(); }
   [[gnu::always_inline]] int64_t product_plane() const { return block_tiles * product_stride() + 16; }
-  [[gnu::always_inline]] int64_t input_floats() const { return kWinogradPositions * input_plane(); }
-  [[gnu::always_inline]] int64_t product_floats() const { return kWinogradPositions * product_plane(); }
+  [[gnu::always_inline]] int64_t channel_plane() const { return (shape.k + 31) / 32 * 32 + 16; }
+  [[gnu::always_inline]] int64_t columns_stride() const { return shape.panels() * shape.panel_columns(); }
+};
+
+// Memory of one block of tiles.
+struct WinogradBlock {
+  char* input;       // [36][tile][channel], transformed
+  float* products;   // [36][tile][column]
+  float* row_scale;  // of integers: [36][tile]
 };
 
 // How an implicit GEMM is cut.
@@ -106,16 +115,30 @@ struct GemmBlocking {
   int64_t longest_slice;  // bytes of a row of A (values of k) that are multiplied at once
   int64_t slice;          // where k must be cut
   int64_t block_columns;  // their sums stay in L2 from slice to slice
-  int64_t bf16_group;     // PackedShape::group in bf16
-  int64_t bf16_gain;      // products of bf16 in the time of one of fp32
+  int64_t group;          // PackedShape::group
+  int64_t gain;           // products in the time of one of fp32
 };
 inline constexpr int64_t kAllColumns = int64_t{1} << 40;
 // A block of A is about 170 KB, with its sums beside it, and a panel of B at most 64 KB.
-inline constexpr GemmBlocking kAvx512Blocking = {14, 112, 2048, 1536, kAllColumns, 2, 2};
+inline constexpr GemmBlocking kAvx512Blocking = {14, 112, 2048, 1536, kAllColumns, 1, 1};
+inline constexpr GemmBlocking kAvx512NarrowBlocking = {14, 112, 2048, 1536, kAllColumns, 2, 2};
 inline constexpr GemmBlocking kAvx2Blocking = {6, 108, 2048, 1536, kAllColumns, 1, 1};
 // Reckoned, not measured. A panel of B and the 32 rows of A that it meets, 16 KB each, share L1. With 256 rows
 // weights come from beyond L2 at 4 bytes a cycle; their sums, 512 KB, and A, 144 KB, lie in an L2 of 2 MB.
 inline constexpr GemmBlocking kAmxBlocking = {32, 256, 512, 512, 512, 32, 16};
+
+// Winograd's phases on a block of tiles that begins with tile `first` of the convolution.
+struct WinogradIsa {
+  int64_t gain;  // products in the time of one of fp32: 1, or 2 of integers
+  // Tiles first + [begin, end): input and row_scale. tile: 36 channel planes of the calling thread, for integers.
+  void (*input)(const WinogradConv& conv, int64_t first, int64_t begin, int64_t end, const WinogradBlock& block,
+                float* tile);
+  // Products for unit in [begin, end): unit = position * panels in the group + panel.
+  void (*products)(const WinogradConv& conv, int64_t first, int64_t tiles, int64_t panel, int64_t panels, int64_t begin,
+                   int64_t end, const WinogradBlock& block);
+  void (*output)(const WinogradConv& conv, int64_t first, int64_t begin, int64_t end, int64_t panel, int64_t panels,
+                 const float* products);
+};
 
 // The blocks in one instruction set.
 struct ConvIsa {
@@ -125,26 +148,24 @@ struct ConvIsa {
   void (*gemm_block)(const GemmConv& conv, int64_t begin, int64_t end, int64_t first, int64_t last, void* scratch);
   int64_t (*gemm_scratch)(const GemmConv& conv);  // bytes per thread
 
-  // transformed[36][tile][channel] of tiles first + [begin, end), first = the block's first tile.
-  void (*winograd_input)(const WinogradConv& conv, int64_t first, int64_t begin, int64_t end, float* transformed);
-  // products[36][tile][column] for unit in [begin, end): unit = position * panels in the group + panel.
-  void (*winograd_products)(const WinogradConv& conv, int64_t first, int64_t tiles, int64_t panel, int64_t panels,
-                            int64_t begin, int64_t end, const float* transformed, float* products);
-  void (*winograd_output)(const WinogradConv& conv, int64_t first, int64_t begin, int64_t end, int64_t panel,
-                          int64_t panels, const float* products);
+  WinogradIsa winograd;
 };
 
-#define NAD_CONV_BLOCKS                                                                                           \
-  void gemm_block(const GemmConv&, int64_t, int64_t, int64_t, int64_t, void*);                                    \
-  int64_t gemm_scratch(const GemmConv&);                                                                          \
-  void winograd_input(const WinogradConv&, int64_t, int64_t, int64_t, float*);                                    \
-  void winograd_products(const WinogradConv&, int64_t, int64_t, int64_t, int64_t, int64_t, int64_t, const float*, \
-                         float*);                                                                                 \
-  void winograd_output(const WinogradConv&, int64_t, int64_t, int64_t, int64_t, int64_t, const float*);           \
-  GemmTileFunction gemm_tile_fp32(int64_t rows, int64_t width);                                                   \
-  GemmTileFunction gemm_tile_bf16(int64_t rows, int64_t width);
+#define NAD_CONV_BLOCKS                                                                                    \
+  void gemm_block(const GemmConv&, int64_t, int64_t, int64_t, int64_t, void*);                             \
+  int64_t gemm_scratch(const GemmConv&);                                                                   \
+  void winograd_input(const WinogradConv&, int64_t, int64_t, int64_t, const WinogradBlock&, float*);       \
+  void winograd_products(const WinogradConv&, int64_t, int64_t, int64_t, int64_t, int64_t, int64_t,        \
+                         const WinogradBlock&);                                                            \
+  void winograd_output(const WinogradConv&, int64_t, int64_t, int64_t, int64_t, int64_t, const float*);    \
+  GemmTileFunction gemm_tile_fp32(int64_t rows, int64_t width);                                            \
+  GemmTileFunction gemm_tile_bf16(int64_t rows, int64_t width);                                            \
+  GemmTileFunction gemm_tile_int16(int64_t rows, int64_t width);
 
 namespace avx512 {
+NAD_CONV_BLOCKS
+}
+namespace avx512narrow {  // products of bf16, and of integers in Winograd's transforms
 NAD_CONV_BLOCKS
 }
 namespace avx2 {

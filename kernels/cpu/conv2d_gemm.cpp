@@ -40,7 +40,7 @@ std::vector<TapRun> join_taps(const std::vector<Tap>& taps, const Source& source
 }
 
 PackedShape packed_shape(const ConvIsa& isa, int64_t k, int64_t columns, bool bf16) {
-  const int64_t bytes = bf16 ? 2 : 4, group = bf16 ? isa.gemm.bf16_group : 1, multiple = std::max<int64_t>(group, 8);
+  const int64_t bytes = bf16 ? 2 : 4, group = isa.gemm.group, multiple = std::max<int64_t>(group, 8);
   PackedShape shape{k, columns, k, bf16, isa.lane_bits, group};
   if (k * bytes > isa.gemm.longest_slice) {
     const int64_t slices = (k * bytes + isa.gemm.slice - 1) / isa.gemm.slice;
@@ -79,7 +79,7 @@ void complete(Planner& planner, GemmPlan& plan, const std::vector<Tap>& taps, co
   });
   conv.direct = taps.size() == 1 && taps[0].dh == 0 && taps[0].dw == 0 && conv.step_h == 1 && conv.step_w == 1 &&
                 conv.grid_h == conv.source.h && conv.grid_w == conv.source.w && !conv.source.prologue() &&
-                !conv.shape.bf16;
+                !conv.shape.narrow;
   share_out(plan);
   plan.scratch = static_cast<size_t>(plan.isa->gemm_scratch(conv) + 255) / 256 * 256;
   planner.reserve_scratch(plan.scratch * static_cast<size_t>(max_threads()));

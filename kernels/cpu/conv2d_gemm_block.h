@@ -28,7 +28,7 @@ struct BlockScratch {
 
 int64_t packed_row_bytes(const GemmConv& conv) {
   const int64_t values = conv.shape.k < conv.shape.block ? conv.shape.k : conv.shape.block;
-  return (values * (conv.shape.bf16 ? 2 : 4) + 2 + 63) / 64 * 64;
+  return (values * Value::kBytes + 2 + 63) / 64 * 64;
 }
 
 // Rows that there is memory for.
@@ -66,14 +66,13 @@ void locate_rows(const GemmConv& conv, int64_t begin, int64_t end, RowPosition* 
   }
 }
 
-template <class Value>
 struct Packer {
   const Source& source;
   char* to;
 
   // Always a whole vector: masked stores are slow on AMD's processors, and what is too much lies where the next
   // value, the next row or the slack behind the last row comes.
-  void put(Vector v) { Value::put(to, whole_mask(), v); }
+  void put(Vector v) { Value::put(to, v); }
   void advance(int64_t values) { to += values * Value::kBytes; }
 
   void fill(int64_t count) {  // with zeros
@@ -108,10 +107,9 @@ struct Packer {
 int64_t clamp(int64_t v, int64_t low, int64_t high) { return v < low ? low : v > high ? high : v; }
 
 // Values [k0, k1) of one row of A. A run of taps is contiguous in x; what lies left and right of the image is 0.
-template <class Value>
 void pack_row(const GemmConv& conv, const RowPosition& at, int64_t k0, int64_t k1, char* to) {
   const Source& s = conv.source;
-  Packer<Value> packer{s, to};
+  Packer packer{s, to};
   int64_t run_begin = 0;
   for (const TapRun* run = conv.runs; run != conv.runs + conv.run_count && run_begin < k1; ++run) {
     const int64_t length = run->count * s.channels;
@@ -157,15 +155,12 @@ struct FinishTile {
   }
 };
 
-struct Products {
-  GemmTileFunction (*tile)(int64_t rows, int64_t width);
-  void (*pack)(const GemmConv&, const RowPosition&, int64_t k0, int64_t k1, char* to);
-};
-Products products_of(const PackedShape& shape) {
-  if constexpr (kBf16Units) {
-    if (!kFp32Units || shape.bf16) return {gemm_tile_bf16, pack_row<NarrowValue>};
+GemmTileFunction tile_of(int64_t rows, int64_t width) {
+  if constexpr (Value::kBytes == 2) {
+    return gemm_tile_bf16(rows, width);
+  } else {
+    return gemm_tile_fp32(rows, width);
   }
-  if constexpr (kFp32Units) return {gemm_tile_fp32, pack_row<Fp32Value>};
 }
 
 // What the block of rows after `end` reads that this one has not read.
@@ -195,10 +190,8 @@ void gemm_block(const GemmConv& conv, int64_t begin, int64_t end, int64_t first,
   const BlockScratch s = divide(conv, scratch);
   const PackedShape& shape = conv.shape;
   const int64_t rows = end - begin, tiles = (rows + kTileRows - 1) / kTileRows;
-  const int64_t value = shape.bf16 ? 2 : 4;
   const int64_t row_bytes = packed_row_bytes(conv);
   const auto finish = finish_variant<FinishTile>(conv.finish.variant());
-  const Products products = products_of(shape);
   [[maybe_unused]] const UnitsInUse units;
   locate_rows(conv, begin, end, s.position);
   const int64_t slices = shape.blocks();
@@ -208,7 +201,7 @@ void gemm_block(const GemmConv& conv, int64_t begin, int64_t end, int64_t first,
     const int64_t k0 = slice * shape.block, k1 = k0 + shape.block_length(slice);
     if (!conv.direct) {
       for (int64_t m = 0; m < rows; ++m) {
-        products.pack(conv, s.position[m], k0, k1, s.packed + m * row_bytes);
+        pack_row(conv, s.position[m], k0, k1, s.packed + m * row_bytes);
       }
     }
     GemmTile t{};
@@ -225,7 +218,7 @@ void gemm_block(const GemmConv& conv, int64_t begin, int64_t end, int64_t first,
       for (int64_t i = 0, m0 = 0, m1 = 0; i < tiles; ++i, m0 = m1) {
         m1 = tile_end(rows, i, tiles);
         t.a = conv.direct
-                  ? reinterpret_cast<const char*>(conv.source.x + (begin + m0) * conv.source.stride) + k0 * value
+                  ? reinterpret_cast<const char*>(conv.source.x + (begin + m0) * conv.source.stride) + k0 * Value::kBytes
                   : s.packed + m0 * row_bytes;
         // Sums of one slice are consumed at once: one tile's memory serves all of them.
         t.c = slices == 1 ? s.sums : s.sums + (panel - first) * kPanel * capacity(conv) + m0 * width;
@@ -234,7 +227,7 @@ void gemm_block(const GemmConv& conv, int64_t begin, int64_t end, int64_t first,
         if (reads && slice + 1 == slices) {
           for (int64_t m = m0; m < m1; ++m) prefetch_finish(conv.finish, s.position[m].pixel, panel * kPanel, width);
         }
-        products.tile(m1 - m0, width)(t, slice > 0);
+        tile_of(m1 - m0, width)(t, slice > 0);
         if (slice + 1 == slices) finish(conv.finish, t.c, width, m1 - m0, s.position + m0, panel * kPanel);
       }
     }

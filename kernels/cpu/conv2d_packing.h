@@ -23,7 +23,11 @@ inline uint16_t to_bf16(float value) {
   return static_cast<uint16_t>((bits + 0x7fff + (bits >> 16 & 1)) >> 16);
 }
 
-// value(k, column) fills the panels of `shape` at `to`; padding columns and an odd last k are 0.
+inline uint16_t narrow_bits(float value) { return to_bf16(value); }
+inline uint16_t narrow_bits(int16_t value) { return static_cast<uint16_t>(value); }
+
+// value(k, column), a float or an int16_t, fills the panels of `shape` at `to`; padding columns and an odd last k are
+// 0.
 template <class Value>
 void pack_panels(const PackedShape& shape, std::byte* to, const Value& value) {
   for (int64_t slice = 0; slice < shape.blocks(); ++slice) {
@@ -32,15 +36,15 @@ void pack_panels(const PackedShape& shape, std::byte* to, const Value& value) {
       const int64_t width = shape.width(panel), first = panel * shape.panel_columns();
       std::byte* out = to + shape.offset(slice, panel);
       const auto at = [&](int64_t k, int64_t c) {
-        return k < length && first + c < shape.columns ? static_cast<float>(value(k0 + k, first + c)) : 0.0f;
+        return k < length && first + c < shape.columns ? value(k0 + k, first + c) : decltype(value(k, c)){};
       };
       for (int64_t step = 0; step < shape.steps(slice); ++step) {
         for (int64_t c = 0; c < width; ++c, out += 4) {
-          if (shape.bf16) {
-            const uint16_t pair[2] = {to_bf16(at(2 * step, c)), to_bf16(at(2 * step + 1, c))};
+          if (shape.narrow) {
+            const uint16_t pair[2] = {narrow_bits(at(2 * step, c)), narrow_bits(at(2 * step + 1, c))};
             std::memcpy(out, pair, 4);
           } else {
-            const float v = at(step, c);
+            const auto v = static_cast<float>(at(step, c));
             std::memcpy(out, &v, 4);
           }
         }

@@ -15,12 +15,13 @@ constexpr int64_t kProductColumns = 256;     // columns of products kept between
 constexpr int64_t kSharedWeights = 4 << 20;  // weights that threads should not each stream for a few tiles
 
 struct WinogradPlan {
-  const ConvIsa* isa = conv_isa();
+  const ConvIsa* isa = nullptr;
   WinogradConv conv;
   std::vector<Buffer> keep;
   int64_t blocks = 1;
   bool shared = false;  // one block at a time for all threads
   size_t scratch = 0;   // bytes per block in flight
+  size_t planes = 0;    // of those, of one tile's channels, for integers
 };
 
 // U = G g G' of one 3x3 kernel.
@@ -59,7 +60,33 @@ void choose_blocks(WinogradPlan& plan) {
   conv.block_tiles = (tiles + plan.blocks - 1) / plan.blocks;
   const int64_t most = kProductColumns / conv.shape.panel_columns(), groups = (panels + most - 1) / most;
   conv.block_panels = (panels + groups - 1) / groups;
-  plan.scratch = static_cast<size_t>(round_up((conv.input_floats() + conv.product_floats()) * 4 + 256, 256));
+  const int64_t threads_in_block = plan.shared ? threads : 1;
+  const int64_t floats = kWinogradPositions * (conv.product_plane() + (conv.shape.narrow ? conv.block_tiles : 0));
+  plan.planes = conv.shape.narrow ? static_cast<size_t>(kWinogradPositions * conv.channel_plane() * 4) : 0;
+  plan.scratch = static_cast<size_t>(round_up(kWinogradPositions * conv.input_plane() + floats * 4 + 256, 256)) +
+                 plan.planes * static_cast<size_t>(threads_in_block);
+}
+
+// One position's weights [channels][columns] as integers times a scale per column: the largest integers that keep
+// the column within kWinogradWeightNorm and each value within 16 bits.
+void pack_integers(const PackedShape& shape, const float* from, std::byte* to, float* scale) {
+  std::vector<double> inverse(static_cast<size_t>(shape.columns));
+  for (int64_t c = 0; c < shape.columns; ++c) {
+    double square = 0, most = 0;
+    for (int64_t k = 0; k < shape.k; ++k) {
+      const double w = static_cast<double>(from[k * shape.columns + c]);
+      square += w * w;
+      most = std::max(most, std::abs(w));
+    }
+    const double unit = std::max(std::sqrt(square) / static_cast<double>(kWinogradWeightNorm),
+                                 most / static_cast<double>(kWinogradMost));
+    scale[c] = static_cast<float>(unit);
+    inverse[static_cast<size_t>(c)] = unit > 0 ? 1 / unit : 0;
+  }
+  pack_panels(shape, to, [&](int64_t k, int64_t c) {
+    return static_cast<int16_t>(
+        std::lrint(static_cast<double>(from[k * shape.columns + c]) * inverse[static_cast<size_t>(c)]));
+  });
 }
 
 // kernel(channel of the source, column, g): the 3x3 kernel that joins them, first row first.
@@ -70,7 +97,9 @@ void complete(Planner& planner, WinogradPlan& plan, const KernelOf& kernel) {
   conv.tiles_w = (conv.out_w + kWinogradTile - 1) / kWinogradTile;
   const int64_t channels = conv.source.channels, columns = conv.finish.channels;
   const int64_t slices = (channels + 511) / 512;
-  conv.shape = {channels, columns, round_up((channels + slices - 1) / slices, 8), false, plan.isa->lane_bits};
+  const bool integers = plan.isa->winograd.gain > 1;
+  conv.shape = {channels, columns, round_up((channels + slices - 1) / slices, 8), integers, plan.isa->lane_bits,
+                integers ? 2 : 1};
   conv.position_bytes = round_up(conv.shape.bytes(), 64);
   plan.keep.push_back(planner.weights(static_cast<size_t>(conv.position_bytes * kWinogradPositions)));
   std::byte* weights = plan.keep.back().get();
@@ -88,11 +117,21 @@ void complete(Planner& planner, WinogradPlan& plan, const KernelOf& kernel) {
       }
     }
   });
+  float* scales = nullptr;
+  if (integers) {
+    plan.keep.push_back(planner.weights(static_cast<size_t>(kWinogradPositions * conv.columns_stride() * 4)));
+    conv.column_scale = scales = reinterpret_cast<float*>(plan.keep.back().get());
+    std::fill_n(scales, kWinogradPositions * conv.columns_stride(), 0.0f);
+  }
   parallel_for(kWinogradPositions, [&](int64_t begin, int64_t end, int) {
     for (int64_t position = begin; position < end; ++position) {
       const float* from = transformed.data() + position * channels * columns;
-      pack_panels(conv.shape, weights + position * conv.position_bytes,
-                  [&](int64_t k, int64_t c) { return from[k * columns + c]; });
+      std::byte* to = weights + position * conv.position_bytes;
+      if (integers) {
+        pack_integers(conv.shape, from, to, scales + position * conv.columns_stride());
+      } else {
+        pack_panels(conv.shape, to, [&](int64_t k, int64_t c) { return from[k * columns + c]; });
+      }
     }
   });
   choose_blocks(plan);
@@ -100,22 +139,27 @@ void complete(Planner& planner, WinogradPlan& plan, const KernelOf& kernel) {
 }
 
 // Inside a thread's own blocks the inner loops run on that thread alone.
-void run_block(const WinogradPlan& plan, int64_t block, std::byte* scratch) {
+void run_block(const WinogradPlan& plan, int64_t number, std::byte* scratch) {
   const WinogradConv& conv = plan.conv;
-  float* transformed = reinterpret_cast<float*>(scratch);
-  float* products = transformed + conv.input_floats();
-  const int64_t first = conv.tiles() * block / plan.blocks;
-  const int64_t tiles = conv.tiles() * (block + 1) / plan.blocks - first;
-  parallel_for(tiles, [&](int64_t begin, int64_t end, int) {
-    plan.isa->winograd_input(conv, first, begin, end, transformed);
+  const WinogradIsa& isa = plan.isa->winograd;
+  WinogradBlock block;
+  block.input = reinterpret_cast<char*>(scratch);
+  block.products = reinterpret_cast<float*>(block.input + kWinogradPositions * conv.input_plane());
+  block.row_scale = block.products + kWinogradPositions * conv.product_plane();
+  std::byte* planes = scratch + plan.scratch - plan.planes * static_cast<size_t>(plan.shared ? max_threads() : 1);
+  const int64_t first = conv.tiles() * number / plan.blocks;
+  const int64_t tiles = conv.tiles() * (number + 1) / plan.blocks - first;
+  parallel_for(tiles, [&](int64_t begin, int64_t end, int thread) {
+    isa.input(conv, first, begin, end, block,
+              reinterpret_cast<float*>(planes + plan.planes * static_cast<size_t>(thread)));
   });
   for (int64_t panel = 0; panel < conv.shape.panels(); panel += conv.block_panels) {
     const int64_t panels = std::min(conv.block_panels, conv.shape.panels() - panel);
     parallel_for(kWinogradPositions * panels, [&](int64_t begin, int64_t end, int) {
-      plan.isa->winograd_products(conv, first, tiles, panel, panels, begin, end, transformed, products);
+      isa.products(conv, first, tiles, panel, panels, begin, end, block);
     });
     parallel_for(tiles, [&](int64_t begin, int64_t end, int) {
-      plan.isa->winograd_output(conv, first, begin, end, panel, panels, products);
+      isa.output(conv, first, begin, end, panel, panels, block.products);
     });
   }
 }
@@ -130,30 +174,36 @@ void run(const WinogradPlan& plan, Context& context) {
   });
 }
 
-// Does it beat the direct way? Cycles per tile of 16 outputs, measured: products 36 i o / 32, transforms 14 i + 11 o;
-// direct 9 i o / 32 per output, with bf16 products a half of it or less (Winograd computes its own in fp32: F(4x4) in
-// bf16 has four times the error of direct bf16). The answer does not depend on the number of samples.
-bool pays(const Planner& planner, double in, double out, double plane_h, double plane_w) {
+// Does it beat the direct way? Cycles per tile of 16 outputs, measured: products 36 i o / 32, transforms 14 i + 11 o,
+// rounding to integers another 6 i; direct 9 i o / 32 per output; narrow products take half as long or less. The
+// answer does not depend on the number of samples.
+bool pays(const ConvIsa& isa, double in, double out, double plane_h, double plane_w) {
   const double outputs =
       plane_h * plane_w / (std::ceil(plane_h / kWinogradTile) * std::ceil(plane_w / kWinogradTile));
-  const double gain = in_bf16(planner) ? static_cast<double>(conv_isa(true)->gemm.bf16_gain) : 1;
-  const double direct = outputs * 9 * in * out / 32 / gain;
-  return 36 * in * out / 32 + 14 * in + 11 * out < direct;
+  const double gain = static_cast<double>(isa.winograd.gain);
+  const double direct = outputs * 9 * in * out / 32 / static_cast<double>(isa.gemm.gain);
+  return 36 * in * out / 32 / gain + (gain > 1 ? 20 : 14) * in + 11 * out < direct;
 }
 
-bool covers(const Planner& planner, const Conv2dParams& p, const Shape& in, const Shape& out) {
-  return conv_isa() != nullptr && p.groups == 1 && p.kernel_h == 3 && p.kernel_w == 3 && p.stride_h == 1 &&
-         p.stride_w == 1 && p.dilation_h == 1 && p.dilation_w == 1 && out.count() > 0 &&
-         pays(planner, static_cast<double>(in.c), static_cast<double>(out.c), static_cast<double>(out.h),
-              static_cast<double>(out.w));
+// Of a case that is covered, or null.
+const ConvIsa* isa_for(const Planner& planner, const Conv2dParams& p, const Shape& in, const Shape& out) {
+  const ConvIsa* isa = conv_isa(in_bf16(planner));
+  const bool covered = isa != nullptr && isa->winograd.input != nullptr && p.groups == 1 && p.kernel_h == 3 &&
+                       p.kernel_w == 3 && p.stride_h == 1 && p.stride_w == 1 && p.dilation_h == 1 &&
+                       p.dilation_w == 1 && out.count() > 0 &&
+                       pays(*isa, static_cast<double>(in.c), static_cast<double>(out.c), static_cast<double>(out.h),
+                            static_cast<double>(out.w));
+  return covered ? isa : nullptr;
 }
 
 }  // namespace
 
 Kernel conv2d_winograd(Planner& planner, const Conv2dArgs& args) {
   const Conv2dParams& p = args.params;
-  if (!covers(planner, p, args.x.shape, args.y.shape)) return {};
+  const ConvIsa* isa = isa_for(planner, p, args.x.shape, args.y.shape);
+  if (isa == nullptr) return {};
   const auto plan = std::make_shared<WinogradPlan>();
+  plan->isa = isa;
   WinogradConv& conv = plan->conv;
   conv.source = forward_source(planner, args, plan->keep);
   conv.finish = forward_finish(planner, args, plan->keep);
@@ -174,8 +224,10 @@ Kernel conv2d_winograd(Planner& planner, const Conv2dArgs& args) {
 
 Kernel conv2d_winograd_backward(Planner& planner, const Conv2dBackwardArgs& args) {
   const Conv2dParams& p = args.params;
-  if (!covers(planner, p, args.dz.shape, args.dx.shape)) return {};
+  const ConvIsa* isa = isa_for(planner, p, args.dz.shape, args.dx.shape);
+  if (isa == nullptr) return {};
   const auto plan = std::make_shared<WinogradPlan>();
+  plan->isa = isa;
   WinogradConv& conv = plan->conv;
   conv.source = backward_source(args);
   conv.finish = backward_finish(planner, args, plan->keep);

@@ -132,34 +132,85 @@ Ahead next_tiles(const WinogradConv& conv, int64_t first, int64_t last) {
                       (to.n * s.h + to.h + conv.origin_h + kIn) * s.w);
 }
 
+// Integers of one tile: each of its 36 rows of channels is scaled to the norm kInputNorm and rounded. With columns of
+// weights of the norm kWeightNorm no sum of products, whole or in part, exceeds 31 bits (Cauchy and Schwarz). Numbers
+// below about 1e-18 count as 0; a row with an infinity or NaN yields NaN.
+void round_tile(const float* tile, int64_t plane, int64_t channels, char* to, int64_t to_plane, float* row_scale,
+                int64_t scale_plane) {
+  constexpr int64_t kRows = (kWinogradPositions + kLanes - 1) / kLanes * kLanes;
+  alignas(64) float squares[kRows] = {}, inverse[kRows];
+  for (int64_t p = 0; p < kWinogradPositions; ++p) {
+    const float* row = tile + p * plane;
+    Vector even = zeros(), odd = zeros();
+    for (int64_t c = 0; c < channels; c += 2 * kLanes) {
+      const Vector a = load(row + c), b = load(row + c + kLanes);
+      even = fma(a, a, even);
+      odd = fma(b, b, odd);
+    }
+    squares[p] = sum(add(even, odd));
+  }
+  for (int64_t p = 0; p < kRows; p += kLanes) {
+    const Vector square = load(squares + p), norm = sqrt(square);
+    const Vector small = set(1e-36f);
+    store(inverse + p, keep_where_positive(sub(square, small), div(set(kWinogradInputNorm), norm)));
+    store(squares + p, div(norm, set(kWinogradInputNorm)));
+  }
+  for (int64_t p = 0; p < kWinogradPositions; ++p) {
+    row_scale[p * scale_plane] = squares[p];
+    const Vector scale = set(inverse[p]);
+    for (int64_t c = 0; c < channels; c += 2 * kLanes) {
+      store_int16(to + p * to_plane + c * 2, tile + p * plane + c, scale);
+    }
+  }
+}
+
+constexpr bool kIntegers = Value::kBytes == 2;
+
+GemmTileFunction product_tile(int64_t rows, int64_t width) {
+  if constexpr (kIntegers) {
+    return gemm_tile_int16(rows, width);
+  } else {
+    return gemm_tile_fp32(rows, width);
+  }
+}
+
 }  // namespace
 
-void winograd_input(const WinogradConv& conv, int64_t first, int64_t begin, int64_t end, float* transformed) {
+void winograd_input(const WinogradConv& conv, int64_t first, int64_t begin, int64_t end, const WinogradBlock& block,
+                    float* planes) {
   const Source& s = conv.source;
-  const int64_t plane = conv.input_plane(), stride = conv.input_stride();
+  const int64_t plane = kIntegers ? conv.channel_plane() : conv.input_plane() / 4, stride = conv.input_stride();
   const bool prologue = s.prologue();
+  const int64_t vectors = (s.channels + kLanes - 1) / kLanes;
+  for (int64_t p = 0; kIntegers && vectors % 2 == 1 && p < kWinogradPositions; ++p) {
+    store(planes + p * plane + vectors * kLanes, zeros());  // integers are rounded two vectors at a time
+  }
   for (int64_t tile = begin; tile < end; ++tile) {
     const TilePosition at = locate_tile(conv, first + tile);
     const int64_t h = at.h + conv.origin_h, w = at.w + conv.origin_w;
     const bool inside = h >= 0 && w >= 0 && h + kIn <= s.h && w + kIn <= s.w;
     for (int64_t c = 0; c < s.channels; c += kLanes) {
-      float* to = transformed + tile * stride + c;
+      float* to = kIntegers ? planes + c : reinterpret_cast<float*>(block.input + tile * stride) + c;
       const bool whole = inside && c + kLanes <= s.channels;
       const auto function = whole ? (prologue ? input_tile<true, true> : input_tile<true, false>)
                                   : (prologue ? input_tile<false, true> : input_tile<false, false>);
       function(s, at.n, h, w, c, to, plane);
     }
+    if constexpr (kIntegers) {
+      round_tile(planes, plane, s.channels, block.input + tile * stride, conv.input_plane(), block.row_scale + tile,
+                 conv.block_tiles);
+    }
   }
 }
 
 void winograd_products(const WinogradConv& conv, int64_t first, int64_t tiles, int64_t panel, int64_t panels,
-                       int64_t begin, int64_t end, const float* transformed, float* products) {
+                       int64_t begin, int64_t end, const WinogradBlock& block) {
   const PackedShape& shape = conv.shape;
   const int64_t stride = conv.input_stride(), row_tiles = (tiles + kTileRows - 1) / kTileRows;
   const int64_t next_first = first + tiles;
   const int64_t next_last = next_first + tiles < conv.tiles() ? next_first + tiles : conv.tiles();
   GemmTile t{};
-  t.a_stride = stride * 4;
+  t.a_stride = stride;
   t.c_stride = conv.product_stride();
   const int64_t per_unit = shape.blocks() * row_tiles;
   AheadWalk ahead_input(panel == 0 ? next_tiles(conv, next_first, next_last) : Ahead{}, begin * per_unit,
@@ -167,21 +218,25 @@ void winograd_products(const WinogradConv& conv, int64_t first, int64_t tiles, i
   for (int64_t unit = begin; unit < end; ++unit) {
     const int64_t position = unit / panels, local = unit % panels, width = shape.width(panel + local);
     const char* weights = static_cast<const char*>(conv.weights) + position * conv.position_bytes;
-    const float* a = transformed + position * conv.input_plane();
-    float* c = products + position * conv.product_plane() + local * kPanel;
+    const char* a = block.input + position * conv.input_plane();
+    float* c = block.products + position * conv.product_plane() + local * kPanel;
     const char* next = static_cast<const char*>(conv.weights) + (unit + 1) / panels * conv.position_bytes +
                        shape.offset(0, panel + (unit + 1) % panels);
     for (int64_t slice = 0; slice < shape.blocks(); ++slice) {
       t.b = weights + shape.offset(slice, panel + local);
       t.k = shape.steps(slice);
+      if constexpr (kIntegers) {
+        t.column_scale = conv.column_scale + position * conv.columns_stride() + (panel + local) * kPanel;
+      }
       const char* ahead = slice + 1 < shape.blocks() ? weights + shape.offset(slice + 1, panel + local) : next;
       for (int64_t i = 0, m0 = 0, m1 = 0; i < row_tiles; ++i, m0 = m1) {
         m1 = tiles * (i + 1) / row_tiles;
-        t.a = a + m0 * stride + slice * shape.block;
+        t.a = a + m0 * stride + slice * shape.block * Value::kBytes;
+        if constexpr (kIntegers) t.row_scale = block.row_scale + position * conv.block_tiles + m0;
         t.c = c + m0 * t.c_stride;
         t.prefetch = ahead + i * t.k * (kAheadBytes / 4);
         ahead_input.assign(t);
-        gemm_tile_fp32(m1 - m0, width)(t, slice > 0);
+        product_tile(m1 - m0, width)(t, slice > 0);
       }
     }
   }

@@ -8,35 +8,38 @@
 namespace nad::cpu {
 
 // C[rows, width] (+)= A[rows, k] * B[k, width]. Tiles of AMX read and write 16 or 32 rows, whatever `rows` is.
+// Products of integers are scaled back: sum * row_scale[row] * column_scale[column].
 struct GemmTile {
-  const void* a;         // rows of float, or of bf16
+  const void* a;         // rows of float, of bf16 or of int16
   int64_t a_stride;      // bytes from row to row
-  const void* b;         // [k][width] float, or [k][width][2] bf16; 64-byte aligned
-  int64_t k;             // products per element: floats, or pairs of bf16
+  const void* b;         // [k][width] float, or [k][width][2] of 16 bits; 64-byte aligned
+  int64_t k;             // products per element: floats, or pairs of 16 bits
   float* c;              // [rows][c_stride]
   int64_t c_stride;      // floats from row to row
   const void* prefetch;  // the next weights: k / 4 * kAheadBytes from here are fetched into L2 meanwhile
   const char* ahead;     // and ahead_lines lines of the next input, at most k / 2, one every ahead_step bytes
   int64_t ahead_step;
   int64_t ahead_lines;
+  const float* row_scale;     // of integers
+  const float* column_scale;  // a whole vector can be read
 };
 using GemmTileFunction = void (*)(const GemmTile&, bool accumulate);
 
 // B is cut into blocks of k, each of which holds its panels one after the other: [block][panel][k][width].
-// bf16: k counts pairs; the last values of a block are filled up with 0 to a whole group. A panel is two vectors of
+// Narrow: k counts pairs; the last values of a block are filled up with 0 to a whole group. A panel is two vectors of
 // columns wide, a narrow last one one vector.
 struct PackedShape {
   int64_t k = 0;        // values (not pairs)
   int64_t columns = 0;  // output channels
   int64_t block = 0;    // values of k in a block (the last may be shorter); a multiple of group
-  bool bf16 = false;
+  bool narrow = false;  // values of 16 bits: bf16, or int16 in Winograd's products
   int64_t lane_bits = 4;  // 1 << lane_bits columns are a vector
-  int64_t group = 1;      // values of k that are multiplied at once: 1 in fp32, 2 or 32 in bf16
+  int64_t group = 1;      // values of k that are multiplied at once: 1 in fp32, else 2 or 32
 
   [[gnu::always_inline]] int64_t blocks() const { return k == 0 ? 0 : (k + block - 1) / block; }
   [[gnu::always_inline]] int64_t block_length(int64_t i) const { return i + 1 < blocks() ? block : k - i * block; }
   [[gnu::always_inline]] int64_t steps(int64_t i) const {
-    return (block_length(i) + group - 1) / group * group / (bf16 ? 2 : 1);
+    return (block_length(i) + group - 1) / group * group / (narrow ? 2 : 1);
   }
   [[gnu::always_inline]] int64_t padded_columns() const {
     return (columns + (int64_t{1} << lane_bits) - 1) >> lane_bits << lane_bits;
@@ -49,7 +52,7 @@ struct PackedShape {
   }
   // Where a panel of a block begins, in bytes.
   [[gnu::always_inline]] int64_t offset(int64_t i, int64_t panel) const {
-    const int64_t block_steps = bf16 ? block / 2 : block;
+    const int64_t block_steps = narrow ? block / 2 : block;
     return (i * block_steps * padded_columns() + steps(i) * panel * panel_columns()) * 4;
   }
   [[gnu::always_inline]] int64_t bytes() const {

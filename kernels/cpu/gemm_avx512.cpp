@@ -9,6 +9,7 @@ namespace nad::cpu::avx512 {
 namespace {
 
 struct Fp32Product {
+  static constexpr bool kScaled = false;
   static Vector broadcast(const char* a) { return set(*reinterpret_cast<const float*>(a)); }
   static Vector multiply_add(Vector a, Vector b, Vector c) { return fma(a, b, c); }
 };

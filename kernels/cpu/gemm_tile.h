@@ -9,6 +9,7 @@
 // a_stride bytes apart, packed or in the tensor itself.
 //
 // Every element is one chain of products in the order of k, whatever R is: its value does not depend on the tile.
+// Sums of integers (Product::kScaled) are exact and become floats when the tile ends.
 #pragma once
 
 #include <utility>
@@ -48,7 +49,9 @@ void gemm_tile(const GemmTile& t, bool accumulate) {
 #pragma GCC unroll 14
   for (int r = 0; r < R; ++r) {
 #pragma GCC unroll 2
-    for (int v = 0; v < V; ++v) acc[r][v] = accumulate ? load(t.c + r * t.c_stride + kLanes * v) : zeros();
+    for (int v = 0; v < V; ++v) {
+      acc[r][v] = !Product::kScaled && accumulate ? load(t.c + r * t.c_stride + kLanes * v) : zeros();
+    }
   }
   RowPointers<R> a(t.a, t.a_stride);
   const char* b = static_cast<const char*>(t.b);
@@ -91,10 +94,22 @@ void gemm_tile(const GemmTile& t, bool accumulate) {
     a.advance(4);
     b += V * kBytes;
   }
+  [[maybe_unused]] Vector scale[V];
+  if constexpr (Product::kScaled) {
+    for (int v = 0; v < V; ++v) scale[v] = load(t.column_scale + kLanes * v);
+  }
 #pragma GCC unroll 14
   for (int r = 0; r < R; ++r) {
 #pragma GCC unroll 2
-    for (int v = 0; v < V; ++v) store(t.c + r * t.c_stride + kLanes * v, acc[r][v]);
+    for (int v = 0; v < V; ++v) {
+      float* c = t.c + r * t.c_stride + kLanes * v;
+      if constexpr (Product::kScaled) {
+        const Vector sum = mul(Product::to_float(acc[r][v]), mul(set(t.row_scale[r]), scale[v]));
+        store(c, accumulate ? add(load(c), sum) : sum);
+      } else {
+        store(c, acc[r][v]);
+      }
+    }
   }
 }
 

@@ -29,7 +29,6 @@ constexpr int64_t kAmxPairs = 16;     // of k, per instruction
 // What vector_avx512.h says of its register tile.
 constexpr int64_t kTileRows = 2 * kAmxRows;
 constexpr int64_t kAheadBytes = 64;
-constexpr bool kFp32Units = false, kBf16Units = true;
 constexpr bool kWholeTiles = true;  // a tile reads and writes up to 15 rows more than it is given
 
 // What ldtilecfg reads: all eight tiles whole.

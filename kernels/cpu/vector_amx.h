@@ -10,15 +10,10 @@
 namespace nad::cpu {
 namespace {
 
-struct NarrowValue {
+struct Value {  // bf16
   static constexpr int64_t kBytes = 2;
   static constexpr int64_t kGroup = 2 * kAmxPairs;
-  static void put(char* p, Mask mask, Vector v) {
-    const __m256bh narrow = _mm512_cvtneps_pbh(v);
-    __m256i bits;
-    __builtin_memcpy(&bits, &narrow, sizeof bits);
-    _mm256_mask_storeu_epi16(p, mask, bits);
-  }
+  static void put(char* p, Vector v) { store_bf16(p, v); }
 };
 
 }  // namespace

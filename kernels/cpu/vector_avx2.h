@@ -15,7 +15,6 @@ constexpr int64_t kLanes = 8;
 constexpr int64_t kTileRows = 6;  // 6 x 2 sums, 2 vectors of B and 1 of A in 16 registers
 constexpr int64_t kPanel = 2 * kLanes;
 constexpr int64_t kAheadBytes = 16;
-constexpr bool kFp32Units = true, kBf16Units = false;
 constexpr bool kWholeTiles = false;
 struct UnitsInUse {};
 
@@ -58,12 +57,27 @@ inline Vector keep_where_positive(Vector test, Vector v) {
   return _mm256_and_ps(_mm256_cmp_ps(test, _mm256_setzero_ps(), _CMP_GT_OQ), v);
 }
 
+inline float sum(Vector v) {
+  const __m128 half = _mm_add_ps(_mm256_castps256_ps128(v), _mm256_extractf128_ps(v, 1));
+  const __m128 quarter = _mm_add_ps(half, _mm_movehl_ps(half, half));
+  return _mm_cvtss_f32(_mm_add_ss(quarter, _mm_movehdup_ps(quarter)));
+}
+inline Vector sqrt(Vector v) { return _mm256_sqrt_ps(v); }
+inline Vector div(Vector a, Vector b) { return _mm256_div_ps(a, b); }
+// The integers nearest to `scale` times two vectors of floats, which fit 16 bits.
+inline void store_int16(char* p, const float* from, Vector scale) {
+  const __m256i a = _mm256_cvtps_epi32(mul(load(from), scale));
+  const __m256i b = _mm256_cvtps_epi32(mul(load(from + kLanes), scale));
+  const __m256i mixed = _mm256_packs_epi32(a, b);  // the low halves of both, then the high ones
+  _mm256_storeu_si256(reinterpret_cast<__m256i*>(p), _mm256_permute4x64_epi64(mixed, 0xd8));
+}
+
 struct Fp32Value {
   static constexpr int64_t kBytes = 4;
   static constexpr int64_t kGroup = 1;
-  static void put(char* p, const Mask& mask, Vector v) { store(reinterpret_cast<float*>(p), mask, v); }
+  static void put(char* p, Vector v) { store(reinterpret_cast<float*>(p), v); }
 };
-using NarrowValue = Fp32Value;  // there are no bf16 units
+using Value = Fp32Value;
 
 }  // namespace
 }  // namespace nad::cpu

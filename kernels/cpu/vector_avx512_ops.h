@@ -1,5 +1,5 @@
-// AVX-512's vector with the names that the hand-written convolutions use; vector_avx512.h and vector_amx.h add their
-// constants. Everything here is local to the file that includes it, which is compiled for that instruction set.
+// AVX-512's vector with the names that the hand-written convolutions use; vector_avx512.h, vector_avx512_narrow.h
+// and vector_amx.h add their constants. Everything here is local to the file that includes it, which is compiled for that instruction set.
 #pragma once
 
 #include <immintrin.h>
@@ -42,11 +42,32 @@ inline Vector keep_where_positive(Vector test, Vector v) {
   return _mm512_maskz_mov_ps(_mm512_cmp_ps_mask(test, _mm512_setzero_ps(), _CMP_GT_OQ), v);
 }
 
-// What rows of A are packed as.
+inline float sum(Vector v) { return _mm512_reduce_add_ps(v); }
+inline Vector sqrt(Vector v) { return _mm512_sqrt_ps(v); }
+inline Vector div(Vector a, Vector b) { return _mm512_div_ps(a, b); }
+// The integers nearest to `scale` times two vectors of floats, which fit 16 bits.
+inline void store_int16(char* p, const float* from, Vector scale) {
+  alignas(64) static constexpr int16_t kLow[32] = {0,  2,  4,  6,  8,  10, 12, 14, 16, 18, 20, 22, 24, 26, 28, 30,
+                                                   32, 34, 36, 38, 40, 42, 44, 46, 48, 50, 52, 54, 56, 58, 60, 62};
+  const __m512i a = _mm512_cvtps_epi32(mul(load(from), scale));
+  const __m512i b = _mm512_cvtps_epi32(mul(load(from + kLanes), scale));
+  _mm512_storeu_si512(p, _mm512_permutex2var_epi16(a, _mm512_load_si512(kLow), b));
+}
+#ifdef __AVX512BF16__
+// Rounds to the nearest, ties to even. NaN stays NaN.
+inline void store_bf16(char* p, Vector v) {
+  const __m256bh narrow = _mm512_cvtneps_pbh(v);
+  __m256i bits;
+  __builtin_memcpy(&bits, &narrow, sizeof bits);
+  _mm256_storeu_si256(reinterpret_cast<__m256i*>(p), bits);
+}
+#endif
+
+// What rows of A are packed as, a whole vector at a time.
 struct Fp32Value {
   static constexpr int64_t kBytes = 4;
   static constexpr int64_t kGroup = 1;  // values of k that are multiplied at once: rows are filled up with zeros
-  static void put(char* p, Mask mask, Vector v) { store(reinterpret_cast<float*>(p), mask, v); }
+  static void put(char* p, Vector v) { store(reinterpret_cast<float*>(p), v); }
 };
 }  // namespace
 }  // namespace nad::cpu

@@ -17,8 +17,7 @@ GemmTileFunction gemm_tile_bf16(int64_t rows, int64_t width) { return gemm_tile_
 }  // namespace amx_model
 
 const ConvIsa* conv_isa(bool bf16) {
-  static constexpr ConvIsa kTiles = {4,       kAmxBlocking, amx_model::gemm_block, amx_model::gemm_scratch, nullptr,
-                                     nullptr, nullptr};
+  static constexpr ConvIsa kTiles = {4, kAmxBlocking, amx_model::gemm_block, amx_model::gemm_scratch, {}};
   return bf16 ? &kTiles : nullptr;
 }
 

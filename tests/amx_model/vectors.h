@@ -60,20 +60,15 @@ inline Vector keep_where_positive(const Vector& test, const Vector& v) {
   return each([&](int i) { return test.lane[i] > 0 ? v.lane[i] : 0.0f; });
 }
 
-struct Fp32Value {
-  static constexpr int64_t kBytes = 4;
-  static constexpr int64_t kGroup = 1;
-  static void put(char* p, Mask mask, const Vector& v) { store(reinterpret_cast<float*>(p), mask, v); }
-};
-struct NarrowValue {  // as vcvtneps2bf16
+struct Value {  // as vcvtneps2bf16
   static constexpr int64_t kBytes = 2;
   static constexpr int64_t kGroup = 2 * kAmxPairs;
-  static void put(char* p, Mask mask, const Vector& v) {
+  static void put(char* p, const Vector& v) {
     for (int i = 0; i < kLanes; ++i) {
       const auto bits = std::bit_cast<uint32_t>(amx_model::flushed(v.lane[i]));
       const auto narrow =
           static_cast<uint16_t>(std::isnan(v.lane[i]) ? bits >> 16 | 0x40 : (bits + 0x7fff + (bits >> 16 & 1)) >> 16);
-      if (mask >> i & 1) std::memcpy(p + 2 * i, &narrow, sizeof narrow);
+      std::memcpy(p + 2 * i, &narrow, sizeof narrow);
     }
   }
 };
