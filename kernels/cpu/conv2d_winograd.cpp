@@ -48,12 +48,13 @@ void transform_kernel(const double g[3][3], double u[kWinogradPositions]) {
 int64_t round_up(int64_t value, int64_t unit) { return (value + unit - 1) / unit * unit; }
 
 // Measured on a core with 1 MB of L2: with few channels the transformed input should stay in L2 (56 tiles); with many
-// the weights' traffic counts, and 112 tiles share it. Too few tiles for that: all threads work on one block.
+// (768 bytes of a row) the weights' traffic counts, and 112 tiles share it. Too few tiles for that: all threads work on
+// one block.
 void choose_blocks(WinogradPlan& plan) {
   WinogradConv& conv = plan.conv;
   const int64_t threads = max_threads(), tiles = conv.tiles(), panels = conv.shape.panels();
   const int64_t tile_rows = plan.isa->gemm.tile_rows;
-  const int64_t block = (conv.shape.k >= 192 ? 112 : 56) / tile_rows * tile_rows;
+  const int64_t block = (conv.input_stride() >= 768 ? 112 : 56) / tile_rows * tile_rows;
   plan.shared = kWinogradPositions * conv.position_bytes > kSharedWeights && tiles < threads * block / 2;
   plan.blocks = (tiles + block - 1) / block;
   if (!plan.shared) plan.blocks = std::min(tiles, round_up(plan.blocks, threads));

@@ -11,18 +11,22 @@ namespace {
 
 struct Bf16Product {
   static constexpr bool kScaled = false;
+  using Operand = Vector;
+  static Vector load(const char* b) { return load_aligned(b); }
   static Vector broadcast(const char* a) { return set(*reinterpret_cast<const float*>(a)); }  // a pair
   static Vector multiply_add(Vector a, Vector b, Vector c) { return _mm512_dpbf16_ps(c, (__m512bh)a, (__m512bh)b); }
 };
 
-struct Int16Product {  // vectors hold the bits of integers
+struct Int16Product {
   static constexpr bool kScaled = true;
-  static Vector broadcast(const char* a) { return set(*reinterpret_cast<const float*>(a)); }
-  static Vector multiply_add(Vector a, Vector b, Vector c) {
-    return _mm512_castsi512_ps(
-        _mm512_dpwssd_epi32(_mm512_castps_si512(c), _mm512_castps_si512(a), _mm512_castps_si512(b)));
+  // Not __m512i, whose sums GCC 12 keeps on the stack: the instruction's pattern wants integers of 32 bits.
+  typedef int32_t Operand __attribute__((vector_size(64)));
+  static Operand load(const char* b) { return *reinterpret_cast<const Operand*>(b); }
+  static Operand broadcast(const char* a) { return (Operand)_mm512_set1_epi32(*reinterpret_cast<const int32_t*>(a)); }
+  static Operand multiply_add(Operand a, Operand b, Operand c) {
+    return (Operand)_mm512_dpwssd_epi32((__m512i)c, (__m512i)a, (__m512i)b);
   }
-  static Vector to_float(Vector sum) { return _mm512_cvtepi32_ps(_mm512_castps_si512(sum)); }
+  static Vector to_float(Operand sum) { return _mm512_cvtepi32_ps((__m512i)sum); }
 };
 
 }  // namespace

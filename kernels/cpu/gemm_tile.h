@@ -45,12 +45,17 @@ struct RowPointers {
 
 template <class Product, int R, int V>
 void gemm_tile(const GemmTile& t, bool accumulate) {
-  Vector acc[R][V];
+  using Operand = typename Product::Operand;
+  Operand acc[R][V];
 #pragma GCC unroll 14
   for (int r = 0; r < R; ++r) {
 #pragma GCC unroll 2
     for (int v = 0; v < V; ++v) {
-      acc[r][v] = !Product::kScaled && accumulate ? load(t.c + r * t.c_stride + kLanes * v) : zeros();
+      if constexpr (Product::kScaled) {
+        acc[r][v] = Operand{};
+      } else {
+        acc[r][v] = accumulate ? load(t.c + r * t.c_stride + kLanes * v) : zeros();
+      }
     }
   }
   RowPointers<R> a(t.a, t.a_stride);
@@ -66,12 +71,12 @@ void gemm_tile(const GemmTile& t, bool accumulate) {
   };
 
   const auto step = [&](int u) __attribute__((always_inline)) {
-    Vector bv[V];
+    Operand bv[V];
 #pragma GCC unroll 2
-    for (int v = 0; v < V; ++v) bv[v] = load_aligned(b + (u * V + v) * kBytes);
+    for (int v = 0; v < V; ++v) bv[v] = Product::load(b + (u * V + v) * kBytes);
 #pragma GCC unroll 14
     for (int r = 0; r < R; ++r) {
-      const Vector av = Product::broadcast(a.row(r) + 4 * u);
+      const Operand av = Product::broadcast(a.row(r) + 4 * u);
 #pragma GCC unroll 2
       for (int v = 0; v < V; ++v) acc[r][v] = Product::multiply_add(av, bv[v], acc[r][v]);
     }
