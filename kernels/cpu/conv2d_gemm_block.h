@@ -82,6 +82,10 @@ struct Packer {
     }
   }
   void copy(const float* from, int64_t count) {
+    for (; count >= 2 * kLanes; count -= 2 * kLanes, from += 2 * kLanes) {
+      Value::put(to, load(from), load(from + kLanes));
+      advance(2 * kLanes);
+    }
     for (; count >= kLanes; count -= kLanes, from += kLanes) {
       put(load(from));
       advance(kLanes);
@@ -93,13 +97,23 @@ struct Packer {
   }
   // max(scale * x + shift, floor) of `count` channels from `channel` on
   void transform(const float* pixel, int64_t channel, int64_t count) {
+    const float *scale = source.scale, *shift = source.shift;
     const Vector floor = set(source.floor);
-    for (; count > 0; count -= kLanes, channel += kLanes) {
-      const Mask mask = tail_mask(count);
-      const Vector x = load(mask, pixel + channel);
-      const Vector v = fma(x, load(mask, source.scale + channel), load(mask, source.shift + channel));
-      put(max(floor, v));
-      advance(count < kLanes ? count : kLanes);
+    const auto at = [&](int64_t c) __attribute__((always_inline)) {
+      return max(floor, fma(load(pixel + c), load(scale + c), load(shift + c)));
+    };
+    for (; count >= 2 * kLanes; count -= 2 * kLanes, channel += 2 * kLanes) {
+      Value::put(to, at(channel), at(channel + kLanes));
+      advance(2 * kLanes);
+    }
+    for (; count >= kLanes; count -= kLanes, channel += kLanes) {
+      put(at(channel));
+      advance(kLanes);
+    }
+    if (count > 0) {
+      const Vector x = load(tail_mask(count), pixel + channel);
+      put(max(floor, fma(x, load(scale + channel), load(shift + channel))));
+      advance(count);
     }
   }
 };
@@ -142,10 +156,8 @@ template <int Variant>
 void finish_tile(const Finish& f, const float* sums, int64_t width, int64_t rows, const RowPosition* at,
                  int64_t channel) {
   for (int64_t c = 0; c < width; c += kLanes) {
-    const Mask mask = tail_mask(f.channels - channel - c);
-    for (int64_t r = 0; r < rows; ++r) {
-      finish_vector<Variant>(f, load(sums + r * width + c), at[r].pixel, at[r].n, channel + c, mask);
-    }
+    const FinishColumn<Variant> column(f, channel + c);
+    for (int64_t r = 0; r < rows; ++r) column.store(load(sums + r * width + c), at[r].pixel, at[r].n);
   }
 }
 struct FinishTile {

@@ -104,7 +104,7 @@ void output_tile(const WinogradConv& conv, const TilePosition& at, const float* 
 #pragma GCC unroll 4
     for (int r = 0; r < kOut; ++r) rows[r][c] = y[r];
   }
-  const Mask mask = tail_mask(conv.finish.channels - channel);
+  const FinishColumn<Variant> column(conv.finish, channel);
   for (int r = 0; r < kOut; ++r) {
     if (!inside && at.h + r >= conv.out_h) break;
     Vector y[kOut];
@@ -112,7 +112,7 @@ void output_tile(const WinogradConv& conv, const TilePosition& at, const float* 
     const int64_t pixel = (at.n * conv.out_h + at.h + r) * conv.out_w + at.w;
 #pragma GCC unroll 4
     for (int c = 0; c < kOut; ++c) {
-      if (inside || at.w + c < conv.out_w) finish_vector<Variant>(conv.finish, y[c], pixel + c, at.n, channel, mask);
+      if (inside || at.w + c < conv.out_w) column.store(y[c], pixel + c, at.n);
     }
   }
 }

@@ -10,30 +10,52 @@ namespace {
 inline void prefetch_l1(const void* p) { asm volatile("prefetcht0 %0" : : "m"(*static_cast<const char*>(p))); }
 inline void prefetch_l2(const void* p) { asm volatile("prefetcht1 %0" : : "m"(*static_cast<const char*>(p))); }
 
-// Stores kLanes channels from `channel` on of one pixel. Variant: Finish::variant().
+// kLanes channels from `channel` on: what all pixels share is loaded once. Variant: Finish::variant().
 template <int Variant>
-inline void finish_vector(const Finish& f, Vector v, int64_t pixel, int64_t sample, int64_t channel, Mask mask) {
-  constexpr bool kMask = Variant & 1, kResidual = Variant & 2, kGate = Variant & 4, kStream = Variant & 8;
-  v = add(v, load(f.shift + channel));
-  if constexpr (kMask) {
-    const Vector x = load(mask, f.mask_x + pixel * f.mask_stride + channel);
-    const Vector before = fma(x, load(f.mask_scale + channel), load(f.mask_shift + channel));
-    v = keep_where_positive(before, v);
+class FinishColumn {
+ public:
+  FinishColumn(const Finish& finish, int64_t channel)
+      : f_(finish),
+        channel_(channel),
+        mask_(tail_mask(finish.channels - channel)),
+        shift_(load(finish.shift + channel)),
+        floor_(set(finish.floor)) {
+    if constexpr (kMask) {
+      mask_scale_ = load(finish.mask_scale + channel);
+      mask_shift_ = load(finish.mask_shift + channel);
+    }
   }
-  if constexpr (kResidual) {
-    v = add(v, load(mask, f.residual + pixel * f.residual_stride + channel));
+  [[gnu::always_inline]] void store(Vector v, int64_t pixel, int64_t sample) const {
+    v = add(v, shift_);
+    if constexpr (kMask) {
+      const Vector x = load(mask_, f_.mask_x + pixel * f_.mask_stride + channel_);
+      v = keep_where_positive(fma(x, mask_scale_, mask_shift_), v);
+    }
+    if constexpr (kResidual) {
+      v = add(v, load(mask_, f_.residual + pixel * f_.residual_stride + channel_));
+    }
+    v = max(floor_, v);  // in this order NaN stays NaN
+    if constexpr (kGate) {
+      v = mul(v, load(mask_, f_.gate + f_.gate_row[sample] * f_.gate_stride + channel_));
+    }
+    float* y = f_.y + pixel * f_.y_stride + channel_;
+    if (!is_whole(mask_)) {
+      cpu::store(y, mask_, v);
+    } else if (kStream) {
+      stream(y, v);
+    } else {
+      cpu::store(y, v);
+    }
   }
-  v = max(set(f.floor), v);  // in this order NaN stays NaN
-  if constexpr (kGate) {
-    v = mul(v, load(mask, f.gate + f.gate_row[sample] * f.gate_stride + channel));
-  }
-  float* y = f.y + pixel * f.y_stride + channel;
-  if (kStream && is_whole(mask)) {
-    stream(y, v);
-  } else {
-    store(y, mask, v);
-  }
-}
+
+ private:
+  static constexpr bool kMask = Variant & 1, kResidual = Variant & 2, kGate = Variant & 4, kStream = Variant & 8;
+  const Finish& f_;
+  const int64_t channel_;
+  const Mask mask_;
+  const Vector shift_, floor_;
+  Vector mask_scale_, mask_shift_;
+};
 
 // One entry per variant: Make::of<0>() ... Make::of<15>().
 template <class Make>

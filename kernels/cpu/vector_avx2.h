@@ -76,6 +76,10 @@ struct Fp32Value {
   static constexpr int64_t kBytes = 4;
   static constexpr int64_t kGroup = 1;
   static void put(char* p, Vector v) { store(reinterpret_cast<float*>(p), v); }
+  static void put(char* p, Vector first, Vector second) {
+    put(p, first);
+    put(p + kLanes * kBytes, second);
+  }
 };
 using Value = Fp32Value;
 

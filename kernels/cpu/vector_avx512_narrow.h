@@ -17,6 +17,7 @@ struct Value {  // bf16
   static constexpr int64_t kBytes = 2;
   static constexpr int64_t kGroup = 2;
   static void put(char* p, Vector v) { store_bf16(p, v); }
+  static void put(char* p, Vector first, Vector second) { store_bf16(p, first, second); }
 };
 
 }  // namespace

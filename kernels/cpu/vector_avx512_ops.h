@@ -61,6 +61,10 @@ inline void store_bf16(char* p, Vector v) {
   __builtin_memcpy(&bits, &narrow, sizeof bits);
   _mm256_storeu_si256(reinterpret_cast<__m256i*>(p), bits);
 }
+inline void store_bf16(char* p, Vector first, Vector second) {
+  const __m512bh narrow = _mm512_cvtne2ps_pbh(second, first);
+  __builtin_memcpy(p, &narrow, sizeof narrow);
+}
 #endif
 
 // What rows of A are packed as, a whole vector at a time.
@@ -68,6 +72,10 @@ struct Fp32Value {
   static constexpr int64_t kBytes = 4;
   static constexpr int64_t kGroup = 1;  // values of k that are multiplied at once: rows are filled up with zeros
   static void put(char* p, Vector v) { store(reinterpret_cast<float*>(p), v); }
+  static void put(char* p, Vector first, Vector second) {
+    put(p, first);
+    put(p + kLanes * kBytes, second);
+  }
 };
 }  // namespace
 }  // namespace nad::cpu

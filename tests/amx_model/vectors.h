@@ -38,6 +38,9 @@ inline Vector load(const float* p) {
 inline Vector load(Mask mask, const float* p) {
   return each([&](int i) { return mask >> i & 1 ? p[i] : 0.0f; });
 }
+inline void store(float* p, const Vector& v) {
+  for (int i = 0; i < kLanes; ++i) p[i] = v.lane[i];
+}
 inline void store(float* p, Mask mask, const Vector& v) {
   for (int i = 0; i < kLanes; ++i) {
     if (mask >> i & 1) p[i] = v.lane[i];
@@ -70,6 +73,10 @@ struct Value {  // as vcvtneps2bf16
           static_cast<uint16_t>(std::isnan(v.lane[i]) ? bits >> 16 | 0x40 : (bits + 0x7fff + (bits >> 16 & 1)) >> 16);
       std::memcpy(p + 2 * i, &narrow, sizeof narrow);
     }
+  }
+  static void put(char* p, const Vector& first, const Vector& second) {
+    put(p, first);
+    put(p + kLanes * kBytes, second);
   }
 };
 
