@@ -79,6 +79,7 @@ inline void prefetch_finish(const Finish& f, int64_t pixel, int64_t channel, int
   for (int64_t c = channel; c < channel + width; c += 16) {
     if (f.residual != nullptr) prefetch_l1(f.residual + pixel * f.residual_stride + c);
     if (f.mask_x != nullptr) prefetch_l1(f.mask_x + pixel * f.mask_stride + c);
+    if (!f.stream) asm volatile("prefetchw %0" : : "m"(f.y[pixel * f.y_stride + c]));
   }
 }
 

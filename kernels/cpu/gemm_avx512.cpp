@@ -9,7 +9,7 @@ namespace nad::cpu::avx512 {
 namespace {
 
 struct Fp32Product {
-  static constexpr bool kScaled = false;
+  static constexpr bool kScaled = false, kPairs = false;
   using Operand = Vector;
   static Vector load(const char* b) { return load_aligned(b); }
   static Vector broadcast(const char* a) { return set(*reinterpret_cast<const float*>(a)); }

@@ -10,7 +10,7 @@ namespace nad::cpu::avx512narrow {
 namespace {
 
 struct Bf16Product {
-  static constexpr bool kScaled = false;
+  static constexpr bool kScaled = false, kPairs = true;
   using Operand = Vector;
   static Vector load(const char* b) { return load_aligned(b); }
   static Vector broadcast(const char* a) { return set(*reinterpret_cast<const float*>(a)); }  // a pair
@@ -18,7 +18,7 @@ struct Bf16Product {
 };
 
 struct Int16Product {
-  static constexpr bool kScaled = true;
+  static constexpr bool kScaled = true, kPairs = true;
   // Not __m512i, whose sums GCC 12 keeps on the stack: the instruction's pattern wants integers of 32 bits.
   typedef int32_t Operand __attribute__((vector_size(64)));
   static Operand load(const char* b) { return *reinterpret_cast<const Operand*>(b); }

@@ -88,9 +88,11 @@ void gemm_tile(const GemmTile& t, bool accumulate) {
     step(0);
     fetch_input();
     step(1);
+    if constexpr (Product::kPairs) fetch_input();
     step(2);
     fetch_input();
     step(3);
+    if constexpr (Product::kPairs) fetch_input();
     a.advance(16);
     b += 4 * V * kBytes;
   }
