@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "engine/parallel.h"
+#include "kernels/cpu/conv2d.h"
 #include "kernels/cpu/ops.h"
 #include "kernels/cpu/pointwise.h"
 
@@ -61,12 +62,21 @@ void check(const char* op, const CTensor& in, const Shape& out, const Param& wei
           "a weight of [" + std::to_string(out.c) + ", " + std::to_string(inputs) + "]");
 }
 
+// In bf16 a linear layer is a 1x1 convolution of one pixel, where there are units for it.
+constexpr Conv2dParams kPointwise = {};
+Shape one_pixel(int64_t samples, int64_t channels) { return {samples, 1, 1, channels}; }
+
 }  // namespace
 
 Kernel linear(Planner& planner, const LinearArgs& args) {
   const Shape in = args.x.shape, out = args.y.shape;
   check("linear", args.x, out, args.weight);
   require(args.y.dense(), "linear", "a dense y");
+  const int64_t inputs = in.h * in.w * in.c;
+  if (planner.precision() == Precision::bf16 && bf16_products()) {
+    return conv2d_gemm(planner, {kPointwise, {args.x.data, one_pixel(in.n, inputs), inputs}, args.weight, {},
+                                 args.epilogue, args.y});
+  }
   LinearLoop loop;
   loop.x = args.x.data, loop.y = args.y.data;
   loop.samples = in.n, loop.inputs = in.h * in.w * in.c, loop.outputs = out.c;
@@ -86,15 +96,20 @@ Kernel linear_backward(Planner& planner, const LinearBackwardArgs& args) {
   const Shape in = args.dx.shape, out = args.dz.shape;
   check("linear_backward", args.dx, out, args.weight);
   require(args.dz.dense(), "linear_backward", "a dense dz");
+  const int64_t inputs = in.h * in.w * in.c;
+  if (planner.precision() == Precision::bf16 && bf16_products()) {
+    return conv2d_gemm_backward(planner, {kPointwise, args.dz, args.weight, nullptr, {}, {}, args.mode,
+                                          {args.dx.data, one_pixel(in.n, inputs), inputs}});
+  }
   LinearLoop loop;
   loop.x = args.dz.data, loop.y = args.dx.data;
   loop.samples = in.n, loop.inputs = in.h * in.w * in.c, loop.outputs = out.c;
   loop.add = args.mode == Accumulate::add;
   const Weights weights = plan_weights(planner, args.weight, loop, false);
-  const auto inputs = NAD_BEST(linear_backward_inputs);
-  return [weights, loop, inputs](Context&) {
+  const auto piece = NAD_BEST(linear_backward_inputs);
+  return [weights, loop, piece](Context&) {
     parallel_for((loop.inputs + kPiece - 1) / kPiece, [&](int64_t begin, int64_t end, int) {
-      inputs(loop, begin * kPiece, std::min(loop.inputs, end * kPiece));
+      piece(loop, begin * kPiece, std::min(loop.inputs, end * kPiece));
     });
   };
 }
