@@ -164,6 +164,26 @@ void check_args(const Conv2dBackwardArgs& a) {
   if (a.prologue.relu) check_shape("conv2d_backward", "x", a.x, a.dx.shape);
 }
 
+void check_args(const Conv2dMaxPoolArgs& a) {
+  const char* op = "conv2d_max_pool";
+  CTensor wide = a.y;  // checks look at shapes alone
+  wide.shape = conv_output(a.params, a.x.shape, a.y.shape.c);
+  check_conv(op, a.params, a.weight, a.x, wide);
+  check_shape(op, "y", a.y, pool_output(a.pool, wide.shape));
+  check_epilogue(op, a.epilogue, a.y);
+  require(!a.epilogue.residual, op, "nothing is added to a pooled convolution");
+}
+
+void check_args(const Conv2dMaxPoolBackwardArgs& a) {
+  const char* op = "conv2d_max_pool_backward";
+  CTensor wide = a.dz;
+  wide.shape = conv_output(a.params, a.dx.shape, a.dz.shape.c);
+  check_conv(op, a.params, a.weight, a.dx, wide);
+  check_shape(op, "dz", a.dz, pool_output(a.pool, wide.shape));
+  check_vector(op, "scale", a.scale, a.dz.shape.c);
+  require(a.argmax != nullptr, op, "the argmax of the forward pass is missing");
+}
+
 void check_args(const LinearArgs& a) {
   check_linear("linear", a.weight, a.x, a.y);
   check_epilogue("linear", a.epilogue, a.y);

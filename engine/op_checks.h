@@ -9,6 +9,8 @@ namespace nad {
 
 void check_args(const Conv2dArgs& args);
 void check_args(const Conv2dBackwardArgs& args);
+void check_args(const Conv2dMaxPoolArgs& args);
+void check_args(const Conv2dMaxPoolBackwardArgs& args);
 void check_args(const LinearArgs& args);
 void check_args(const LinearBackwardArgs& args);
 void check_args(const PointwiseArgs& args);

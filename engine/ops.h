@@ -207,6 +207,40 @@ struct AdaptivePoolBackwardArgs {
   Tensor dx;  // [N, H, W, C]
 };
 
+// ---- convolution and max-pool in one ------------------------------------------------------------------------------
+// For a backend that need not write the wide map between the two (VGG's stages end so):
+//   z = scale * acc + shift;  y = gate * (relu)(max over the window of z)
+// Optional, and OpTable::fuses_max_pool says for what; planning composes the rest of conv2d and max_pool.
+struct Conv2dMaxPoolArgs {
+  Conv2dParams params;
+  PoolParams pool;
+  CTensor x;                  // [N, H, W, I]
+  Param weight;               // [O, I/groups, KH, KW]
+  Epilogue epilogue;          // on O channels; no residual
+  Tensor y;                   // [N, PH, PW, O]
+  uint8_t* argmax = nullptr;  // [N, PH, PW, O] dense, as MaxPoolArgs'; null in evaluation
+};
+// dx (+)= conv2d_transposed(scale * dz at the window's maximum, 0 elsewhere)
+struct Conv2dMaxPoolBackwardArgs {
+  Conv2dParams params;
+  PoolParams pool;
+  CTensor dz;  // [N, PH, PW, O]
+  const uint8_t* argmax = nullptr;
+  Param weight;  // [O, I/groups, KH, KW]
+  Param scale;   // [O], the epilogue's, or null
+  Accumulate mode = Accumulate::overwrite;
+  Tensor dx;  // [N, H, W, I]
+};
+// The wide map's shape.
+inline Shape conv_output(const Conv2dParams& p, const Shape& x, int64_t channels) {
+  return {x.n, conv_extent(x.h, p.kernel_h, p.stride_h, p.pad_h, p.dilation_h, p.offset_h),
+          conv_extent(x.w, p.kernel_w, p.stride_w, p.pad_w, p.dilation_w, p.offset_w), channels};
+}
+inline Shape pool_output(const PoolParams& p, const Shape& x) {
+  return {x.n, conv_extent(x.h, p.kernel_h, p.stride_h, p.pad_h, 1, 0),
+          conv_extent(x.w, p.kernel_w, p.stride_w, p.pad_w, 1, 0), x.c};
+}
+
 // ---- BatchNorm while a network is trained ------------------------------------------------------------------------
 // With the batch's own statistics: all results depend on the whole batch, in a fixed order of additions. (In
 // evaluation BatchNorm is an affine map: Epilogue and Prologue. Learning gates never trains a network.)
@@ -395,7 +429,12 @@ struct OpTable {
   Entry<GateStatisticsArgs> gate_statistics;
   Entry<GateUpdateArgs> gate_update;
   Entry<AugmentArgs> augment;
+  Entry<Conv2dMaxPoolArgs> conv2d_max_pool = nullptr;  // null: nothing is fused
+  Entry<Conv2dMaxPoolBackwardArgs> conv2d_max_pool_backward = nullptr;
   bool conv2d_sums_taps = false;  // conv2d fills Conv2dArgs::tap_sum; else it must be null
+  // Whether conv2d_max_pool and its backward op take this convolution of x to so many channels.
+  bool (*fuses_max_pool)(const Planner&, const Conv2dParams&, const PoolParams&, const Shape& x,
+                         int64_t channels) = nullptr;
 };
 
 }  // namespace nad

@@ -125,10 +125,57 @@ class PlanBuilder {
     touch(value_region(node.x), now_);
     if (node.post.residual) touch(value_region(node.post.residual), now_);
     touch(value_region(node.y), now_);
-    if (node.op == Op::max_pool && options_.gradient) {
+    if ((node.op == Op::max_pool || node.op == Op::conv2d_max_pool) && options_.gradient) {
       argmax_[index] = new_region(static_cast<size_t>(tape_.shape(node.y).count()), now_);
     }
+    if (node.op == Op::conv2d_max_pool && !fuses_max_pool(node)) return walk_wide_forward(index);
     later(node.name, to_string(node.op), false, [this, index] { return make_forward(index); });
+  }
+
+  bool fuses_max_pool(const Tape::Node& n) const {
+    return ops_.fuses_max_pool && ops_.fuses_max_pool(planner_, n.conv, n.pool, tape_.shape(n.x), tape_.shape(n.y).c);
+  }
+
+  // Convolution and max-pool one after the other, for backends that do not fuse them.
+  void walk_wide_forward(int index) {
+    const Tape::Node& n = tape_.nodes()[index];
+    const Shape wide = conv_output(n.conv, tape_.shape(n.x), tape_.shape(n.y).c);
+    const int region = new_region(sizeof(float) * static_cast<size_t>(wide.count()), now_);
+    later(n.name, "conv2d", false, [this, &n, wide, region] {
+      const Epilogue affine{n.post.scale, n.post.shift, {}, false, {}};
+      return ops_.conv2d(planner_, {n.conv, view(n.x), n.weight, {}, affine, whole_view(region, wide)});
+    });
+    later(n.name, "max_pool", false, [this, &n, wide, region, index] {
+      Epilogue rest = epilogue(n);
+      rest.scale = rest.shift = nullptr;
+      return ops_.max_pool(planner_, {n.pool, whole_view(region, wide), rest, view(n.y), argmax(index)});
+    });
+  }
+
+  void walk_wide_backward(int index, const Place& dz, const Place& place, Accumulate mode) {
+    const Tape::Node& n = tape_.nodes()[index];
+    Shape wide = conv_output(n.conv, tape_.shape(n.x), tape_.shape(n.y).c);
+    wide.n = total_ - originals_;
+    const int region = new_region(sizeof(float) * static_cast<size_t>(wide.count()), now_);
+    later(n.name, "max_pool", true, [this, &n, wide, region, index, dz] {
+      return ops_.max_pool_backward(planner_, {n.pool, gradient(n.y, dz), gated_argmax(index), Accumulate::overwrite,
+                                               whole_view(region, wide)});
+    });
+    later(n.name, "conv2d", true, [this, &n, wide, region, place, mode] {
+      return ops_.conv2d_backward(planner_, {n.conv, whole_view(region, wide), n.weight, n.post.scale, {}, {}, mode,
+                                             gradient(n.x, place)});
+    });
+  }
+
+  Tensor whole_view(int region, const Shape& shape) const {
+    return {reinterpret_cast<float*>(address(region)), shape, shape.c};
+  }
+  uint8_t* argmax(int index) const {
+    return argmax_[index] < 0 ? nullptr : reinterpret_cast<uint8_t*>(address(argmax_[index]));
+  }
+  const uint8_t* gated_argmax(int index) const {  // of the samples after the originals
+    const Shape& shape = tape_.shape(tape_.nodes()[index].y);
+    return argmax(index) + originals_ * shape.h * shape.w * shape.c;
   }
 
   Kernel make_forward(int index) {
@@ -139,16 +186,16 @@ class PlanBuilder {
       case Op::conv2d:
         return ops_.conv2d(planner_, {n.conv, x, n.weight, n.prologue, epilogue(n), y,
                                       sums_tap(n) ? plan_.gates_[n.gate].tap_sum : nullptr});
+      case Op::conv2d_max_pool:
+        return ops_.conv2d_max_pool(planner_, {n.conv, n.pool, x, n.weight, epilogue(n), y, argmax(index)});
       case Op::linear:
         return ops_.linear(planner_, {x, n.weight, epilogue(n), y});
       case Op::pointwise:
         return ops_.pointwise(planner_, {x, epilogue(n), y});
       case Op::gate:
         return ops_.gate(planner_, {x, gate_ref(n), n.post.relu, n.repeat, y});
-      case Op::max_pool: {
-        uint8_t* argmax = argmax_[index] < 0 ? nullptr : reinterpret_cast<uint8_t*>(address(argmax_[index]));
-        return ops_.max_pool(planner_, {n.pool, x, epilogue(n), y, argmax});
-      }
+      case Op::max_pool:
+        return ops_.max_pool(planner_, {n.pool, x, epilogue(n), y, argmax(index)});
       case Op::avg_pool:
         return ops_.avg_pool(planner_, {n.pool, x, epilogue(n), y});
       case Op::adaptive_pool:
@@ -266,6 +313,7 @@ class PlanBuilder {
     const Place place = contribute(node.x, mode);
     if (node.prologue) touch(value_region(node.x), now_);
     if (argmax_[index] >= 0) touch(argmax_[index], now_);
+    if (node.op == Op::conv2d_max_pool && !fuses_max_pool(node)) return walk_wide_backward(index, dz, place, mode);
     later(node.name, to_string(node.op), true, [this, index, dz, place, mode] {
       const Tape::Node& n = tape_.nodes()[index];
       const CTensor dy = gradient(n.y, dz);
@@ -276,12 +324,11 @@ class PlanBuilder {
                                                  n.prologue ? CTensor(gated(n.x)) : CTensor(), mode, dx});
         case Op::linear:
           return ops_.linear_backward(planner_, {dy, n.weight, mode, dx});
-        case Op::max_pool: {
-          const Shape shape = tape_.shape(n.y);
-          const uint8_t* argmax =
-              reinterpret_cast<const uint8_t*>(address(argmax_[index])) + originals_ * shape.h * shape.w * shape.c;
-          return ops_.max_pool_backward(planner_, {n.pool, dy, argmax, mode, dx});
-        }
+        case Op::conv2d_max_pool:
+          return ops_.conv2d_max_pool_backward(
+              planner_, {n.conv, n.pool, dy, gated_argmax(index), n.weight, n.post.scale, mode, dx});
+        case Op::max_pool:
+          return ops_.max_pool_backward(planner_, {n.pool, dy, gated_argmax(index), mode, dx});
         case Op::avg_pool:
           return ops_.avg_pool_backward(planner_, {n.pool, dy, mode, dx});
         case Op::adaptive_pool:

@@ -29,6 +29,8 @@ const char* to_string(Op op) {
   switch (op) {
     case Op::conv2d:
       return "conv2d";
+    case Op::conv2d_max_pool:
+      return "conv2d_max_pool";
     case Op::linear:
       return "linear";
     case Op::pointwise:
@@ -101,23 +103,35 @@ Var Tape::record(Node node, const Shape& shape, Var into) {
   return node.y;
 }
 
-Var Tape::conv2d(Var x, const Conv2dParams& params, Param weight, const Prologue& prologue, const Post& post,
-                 const std::string& name, Var into) {
-  const Shape in = shape(x);
+static void check_weight(const std::string& node, const Shape& in, const Conv2dParams& params, const Param& weight) {
   const std::vector<int64_t>& w = weight->shape;
   if (w.size() != 4 || params.groups <= 0 || in.c % params.groups != 0 || w[1] != in.c / params.groups ||
       w[0] % params.groups != 0 || w[2] != params.kernel_h || w[3] != params.kernel_w) {
-    misfit(name, "weight " + dims(w) + " does not fit an input of " + std::to_string(in.c) + " channels in " +
+    misfit(node, "weight " + dims(w) + " does not fit an input of " + std::to_string(in.c) + " channels in " +
                      std::to_string(params.groups) + " groups and a kernel of " + std::to_string(params.kernel_h) +
                      "x" + std::to_string(params.kernel_w));
   }
+}
+
+Var Tape::conv2d(Var x, const Conv2dParams& params, Param weight, const Prologue& prologue, const Post& post,
+                 const std::string& name, Var into) {
+  const Shape in = shape(x);
+  check_weight(name, in, params, weight);
   check_vector(name, "prologue scale", prologue.scale, in.c);
   check_vector(name, "prologue shift", prologue.shift, in.c);
-  const Conv2dParams& p = params;
-  const Shape out = {in.n, conv_extent(in.h, p.kernel_h, p.stride_h, p.pad_h, p.dilation_h, p.offset_h),
-                     conv_extent(in.w, p.kernel_w, p.stride_w, p.pad_w, p.dilation_w, p.offset_w), w[0]};
+  const Shape out = conv_output(params, in, weight->shape[0]);
   Node node{Op::conv2d, name, x, {}, post, params, {}, std::move(weight), prologue, 1};
   return record(std::move(node), out, into);
+}
+
+Var Tape::conv2d_max_pool(Var x, const Conv2dParams& params, const PoolParams& pool, Param weight, const Post& post,
+                          const std::string& name) {
+  const Shape in = shape(x);
+  check_weight(name, in, params, weight);
+  if (post.residual) misfit(name, "nothing is added to a pooled convolution");
+  const Shape out = pool_output(pool, conv_output(params, in, weight->shape[0]));
+  Node node{Op::conv2d_max_pool, name, x, {}, post, params, pool, std::move(weight), {}, 1};
+  return record(std::move(node), out, {});
 }
 
 Var Tape::linear(Var x, Param weight, const Post& post, const std::string& name) {
@@ -147,15 +161,13 @@ Var Tape::gate(Var x, bool relu, int64_t repeat, const std::string& name, Var in
 
 Var Tape::max_pool(Var x, const PoolParams& params, const Post& post, const std::string& name, Var into) {
   const Shape in = shape(x);
-  const Shape out = {in.n, conv_extent(in.h, params.kernel_h, params.stride_h, params.pad_h, 1, 0),
-                     conv_extent(in.w, params.kernel_w, params.stride_w, params.pad_w, 1, 0), in.c};
+  const Shape out = pool_output(params, in);
   return record({Op::max_pool, name, x, {}, post, {}, params, {}, {}, 1}, out, into);
 }
 
 Var Tape::avg_pool(Var x, const PoolParams& params, const Post& post, const std::string& name, Var into) {
   const Shape in = shape(x);
-  const Shape out = {in.n, conv_extent(in.h, params.kernel_h, params.stride_h, params.pad_h, 1, 0),
-                     conv_extent(in.w, params.kernel_w, params.stride_w, params.pad_w, 1, 0), in.c};
+  const Shape out = pool_output(params, in);
   return record({Op::avg_pool, name, x, {}, post, {}, params, {}, {}, 1}, out, into);
 }
 

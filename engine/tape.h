@@ -15,7 +15,7 @@ struct Var {
   explicit operator bool() const { return id >= 0; }
 };
 
-enum class Op : uint8_t { conv2d, linear, pointwise, gate, max_pool, avg_pool, adaptive_pool };
+enum class Op : uint8_t { conv2d, conv2d_max_pool, linear, pointwise, gate, max_pool, avg_pool, adaptive_pool };
 const char* to_string(Op op);
 
 // What follows an op in the same pass (engine/ops.h, Epilogue). `gate` makes the node's output the next gate.
@@ -69,6 +69,9 @@ class Tape {
   // own). Throw Error(data) naming the node where shapes do not fit.
   Var conv2d(Var x, const Conv2dParams& params, Param weight, const Prologue& prologue, const Post& post,
              const std::string& name, Var into = {});
+  // max(relu(x)) = relu(max(x)): post acts on the pooled map; it has no residual.
+  Var conv2d_max_pool(Var x, const Conv2dParams& params, const PoolParams& pool, Param weight, const Post& post,
+                      const std::string& name);
   Var linear(Var x, Param weight, const Post& post, const std::string& name);
   Var pointwise(Var x, const Post& post, const std::string& name, Var into = {});
   // y = gate * x, rectified afterwards where relu is set; the batch is repeated (engine/ops.h, GateArgs).

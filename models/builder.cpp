@@ -112,7 +112,11 @@ Var Builder::conv(Var x, const ConvLayer& layer, const Affine& norm) {
     }
     post.shift = to_param(norm.shift);
   }
-  return tape_.conv2d(x, p, to_param(std::move(weight)), layer.prologue, post, layer.conv, layer.into);
+  const Param param = to_param(std::move(weight));
+  if (layer.pool.kernel_h * layer.pool.kernel_w == 1) {
+    return tape_.conv2d(x, p, param, layer.prologue, post, layer.conv, layer.into);
+  }
+  return tape_.conv2d_max_pool(x, p, layer.pool, param, post, layer.conv);
 }
 
 Var Builder::gate(Var x, const std::string& name, bool relu, Var into) {

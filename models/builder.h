@@ -21,6 +21,7 @@ struct ConvLayer {
   Prologue prologue = {};
   Post post = {};  // without scale and shift: those come from `norm`
   bool bias = false;
+  PoolParams pool = {};  // 1x1: none; else a max-pool in front of `post`, without prologue and `into`
   Var into = {};
 };
 

@@ -28,16 +28,19 @@ Structure read_structure(const Attributes& a) {
   return s;
 }
 
-// max(relu(x)) = relu(max(x)): the convolution in front of a pool leaves the ReLU to the pool, which has fewer
-// pixels.
-Var record_stage_end(Builder& b, Var x, const std::string& gate, const std::string& pool, int64_t adaptive_size) {
+// The convolution in front of a pool, with it: max(relu(x)) = relu(max(x)), so nobody needs the wide map.
+Var record_stage_end(Builder& b, Var x, ConvLayer conv, const std::string& gate, int64_t adaptive_size) {
   Tape& tape = b.tape();
-  const PoolParams halve = square_pool(2, 2);
   const Shape in = tape.shape(x);
+  conv.pool = square_pool(2, 2);
+  const auto record = [&](const Post& post) {
+    conv.post = post;
+    return b.conv(x, conv);
+  };
   if (adaptive_size == 0 || (in.h / 2 == adaptive_size && in.w / 2 == adaptive_size)) {
-    return b.gated(gate, rectified(), [&](const Post& post) { return tape.max_pool(x, halve, post, pool); });
+    return b.gated(gate, rectified(), record);
   }
-  const Var pooled = tape.max_pool(x, halve, rectified(), pool);
+  const Var pooled = record(rectified());
   return b.gated(gate, {}, [&](const Post& post) {
     return tape.adaptive_pool(pooled, adaptive_size, adaptive_size, post, "avgpool");
   });
@@ -61,8 +64,7 @@ Var record_features(Builder& b, const Structure& s) {
         });
       } else {
         const bool last = stage + 1 == s.stage_depths.size();
-        x = record_stage_end(b, b.conv(x, conv), gate, "features." + std::to_string(place + 2),
-                             last ? s.pool_size : 0);
+        x = record_stage_end(b, x, conv, gate, last ? s.pool_size : 0);
       }
     }
     ++place;

@@ -48,6 +48,8 @@ struct Source {
   const float* scale = nullptr;
   const float* shift = nullptr;
   float floor = 0;  // 0 or -infinity
+  // x has half the height and width, and a pixel is that of its 2x2 window which this byte names: [pixel of x][C]
+  const uint8_t* argmax = nullptr;
   [[gnu::always_inline]] bool prologue() const { return scale != nullptr; }
 };
 
@@ -90,6 +92,8 @@ struct WinogradConv {
   int64_t block_tiles = 0;   // tiles transformed together
   int64_t block_panels = 0;  // panels of products kept at a time
   const float* column_scale = nullptr;  // of integers: [36][panels of columns]
+  bool pool = false;           // y is the maximum of 2x2 outputs; it has (out_h / 2) x (out_w / 2) pixels
+  uint8_t* argmax = nullptr;   // where it was, as a byte beside every value of y, or null
   [[gnu::always_inline]] int64_t tiles() const { return samples * tiles_h * tiles_w; }
   // Distances in bytes; the odd cache line keeps 36 streams from falling into the same cache set.
   [[gnu::always_inline]] int64_t input_stride() const { return (shape.k * (shape.narrow ? 2 : 4) + 63) / 64 * 64; }

@@ -4,8 +4,11 @@
 //
 // A block's transformed input and products should stay in the caches while the weights stream past them once per
 // block; every thread has blocks of its own, so that nobody waits between the three phases.
+#include "engine/op_checks.h"
+#include "kernels/cpu/check.h"
 #include "kernels/cpu/conv2d.h"
 #include "kernels/cpu/conv2d_packing.h"
+#include "kernels/cpu/ops.h"
 #include "kernels/cpu/winograd_points.h"
 
 namespace nad::cpu {
@@ -197,22 +200,23 @@ const ConvIsa* isa_for(const Planner& planner, const Conv2dParams& p, const Shap
   return covered ? isa : nullptr;
 }
 
-}  // namespace
-
-Kernel conv2d_winograd(Planner& planner, const Conv2dArgs& args) {
+// wide: the shape of the convolution's output; y is half as high and wide where it is pooled.
+Kernel plan_forward(Planner& planner, const Conv2dArgs& args, const Shape& wide, bool pooled, uint8_t* argmax) {
   const Conv2dParams& p = args.params;
-  const ConvIsa* isa = isa_for(planner, p, args.x.shape, args.y.shape);
+  const ConvIsa* isa = isa_for(planner, p, args.x.shape, wide);
   if (isa == nullptr) return {};
   const auto plan = std::make_shared<WinogradPlan>();
   plan->isa = isa;
   WinogradConv& conv = plan->conv;
   conv.source = forward_source(planner, args, plan->keep);
   conv.finish = forward_finish(planner, args, plan->keep);
+  conv.pool = pooled;
+  conv.argmax = argmax;
   conv.origin_h = p.offset_h - p.pad_h;
   conv.origin_w = p.offset_w - p.pad_w;
-  conv.samples = args.y.shape.n;
-  conv.out_h = args.y.shape.h;
-  conv.out_w = args.y.shape.w;
+  conv.samples = wide.n;
+  conv.out_h = wide.h;
+  conv.out_w = wide.w;
   const int64_t channels = args.x.shape.c;
   complete(planner, *plan, [&](int64_t i, int64_t o, double g[3][3]) {
     const float* w = args.weight->data.data() + (o * channels + i) * 9;
@@ -223,14 +227,18 @@ Kernel conv2d_winograd(Planner& planner, const Conv2dArgs& args) {
   return [plan](Context& context) { run(*plan, context); };
 }
 
-Kernel conv2d_winograd_backward(Planner& planner, const Conv2dBackwardArgs& args) {
+// wide: the shape of dz; where there is an argmax, it is half as high and wide in memory.
+Kernel plan_backward(Planner& planner, const Conv2dBackwardArgs& args, const Shape& wide, const uint8_t* argmax) {
   const Conv2dParams& p = args.params;
-  const ConvIsa* isa = isa_for(planner, p, args.dz.shape, args.dx.shape);
+  const ConvIsa* isa = isa_for(planner, p, wide, args.dx.shape);
   if (isa == nullptr) return {};
   const auto plan = std::make_shared<WinogradPlan>();
   plan->isa = isa;
   WinogradConv& conv = plan->conv;
   conv.source = backward_source(args);
+  conv.source.h = wide.h;
+  conv.source.w = wide.w;
+  conv.source.argmax = argmax;
   conv.finish = backward_finish(planner, args, plan->keep);
   conv.origin_h = p.pad_h - p.offset_h - 2;
   conv.origin_w = p.pad_w - p.offset_w - 2;
@@ -245,6 +253,40 @@ Kernel conv2d_winograd_backward(Planner& planner, const Conv2dBackwardArgs& args
     for (int t = 0; t < 9; ++t) g[t / 3][t % 3] = static_cast<double>(w[8 - t]) * scale;
   });
   return [plan](Context& context) { run(*plan, context); };
+}
+
+}  // namespace
+
+Kernel conv2d_winograd(Planner& planner, const Conv2dArgs& args) {
+  return plan_forward(planner, args, args.y.shape, false, nullptr);
+}
+
+Kernel conv2d_winograd_backward(Planner& planner, const Conv2dBackwardArgs& args) {
+  return plan_backward(planner, args, args.dz.shape, nullptr);
+}
+
+bool fuses_max_pool(const Planner& planner, const Conv2dParams& params, const PoolParams& pool, const Shape& x,
+                    int64_t channels) {
+  const Shape wide = conv_output(params, x, channels);
+  return pool.kernel_h == 2 && pool.kernel_w == 2 && pool.stride_h == 2 && pool.stride_w == 2 && pool.pad_h == 0 &&
+         pool.pad_w == 0 && isa_for(planner, params, x, wide) != nullptr &&
+         isa_for(planner, params, wide, x) != nullptr;
+}
+
+Kernel conv2d_max_pool(Planner& planner, const Conv2dMaxPoolArgs& args) {
+  check_args(args);
+  require(fuses_max_pool(planner, args.params, args.pool, args.x.shape, args.y.shape.c), "conv2d_max_pool",
+          "what fuses_max_pool takes");
+  return plan_forward(planner, {args.params, args.x, args.weight, {}, args.epilogue, args.y},
+                      conv_output(args.params, args.x.shape, args.y.shape.c), true, args.argmax);
+}
+
+Kernel conv2d_max_pool_backward(Planner& planner, const Conv2dMaxPoolBackwardArgs& args) {
+  check_args(args);
+  require(fuses_max_pool(planner, args.params, args.pool, args.dx.shape, args.dz.shape.c), "conv2d_max_pool_backward",
+          "what fuses_max_pool takes");
+  return plan_backward(planner, {args.params, args.dz, args.weight, args.scale, {}, {}, args.mode, args.dx},
+                       conv_output(args.params, args.dx.shape, args.dz.shape.c), args.argmax);
 }
 
 }  // namespace nad::cpu

@@ -58,6 +58,20 @@ TilePosition locate_tile(const WinogradConv& conv, int64_t tile) {
 
 // The 6x6 pixels of a tile, a vector of channels from `channel` on, prologue applied, 0 outside the image. Inside:
 // the whole tile lies in the image and all channels of the vector exist.
+// A row of six pixels of a map that was halved by max-pooling: see Source::argmax. h and s.h count wide rows.
+inline void unpooled_row(const Source& s, int64_t n, int64_t h, int64_t w0, int64_t channel, Mask tail, Vector d[kIn]) {
+  const int64_t rows = s.h / 2, columns = s.w / 2;
+#pragma GCC unroll 6
+  for (int c = 0; c < kIn; ++c) {
+    const int64_t w = w0 + c;
+    d[c] = zeros();
+    if (h < 0 || w < 0 || h / 2 >= rows || w / 2 >= columns) continue;
+    const int64_t pixel = (n * rows + h / 2) * columns + w / 2;
+    d[c] = load_where_equal(tail, s.x + pixel * s.stride + channel, s.argmax + pixel * s.channels + channel,
+                            static_cast<int>(h % 2 * 2 + w % 2));
+  }
+}
+
 template <bool Inside, bool Prologue>
 void input_tile(const Source& s, int64_t n, int64_t h0, int64_t w0, int64_t channel, float* to, int64_t plane) {
   const Mask tail = Inside ? whole_mask() : tail_mask(s.channels - channel);
@@ -65,6 +79,11 @@ void input_tile(const Source& s, int64_t n, int64_t h0, int64_t w0, int64_t chan
   Vector columns[kIn][kIn];  // [row][column]: B' applied along the rows
   for (int r = 0; r < kIn; ++r) {
     Vector d[kIn];
+    if (!Inside && s.argmax != nullptr) {
+      unpooled_row(s, n, h0 + r, w0, channel, tail, d);
+      transform_input(d, columns[r]);
+      continue;
+    }
     const bool row_inside = Inside || (h0 + r >= 0 && h0 + r < s.h);
 #pragma GCC unroll 6
     for (int c = 0; c < kIn; ++c) {
@@ -90,6 +109,27 @@ void input_tile(const Source& s, int64_t n, int64_t h0, int64_t w0, int64_t chan
   }
 }
 
+// The maxima of 2x2 outputs, and where they were.
+template <int Variant>
+void store_pooled(const WinogradConv& conv, const TilePosition& at, int64_t channel, const Vector y[kOut][kOut]) {
+  const FinishColumn<Variant> column(conv.finish, channel);
+  const Mask mask = tail_mask(conv.finish.channels - channel);
+  const int64_t rows = conv.out_h / 2, columns = conv.out_w / 2;
+  for (int64_t r = 0; r < kOut / 2 && at.h / 2 + r < rows; ++r) {
+    for (int64_t c = 0; c < kOut / 2 && at.w / 2 + c < columns; ++c) {
+      Vector best = y[2 * r][2 * c], where = zeros();
+      for (int i = 1; i < 4; ++i) {
+        const Vector v = y[2 * r + i / 2][2 * c + i % 2];
+        where = where_greater(v, best, set(static_cast<float>(i)), where);
+        best = where_greater(v, best, v, best);
+      }
+      const int64_t pixel = (at.n * rows + at.h / 2 + r) * columns + at.w / 2 + c;
+      column.store(best, pixel, at.n);
+      if (conv.argmax != nullptr) store_bytes(conv.argmax + pixel * conv.finish.channels + channel, mask, where);
+    }
+  }
+}
+
 template <int Variant>
 void output_tile(const WinogradConv& conv, const TilePosition& at, const float* products, int64_t channel,
                  bool inside) {
@@ -103,6 +143,12 @@ void output_tile(const WinogradConv& conv, const TilePosition& at, const float* 
     transform_output(m, y);
 #pragma GCC unroll 4
     for (int r = 0; r < kOut; ++r) rows[r][c] = y[r];
+  }
+  if (conv.pool) {
+    Vector y[kOut][kOut];
+#pragma GCC unroll 4
+    for (int r = 0; r < kOut; ++r) transform_output(rows[r], y[r]);
+    return store_pooled<Variant>(conv, at, channel, y);
   }
   const FinishColumn<Variant> column(conv.finish, channel);
   for (int r = 0; r < kOut; ++r) {
@@ -125,8 +171,8 @@ struct OutputTile {
 
 // The input rows of the tiles [first, last) that the tiles before them have not read.
 Ahead next_tiles(const WinogradConv& conv, int64_t first, int64_t last) {
-  if (first >= last) return {};
   const Source& s = conv.source;
+  if (first >= last || s.argmax != nullptr) return {};
   const TilePosition from = locate_tile(conv, first), to = locate_tile(conv, last - 1);
   return pixels_ahead(s, conv.samples, (from.n * s.h + from.h + conv.origin_h + (from.h > 0 ? kIn - kOut : 0)) * s.w,
                       (to.n * s.h + to.h + conv.origin_h + kIn) * s.w);
@@ -191,7 +237,7 @@ void winograd_input(const WinogradConv& conv, int64_t first, int64_t begin, int6
     const bool inside = h >= 0 && w >= 0 && h + kIn <= s.h && w + kIn <= s.w;
     for (int64_t c = 0; c < s.channels; c += kLanes) {
       float* to = kIntegers ? planes + c : reinterpret_cast<float*>(block.input + tile * stride) + c;
-      const bool whole = inside && c + kLanes <= s.channels;
+      const bool whole = inside && s.argmax == nullptr && c + kLanes <= s.channels;
       const auto function = whole ? (prologue ? input_tile<true, true> : input_tile<true, false>)
                                   : (prologue ? input_tile<false, true> : input_tile<false, false>);
       function(s, at.n, h, w, c, to, plane);

@@ -10,6 +10,9 @@ static OpTable make_cpu_ops() {
   // augment (of images: worker threads prepare them ahead of the step, nad/loader.h) stay
   ops.conv2d = cpu::conv2d;
   ops.conv2d_backward = cpu::conv2d_backward;
+  ops.conv2d_max_pool = cpu::conv2d_max_pool;
+  ops.conv2d_max_pool_backward = cpu::conv2d_max_pool_backward;
+  ops.fuses_max_pool = cpu::fuses_max_pool;
   ops.linear = cpu::linear;
   ops.linear_backward = cpu::linear_backward;
   ops.pointwise = cpu::pointwise;

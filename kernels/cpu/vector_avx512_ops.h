@@ -42,6 +42,19 @@ inline Vector keep_where_positive(Vector test, Vector v) {
   return _mm512_maskz_mov_ps(_mm512_cmp_ps_mask(test, _mm512_setzero_ps(), _CMP_GT_OQ), v);
 }
 
+// a > b ? yes : no, lane by lane.
+inline Vector where_greater(Vector a, Vector b, Vector yes, Vector no) {
+  return _mm512_mask_blend_ps(_mm512_cmp_ps_mask(a, b, _CMP_GT_OQ), no, yes);
+}
+// Small whole numbers as bytes.
+inline void store_bytes(uint8_t* p, Mask mask, Vector v) {
+  _mm_mask_storeu_epi8(p, mask, _mm512_cvtepi32_epi8(_mm512_cvtps_epi32(v)));
+}
+// *p where the byte beside it equals `value`, else 0.
+inline Vector load_where_equal(Mask mask, const float* p, const uint8_t* bytes, int value) {
+  const __m128i b = _mm_maskz_loadu_epi8(mask, bytes);
+  return load(_mm_mask_cmpeq_epi8_mask(mask, b, _mm_set1_epi8(static_cast<char>(value))), p);
+}
 inline float sum(Vector v) { return _mm512_reduce_add_ps(v); }
 inline Vector sqrt(Vector v) { return _mm512_sqrt_ps(v); }
 inline Vector div(Vector a, Vector b) { return _mm512_div_ps(a, b); }

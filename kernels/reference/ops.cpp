@@ -30,7 +30,10 @@ const OpTable& reference_ops() {
       .gate_statistics = plan_gate_statistics,
       .gate_update = plan_gate_update,
       .augment = plan_augment,
+      .conv2d_max_pool = plan_conv2d_max_pool,
+      .conv2d_max_pool_backward = plan_conv2d_max_pool_backward,
       .conv2d_sums_taps = true,
+      .fuses_max_pool = fuses_max_pool,
   };
   return table;
 }

@@ -7,6 +7,10 @@ namespace nad::reference {
 
 Kernel plan_conv2d(Planner& planner, const Conv2dArgs& args);
 Kernel plan_conv2d_backward(Planner& planner, const Conv2dBackwardArgs& args);
+Kernel plan_conv2d_max_pool(Planner& planner, const Conv2dMaxPoolArgs& args);
+Kernel plan_conv2d_max_pool_backward(Planner& planner, const Conv2dMaxPoolBackwardArgs& args);
+bool fuses_max_pool(const Planner& planner, const Conv2dParams& params, const PoolParams& pool, const Shape& x,
+                    int64_t channels);
 Kernel plan_linear(Planner& planner, const LinearArgs& args);
 Kernel plan_linear_backward(Planner& planner, const LinearBackwardArgs& args);
 Kernel plan_pointwise(Planner& planner, const PointwiseArgs& args);
