@@ -171,11 +171,14 @@ struct OutputTile {
 
 // The input rows of the tiles [first, last) that the tiles before them have not read.
 Ahead next_tiles(const WinogradConv& conv, int64_t first, int64_t last) {
-  const Source& s = conv.source;
-  if (first >= last || s.argmax != nullptr) return {};
+  if (first >= last) return {};
+  Source s = conv.source;  // as it is in memory
+  const int64_t wide = s.argmax != nullptr ? 2 : 1;
+  s.h /= wide;
+  s.w /= wide;
   const TilePosition from = locate_tile(conv, first), to = locate_tile(conv, last - 1);
-  return pixels_ahead(s, conv.samples, (from.n * s.h + from.h + conv.origin_h + (from.h > 0 ? kIn - kOut : 0)) * s.w,
-                      (to.n * s.h + to.h + conv.origin_h + kIn) * s.w);
+  const int64_t begin = from.h + conv.origin_h + (from.h > 0 ? kIn - kOut : 0), end = to.h + conv.origin_h + kIn;
+  return pixels_ahead(s, conv.samples, (from.n * s.h + begin / wide) * s.w, (to.n * s.h + end / wide) * s.w);
 }
 
 // Integers of one tile: each of its 36 rows of channels is scaled to the norm kInputNorm and rounded. With columns of
