@@ -162,8 +162,8 @@ class PlanBuilder {
                                                whole_view(region, wide)});
     });
     later(n.name, "conv2d", true, [this, &n, wide, region, place, mode] {
-      return ops_.conv2d_backward(planner_, {n.conv, whole_view(region, wide), n.weight, n.post.scale, {}, {}, mode,
-                                             gradient(n.x, place)});
+      return ops_.conv2d_backward(
+          planner_, {n.conv, whole_view(region, wide), n.weight, n.post.scale, {}, {}, mode, gradient(n.x, place)});
     });
   }
 

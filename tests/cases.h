@@ -135,6 +135,18 @@ inline std::vector<ConvCase> conv_combinations() {
   return cases;
 }
 
+// 3x3 convolutions with a 2x2 max-pool behind them: odd extents, whose last row or column no window reaches, channels
+// that fill no vector. kAdd forward: without the argmax, as in evaluation.
+inline std::vector<ConvCase> conv_max_pool_cases() {
+  constexpr unsigned kUsual = kShift | kRelu | kGate | kMultiple;
+  return {{2, 12, 12, 64, 64, square(3, 1, 1), kUsual},
+          {3, 13, 10, 48, 80, square(3, 1, 1), kScale | kShift | kRelu | kAdd},
+          {2, 11, 15, 65, 67, square(3, 1, 1), kShift | kGate | kMultiple | kAdd},
+          {1, 14, 14, 96, 128, square(3, 1, 1), kUsual | kSlab | kAligned},
+          {2, 9, 17, 100, 72, square(3, 1, 0), kUsual | kSlab | kAdd},
+          {1, 28, 28, 128, 256, square(3, 1, 1), kShift}};
+}
+
 // ---- linear, elementwise -----------------------------------------------------------------------------------------
 struct TensorCase {  // [n, h, w, c] and, for linear, `out` columns; for gate, how often x is repeated
   Shape shape;

@@ -5,11 +5,7 @@
 
 namespace nad::test {
 
-inline Shape conv_output(const ConvCase& c) {
-  const Conv2dParams& p = c.params;
-  return {c.n, conv_extent(c.h, p.kernel_h, p.stride_h, p.pad_h, p.dilation_h, p.offset_h),
-          conv_extent(c.w, p.kernel_w, p.stride_w, p.pad_w, p.dilation_w, p.offset_w), c.out};
-}
+inline Shape conv_output(const ConvCase& c) { return nad::conv_output(c.params, {c.n, c.h, c.w, c.in}, c.out); }
 
 inline void describe_conv(Problem& p, const ConvCase& c, int64_t terms) {
   const int64_t taps = c.params.kernel_h * c.params.kernel_w;
@@ -54,6 +50,53 @@ inline Problem conv_backward_problem(const ConvCase& c, Data data) {
   b.problem.plan = [=, params = c.params](Planner& planner, const OpTable& table, const Placed& placed) {
     return table.conv2d_backward(planner, {params, placed.tensor(dz), placed.param(weight), placed.param(scale),
                                            prologue.on(placed), placed.tensor(x), mode, placed.tensor(dx)});
+  };
+  return b.finish();
+}
+
+// ---- convolution and max-pool in one; no kernel where the backend does not fuse the case ----
+inline constexpr PoolParams kHalve = {2, 2, 2, 2, 0, 0};
+
+inline bool fuses_max_pool(const Planner& planner, const OpTable& table, const ConvCase& c) {
+  return table.fuses_max_pool && table.fuses_max_pool(planner, c.params, kHalve, {c.n, c.h, c.w, c.in}, c.out);
+}
+
+inline Problem conv_max_pool_problem(const ConvCase& c, Data data) {
+  Builder b("conv2d_max_pool " + conv_text(c), data);
+  const Shape ys = nad::pool_output(kHalve, conv_output(c));
+  const int x = b.input("x", {c.n, c.h, c.w, c.in}, c.options);
+  const int weight = b.param({c.out, c.in, c.params.kernel_h, c.params.kernel_w});
+  const EpilogueArrays epilogue = add_epilogue(b, ys, c.options);
+  const int y = b.output("y", ys, c.options);
+  const int argmax = c.options & kAdd ? -1 : b.append(make_array("argmax", Type::u8, ys, true));
+  describe_conv(b.problem, c, c.in * c.params.kernel_h * c.params.kernel_w);
+  b.problem.plan = [=](Planner& planner, const OpTable& table, const Placed& placed) {
+    if (!fuses_max_pool(planner, table, c)) return Kernel();
+    return table.conv2d_max_pool(planner, {c.params, kHalve, placed.tensor(x), placed.param(weight),
+                                           epilogue.on(placed), placed.tensor(y), placed.pointer<uint8_t>(argmax)});
+  };
+  return b.finish();
+}
+
+inline Problem conv_max_pool_backward_problem(const ConvCase& c, Data data) {
+  Builder b("conv2d_max_pool_backward " + conv_text(c), data);
+  const Shape ys = nad::pool_output(kHalve, conv_output(c));
+  const int dz = b.input("dz", ys, c.options);
+  Array positions = make_array("argmax", Type::u8, ys, false);
+  const uint64_t key = b.key();
+  for (int64_t i = 0; i < positions.count(); ++i) {
+    positions.set(i, static_cast<uint8_t>(random_bits(key, static_cast<uint64_t>(i)) % 4));
+  }
+  const int argmax = b.append(positions), weight = b.param({c.out, c.in, c.params.kernel_h, c.params.kernel_w});
+  const int scale = c.options & kScale ? b.param({c.out}) : -1;
+  const Accumulate mode = mode_of(c.options);
+  const int dx = b.output("dx", {c.n, c.h, c.w, c.in}, c.options, mode);
+  describe_conv(b.problem, c, c.out * c.params.kernel_h * c.params.kernel_w);
+  b.problem.plan = [=](Planner& planner, const OpTable& table, const Placed& placed) {
+    if (!fuses_max_pool(planner, table, c)) return Kernel();
+    return table.conv2d_max_pool_backward(
+        planner, {c.params, kHalve, placed.tensor(dz), placed.pointer<uint8_t>(argmax), placed.param(weight),
+                  placed.param(scale), mode, placed.tensor(dx)});
   };
   return b.finish();
 }
@@ -196,11 +239,7 @@ inline std::string pool_text(const PoolCase& c) {
          std::to_string(p.pad_w) + (p.count_include_pad ? "" : " inside") + option_text(c.options);
 }
 
-inline Shape pool_output(const PoolCase& c) {
-  const PoolParams& p = c.params;
-  return {c.shape.n, conv_extent(c.shape.h, p.kernel_h, p.stride_h, p.pad_h, 1, 0),
-          conv_extent(c.shape.w, p.kernel_w, p.stride_w, p.pad_w, 1, 0), c.shape.c};
-}
+inline Shape pool_output(const PoolCase& c) { return nad::pool_output(c.params, c.shape); }
 
 inline Problem max_pool_problem(const PoolCase& c, Data data) {
   Builder b("max_pool " + pool_text(c), data);

@@ -55,7 +55,8 @@ class Machine {
   std::vector<std::unique_ptr<Context>> contexts_;
 };
 
-void compare(Machine& machine, const Problem& p, Data data) {
+// optional: a backend may leave the case to other ops.
+void compare(Machine& machine, const Problem& p, Data data, bool optional = false) {
   const auto expected = run(p, machine.reference(), reference_ops());
   const auto bounds = run(absolute(p), machine.reference(), reference_ops(), true);
   const std::string untouched = check_untouched(p, expected);
@@ -71,7 +72,7 @@ void compare(Machine& machine, const Problem& p, Data data) {
       continue;
     }
     if (actual.empty()) {
-      CHECK_MESSAGE(v.one_algorithm, v.name, ": ", p.text(), ": no kernel");
+      CHECK_MESSAGE((v.one_algorithm || optional), v.name, ": ", p.text(), ": no kernel");
       continue;
     }
     Machine::Count& count = machine.counts[v.name];
@@ -160,6 +161,55 @@ TEST_CASE("a backend whose convolution does not sum a loss tap refuses to") {
   forced.conv2d_sums_taps = true;  // what a problem goes by
   Context context(make_backend("cpu"));
   CHECK_THROWS_WITH_AS(run(p, context, forced), doctest::Contains("epilogue_backward sums it"), Error);
+}
+
+// Sums of small integers are not exact here, and ties between them would be broken by chance: random numbers alone.
+TEST_CASE("a convolution with its max-pool equals the reference") {
+  for (const ConvCase& c : conv_max_pool_cases()) {
+    ConvCase forward = c;
+    forward.options |= kAdd;  // the place of the maximum has a test of its own, below
+    compare(machine(), conv_max_pool_problem(forward, Data::random), Data::random, true);
+    compare(machine(), conv_max_pool_backward_problem(c, Data::random), Data::random, true);
+    compare_with_itself(machine(), conv_max_pool_problem(c, Data::random));
+    compare_with_itself(machine(), conv_max_pool_backward_problem(c, Data::random));
+    Context context(make_backend("cpu"));
+    if (cpu::conv_isa() != nullptr) CHECK(fuses_max_pool(Planner(context), cpu_ops(), c));
+  }
+}
+
+// Rounding may prefer another of two values that are nearly the same: the value at the place that was chosen has to
+// be the maximum, within the convolution's own error.
+TEST_CASE("a convolution with its max-pool tells where the maximum was") {
+  for (const ConvCase& pooled : conv_max_pool_cases()) {
+    ConvCase c = pooled;
+    c.options &= ~unsigned{kAdd | kSlab | kAligned | kRelu | kGate | kMultiple};
+    const Problem p = conv_max_pool_problem(c, Data::random);
+    Problem wide = conv_problem(c, Data::random);
+    wide.params = p.params;
+    wide.arrays[0].bytes = p.arrays[0].bytes;
+    const Array z = run(wide, machine().reference(), reference_ops())[1];
+    const double bound = largest(run(absolute(wide), machine().reference(), reference_ops(), true)[1]);
+    for (size_t v = 0; v < machine().list().size(); ++v) {
+      const Variant& variant = machine().list()[v];
+      const auto actual = run(p, machine().context(v), variant.table);
+      if (actual.empty()) continue;
+      const Array& place = actual.back();
+      const double allowed = 2 * bound * tolerance_of(p, variant, Data::random).bound;
+      int64_t wrong = 0;
+      for (int64_t i = 0; i < place.count(); ++i) {
+        const Shape& s = place.shape;
+        const int64_t channel = i % s.c, pixel = i / s.c, row = pixel / s.w, n = row / s.h;
+        const auto at = [&](int64_t k) {
+          const int64_t h = row % s.h * 2 + k / 2, w = pixel % s.w * 2 + k % 2;
+          return z.number(((n * z.shape.h + h) * z.shape.w + w) * s.c + channel);
+        };
+        const auto chosen = static_cast<int64_t>(place.number(i));
+        const double most = std::max({at(0), at(1), at(2), at(3)});
+        if (chosen > 3 || !(most - at(chosen) <= allowed)) ++wrong;
+      }
+      CHECK_MESSAGE(wrong == 0, variant.name, ": ", p.text(), ": ", wrong, " places are not the maximum's");
+    }
+  }
 }
 
 TEST_CASE("linear layers equal the reference") {

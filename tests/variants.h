@@ -34,6 +34,7 @@ Variant forced(const std::string& name, Precision precision) {
   Variant v{"cpu/" + name + " " + to_string(precision), "cpu", precision, cpu_ops(), true, name == "winograd"};
   v.table.conv2d = forced_conv2d<algorithm>;
   v.table.conv2d_backward = forced_conv2d_backward<algorithm>;
+  if (!v.winograd) v.table.fuses_max_pool = nullptr;  // the fused ops are Winograd's
   return v;
 }
 

@@ -89,11 +89,11 @@ struct WinogradConv {
   const void* weights = nullptr;  // [36] packed
   int64_t position_bytes = 0;
   Finish finish;
-  int64_t block_tiles = 0;   // tiles transformed together
-  int64_t block_panels = 0;  // panels of products kept at a time
+  int64_t block_tiles = 0;              // tiles transformed together
+  int64_t block_panels = 0;             // panels of products kept at a time
   const float* column_scale = nullptr;  // of integers: [36][panels of columns]
-  bool pool = false;           // y is the maximum of 2x2 outputs; it has (out_h / 2) x (out_w / 2) pixels
-  uint8_t* argmax = nullptr;   // where it was, as a byte beside every value of y, or null
+  bool pool = false;                    // y is the maximum of 2x2 outputs; it has (out_h / 2) x (out_w / 2) pixels
+  uint8_t* argmax = nullptr;            // where it was, as a byte beside every value of y, or null
   [[gnu::always_inline]] int64_t tiles() const { return samples * tiles_h * tiles_w; }
   // Distances in bytes; the odd cache line keeps 36 streams from falling into the same cache set.
   [[gnu::always_inline]] int64_t input_stride() const { return (shape.k * (shape.narrow ? 2 : 4) + 63) / 64 * 64; }
@@ -138,8 +138,8 @@ struct WinogradIsa {
   void (*input)(const WinogradConv& conv, int64_t first, int64_t begin, int64_t end, const WinogradBlock& block,
                 float* tile);
   // Products for unit in [begin, end): unit = position * panels in the group + panel.
-  void (*products)(const WinogradConv& conv, int64_t first, int64_t tiles, int64_t panel, int64_t panels, int64_t begin,
-                   int64_t end, const WinogradBlock& block);
+  void (*products)(const WinogradConv& conv, int64_t first, int64_t tiles, int64_t panel, int64_t panels,
+                   int64_t begin, int64_t end, const WinogradBlock& block);
   void (*output)(const WinogradConv& conv, int64_t first, int64_t begin, int64_t end, int64_t panel, int64_t panels,
                  const float* products);
 };
@@ -155,15 +155,15 @@ struct ConvIsa {
   WinogradIsa winograd;
 };
 
-#define NAD_CONV_BLOCKS                                                                                    \
-  void gemm_block(const GemmConv&, int64_t, int64_t, int64_t, int64_t, void*);                             \
-  int64_t gemm_scratch(const GemmConv&);                                                                   \
-  void winograd_input(const WinogradConv&, int64_t, int64_t, int64_t, const WinogradBlock&, float*);       \
-  void winograd_products(const WinogradConv&, int64_t, int64_t, int64_t, int64_t, int64_t, int64_t,        \
-                         const WinogradBlock&);                                                            \
-  void winograd_output(const WinogradConv&, int64_t, int64_t, int64_t, int64_t, int64_t, const float*);    \
-  GemmTileFunction gemm_tile_fp32(int64_t rows, int64_t width);                                            \
-  GemmTileFunction gemm_tile_bf16(int64_t rows, int64_t width);                                            \
+#define NAD_CONV_BLOCKS                                                                                 \
+  void gemm_block(const GemmConv&, int64_t, int64_t, int64_t, int64_t, void*);                          \
+  int64_t gemm_scratch(const GemmConv&);                                                                \
+  void winograd_input(const WinogradConv&, int64_t, int64_t, int64_t, const WinogradBlock&, float*);    \
+  void winograd_products(const WinogradConv&, int64_t, int64_t, int64_t, int64_t, int64_t, int64_t,     \
+                         const WinogradBlock&);                                                         \
+  void winograd_output(const WinogradConv&, int64_t, int64_t, int64_t, int64_t, int64_t, const float*); \
+  GemmTileFunction gemm_tile_fp32(int64_t rows, int64_t width);                                         \
+  GemmTileFunction gemm_tile_bf16(int64_t rows, int64_t width);                                         \
   GemmTileFunction gemm_tile_int16(int64_t rows, int64_t width);
 
 namespace avx512 {

@@ -229,9 +229,9 @@ void gemm_block(const GemmConv& conv, int64_t begin, int64_t end, int64_t first,
       t.c_stride = width;
       for (int64_t i = 0, m0 = 0, m1 = 0; i < tiles; ++i, m0 = m1) {
         m1 = tile_end(rows, i, tiles);
-        t.a = conv.direct
-                  ? reinterpret_cast<const char*>(conv.source.x + (begin + m0) * conv.source.stride) + k0 * Value::kBytes
-                  : s.packed + m0 * row_bytes;
+        t.a = conv.direct ? reinterpret_cast<const char*>(conv.source.x + (begin + m0) * conv.source.stride) +
+                                k0 * Value::kBytes
+                          : s.packed + m0 * row_bytes;
         // Sums of one slice are consumed at once: one tile's memory serves all of them.
         t.c = slices == 1 ? s.sums : s.sums + (panel - first) * kPanel * capacity(conv) + m0 * width;
         t.prefetch = next + i * t.k * (kAheadBytes / 4);

@@ -33,8 +33,8 @@ const ConvIsa* conv_isa(bool bf16) {
 
 bool bf16_products() {
 #if defined(__x86_64__)
-  return best_isa() == Isa::amx || (best_isa() == Isa::avx512 && __builtin_cpu_supports("avx512bf16") &&
-                                      __builtin_cpu_supports("avx512vnni"));
+  return best_isa() == Isa::amx ||
+         (best_isa() == Isa::avx512 && __builtin_cpu_supports("avx512bf16") && __builtin_cpu_supports("avx512vnni"));
 #else
   return false;
 #endif

@@ -51,8 +51,8 @@ void transform_kernel(const double g[3][3], double u[kWinogradPositions]) {
 int64_t round_up(int64_t value, int64_t unit) { return (value + unit - 1) / unit * unit; }
 
 // Measured on a core with 1 MB of L2: with few channels the transformed input should stay in L2 (56 tiles); with many
-// (768 bytes of a row) the weights' traffic counts, and 112 tiles share it. Too few tiles for that: all threads work on
-// one block.
+// (768 bytes of a row) the weights' traffic counts, and 112 tiles share it. Too few tiles for that: all threads work
+// on one block.
 void choose_blocks(WinogradPlan& plan) {
   WinogradConv& conv = plan.conv;
   const int64_t threads = max_threads(), tiles = conv.tiles(), panels = conv.shape.panels();
@@ -102,8 +102,9 @@ void complete(Planner& planner, WinogradPlan& plan, const KernelOf& kernel) {
   const int64_t channels = conv.source.channels, columns = conv.finish.channels;
   const int64_t slices = (channels + 511) / 512;
   const bool integers = plan.isa->winograd.gain > 1;
-  conv.shape = {channels, columns, round_up((channels + slices - 1) / slices, 8), integers, plan.isa->lane_bits,
-                integers ? 2 : 1};
+  conv.shape = {
+      channels,        columns, round_up((channels + slices - 1) / slices, 8), integers, plan.isa->lane_bits,
+      integers ? 2 : 1};
   conv.position_bytes = round_up(conv.shape.bytes(), 64);
   plan.keep.push_back(planner.weights(static_cast<size_t>(conv.position_bytes * kWinogradPositions)));
   std::byte* weights = plan.keep.back().get();

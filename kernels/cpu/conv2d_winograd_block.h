@@ -59,7 +59,8 @@ TilePosition locate_tile(const WinogradConv& conv, int64_t tile) {
 // The 6x6 pixels of a tile, a vector of channels from `channel` on, prologue applied, 0 outside the image. Inside:
 // the whole tile lies in the image and all channels of the vector exist.
 // A row of six pixels of a map that was halved by max-pooling: see Source::argmax. h and s.h count wide rows.
-inline void unpooled_row(const Source& s, int64_t n, int64_t h, int64_t w0, int64_t channel, Mask tail, Vector d[kIn]) {
+inline void unpooled_row(const Source& s, int64_t n, int64_t h, int64_t w0, int64_t channel, Mask tail,
+                         Vector d[kIn]) {
   const int64_t rows = s.h / 2, columns = s.w / 2;
 #pragma GCC unroll 6
   for (int c = 0; c < kIn; ++c) {

@@ -29,10 +29,10 @@ using GemmTileFunction = void (*)(const GemmTile&, bool accumulate);
 // Narrow: k counts pairs; the last values of a block are filled up with 0 to a whole group. A panel is two vectors of
 // columns wide, a narrow last one one vector.
 struct PackedShape {
-  int64_t k = 0;        // values (not pairs)
-  int64_t columns = 0;  // output channels
-  int64_t block = 0;    // values of k in a block (the last may be shorter); a multiple of group
-  bool narrow = false;  // values of 16 bits: bf16, or int16 in Winograd's products
+  int64_t k = 0;          // values (not pairs)
+  int64_t columns = 0;    // output channels
+  int64_t block = 0;      // values of k in a block (the last may be shorter); a multiple of group
+  bool narrow = false;    // values of 16 bits: bf16, or int16 in Winograd's products
   int64_t lane_bits = 4;  // 1 << lane_bits columns are a vector
   int64_t group = 1;      // values of k that are multiplied at once: 1 in fp32, else 2 or 32
 

@@ -74,8 +74,9 @@ Kernel linear(Planner& planner, const LinearArgs& args) {
   require(args.y.dense(), "linear", "a dense y");
   const int64_t inputs = in.h * in.w * in.c;
   if (planner.precision() == Precision::bf16 && bf16_products()) {
-    return conv2d_gemm(planner, {kPointwise, {args.x.data, one_pixel(in.n, inputs), inputs}, args.weight, {},
-                                 args.epilogue, args.y});
+    return conv2d_gemm(
+        planner,
+        {kPointwise, {args.x.data, one_pixel(in.n, inputs), inputs}, args.weight, {}, args.epilogue, args.y});
   }
   LinearLoop loop;
   loop.x = args.x.data, loop.y = args.y.data;
@@ -98,7 +99,13 @@ Kernel linear_backward(Planner& planner, const LinearBackwardArgs& args) {
   require(args.dz.dense(), "linear_backward", "a dense dz");
   const int64_t inputs = in.h * in.w * in.c;
   if (planner.precision() == Precision::bf16 && bf16_products()) {
-    return conv2d_gemm_backward(planner, {kPointwise, args.dz, args.weight, nullptr, {}, {}, args.mode,
+    return conv2d_gemm_backward(planner, {kPointwise,
+                                          args.dz,
+                                          args.weight,
+                                          nullptr,
+                                          {},
+                                          {},
+                                          args.mode,
                                           {args.dx.data, one_pixel(in.n, inputs), inputs}});
   }
   LinearLoop loop;

@@ -1,5 +1,5 @@
-// The vector and the register tile of the hand-written convolutions: AVX-512. vector_avx512_narrow.h, vector_avx2.h and
-// gemm_tile_amx.h have the same names for theirs.
+// The vector and the register tile of the hand-written convolutions: AVX-512. vector_avx512_narrow.h, vector_avx2.h
+// and gemm_tile_amx.h have the same names for theirs.
 #pragma once
 
 #include "kernels/cpu/vector_avx512_ops.h"

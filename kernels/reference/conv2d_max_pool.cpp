@@ -35,8 +35,8 @@ Kernel plan_conv2d_max_pool_backward(Planner& planner, const Conv2dMaxPoolBackwa
   const Wide wide = wide_map(planner, conv_output(args.params, args.dx.shape, args.dz.shape.c));
   const Kernel pool =
       plan_max_pool_backward(planner, {args.pool, args.dz, args.argmax, Accumulate::overwrite, wide.map});
-  const Kernel conv = plan_conv2d_backward(
-      planner, {args.params, wide.map, args.weight, args.scale, {}, {}, args.mode, args.dx});
+  const Kernel conv =
+      plan_conv2d_backward(planner, {args.params, wide.map, args.weight, args.scale, {}, {}, args.mode, args.dx});
   return [wide, conv, pool](Context& context) {
     pool(context);
     conv(context);
