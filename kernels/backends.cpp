@@ -46,7 +46,11 @@ int device_index(const std::string& name) {
 }
 
 std::unique_ptr<Backend> make_cpu(int threads) {
-  const std::string note = cpu::bf16_products() ? "" : "convolutions in fp32: this processor has no bf16 units";
+  std::string note;
+  if (!cpu::bf16_products()) {
+    const std::string integers = cpu::integer_products() ? "3x3 in 16-bit integers, the rest" : "convolutions";
+    note = integers + " in fp32: this processor has no bf16 units";
+  }
   return std::make_unique<HostBackend>("cpu", cpu_ops(), std::vector{Precision::fp32, Precision::bf16}, threads,
                                        note);
 }

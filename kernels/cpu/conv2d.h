@@ -21,6 +21,8 @@ ConvAlgorithm choose_conv2d_backward(const Conv2dBackwardArgs& args);
 
 // Whether bf16 is multiplied as bf16 on this processor. Elsewhere Precision::bf16 multiplies in fp32.
 bool bf16_products();
+// Whether Precision::bf16 multiplies Winograd's transforms as 16-bit integers.
+bool integer_products();
 
 Kernel conv2d_depthwise(Planner& planner, const Conv2dArgs& args);
 Kernel conv2d_depthwise_backward(Planner& planner, const Conv2dBackwardArgs& args);

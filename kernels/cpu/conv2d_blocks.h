@@ -175,6 +175,9 @@ NAD_CONV_BLOCKS
 namespace avx2 {
 NAD_CONV_BLOCKS
 }
+namespace avx2narrow {  // Winograd's with integers alone
+NAD_CONV_BLOCKS
+}
 namespace amx {  // gemm_* in bf16 alone
 NAD_CONV_BLOCKS
 }

@@ -192,7 +192,7 @@ bool pays(const ConvIsa& isa, double in, double out, double plane_h, double plan
 
 // Of a case that is covered, or null.
 const ConvIsa* isa_for(const Planner& planner, const Conv2dParams& p, const Shape& in, const Shape& out) {
-  const ConvIsa* isa = conv_isa(in_bf16(planner));
+  const ConvIsa* isa = conv_isa(planner.precision() == Precision::bf16);
   const bool covered = isa != nullptr && isa->winograd.input != nullptr && p.groups == 1 && p.kernel_h == 3 &&
                        p.kernel_w == 3 && p.stride_h == 1 && p.stride_w == 1 && p.dilation_h == 1 &&
                        p.dilation_w == 1 && out.count() > 0 &&

@@ -214,8 +214,6 @@ void round_tile(const float* tile, int64_t plane, int64_t channels, char* to, in
   }
 }
 
-constexpr bool kIntegers = Value::kBytes == 2;
-
 GemmTileFunction product_tile(int64_t rows, int64_t width) {
   if constexpr (kIntegers) {
     return gemm_tile_int16(rows, width);
@@ -281,7 +279,7 @@ void winograd_products(const WinogradConv& conv, int64_t first, int64_t tiles, i
       const char* ahead = slice + 1 < shape.blocks() ? weights + shape.offset(slice + 1, panel + local) : next;
       for (int64_t i = 0, m0 = 0, m1 = 0; i < row_tiles; ++i, m0 = m1) {
         m1 = tiles * (i + 1) / row_tiles;
-        t.a = a + m0 * stride + slice * shape.block * Value::kBytes;
+        t.a = a + m0 * stride + slice * shape.block * (kIntegers ? 2 : 4);
         if constexpr (kIntegers) t.row_scale = block.row_scale + position * conv.block_tiles + m0;
         t.c = c + m0 * t.c_stride;
         t.prefetch = ahead + i * t.k * (kAheadBytes / 4);

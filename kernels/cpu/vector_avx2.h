@@ -6,7 +6,12 @@
 
 #include <cstdint>
 
+#ifndef NAD_INTEGERS  // for products of 16-bit integers: 1, defined before this is included
+#define NAD_INTEGERS 0
 #define NAD_VECTOR avx2
+#else
+#define NAD_VECTOR avx2narrow
+#endif
 
 namespace nad::cpu {
 namespace {
@@ -15,6 +20,7 @@ constexpr int64_t kLanes = 8;
 constexpr int64_t kTileRows = 6;  // 6 x 2 sums, 2 vectors of B and 1 of A in 16 registers
 constexpr int64_t kPanel = 2 * kLanes;
 constexpr int64_t kAheadBytes = 16;
+constexpr bool kIntegers = NAD_INTEGERS;
 constexpr bool kWholeTiles = false;
 struct UnitsInUse {};
 

@@ -10,6 +10,7 @@ namespace {
 
 constexpr int64_t kTileRows = 14;
 constexpr int64_t kAheadBytes = 64;
+constexpr bool kIntegers = true;
 constexpr bool kWholeTiles = false;
 struct UnitsInUse {};
 

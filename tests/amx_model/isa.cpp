@@ -22,6 +22,7 @@ const ConvIsa* conv_isa(bool bf16) {
 }
 
 bool bf16_products() { return true; }
+bool integer_products() { return false; }
 
 }  // namespace nad::cpu
 
