@@ -145,6 +145,7 @@ void add_roofs(Bench& bench, const Variant& v) {
 
 bool covers(const Variant& v, const KernelCase& c) {
   if (v.one_algorithm && !c.convolution) return false;
+  if (c.max_pool && v.table.fuses_max_pool == nullptr) return false;
   if (v.conv != ConvChoice::handwritten && !c.products) return false;
   return c.products || v.precision == Precision::fp32;
 }

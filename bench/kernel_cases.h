@@ -18,6 +18,7 @@ struct KernelCase {
   std::string name;          // network/op/shape
   bool convolution = false;  // the variants of one algorithm take it
   bool products = false;     // the precision makes a difference
+  bool max_pool = false;     // of the backends that fuse it
   std::function<Problem()> make;
 };
 
@@ -27,6 +28,13 @@ class KernelCases {
  public:
   KernelCases(const Network& network, int64_t batch) : network_(network), batch_(batch) {
     for (const ConvCase& c : network.convs) add_convolution(c);
+    for (ConvCase c : network.pooled_convs) {
+      c.n = 2 * batch;
+      add("conv2d_max_pool", conv_text, conv_max_pool_problem, c);
+      c.n = batch;
+      add("conv2d_max_pool_backward", conv_text, conv_max_pool_backward_problem, c);
+      for (auto k = list_.end() - 2; k != list_.end(); ++k) k->products = k->max_pool = true;
+    }
     for (const TensorCase& c : network.linears) add_linear(c);
     for (const TensorCase& c : network.epilogues) add_elementwise(c);
     for (const TensorCase& c : network.gates) {

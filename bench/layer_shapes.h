@@ -14,6 +14,7 @@ using namespace nad::test;
 struct Network {
   std::string name;
   std::vector<ConvCase> convs = {};
+  std::vector<ConvCase> pooled_convs = {};  // again, with the max-pool behind them
   std::vector<TensorCase> linears = {};
   std::vector<TensorCase> epilogues = {};  // gates with a loss tap: pointwise forward, epilogue_backward
   std::vector<PoolCase> max_pools = {}, avg_pools = {};
@@ -43,6 +44,7 @@ inline Network vgg16() {
       const bool last = i + 1 == depth;  // its gate follows the pooling
       add_conv(n, h, in, width, square(3, 1, 1), kShift | (last ? unsigned{kRelu} : kGated));
     }
+    n.pooled_convs.push_back({1, h, h, width, width, square(3, 1, 1), kShift | kGated});
     n.max_pools.push_back({{1, h, h, width}, {2, 2, 2, 2, 0, 0}, kGate | kMultiple});
     n.epilogues.push_back({{1, h, h, width}, 1, kGated | kTap});
     n.gated_channels.emplace_back(width, h * h);

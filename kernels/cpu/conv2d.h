@@ -30,6 +30,11 @@ Kernel conv2d_gemm(Planner& planner, const Conv2dArgs& args);
 Kernel conv2d_gemm_backward(Planner& planner, const Conv2dBackwardArgs& args);
 Kernel conv2d_winograd(Planner& planner, const Conv2dArgs& args);
 Kernel conv2d_winograd_backward(Planner& planner, const Conv2dBackwardArgs& args);
+// Whether Winograd's way is possible and pays, from `in` (forward x, backward dz) to `out`.
+bool winograd_covers(const Planner& planner, const Conv2dParams& params, const Shape& in, const Shape& out);
+// With a 2x2 max-pool, of what it covers.
+Kernel conv2d_winograd_pooled(Planner& planner, const Conv2dMaxPoolArgs& args);
+Kernel conv2d_winograd_pooled_backward(Planner& planner, const Conv2dMaxPoolBackwardArgs& args);
 Kernel conv2d_onednn(Planner& planner, const Conv2dArgs& args);
 Kernel conv2d_onednn_backward(Planner& planner, const Conv2dBackwardArgs& args);
 

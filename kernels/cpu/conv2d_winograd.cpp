@@ -4,11 +4,8 @@
 //
 // A block's transformed input and products should stay in the caches while the weights stream past them once per
 // block; every thread has blocks of its own, so that nobody waits between the three phases.
-#include "engine/op_checks.h"
-#include "kernels/cpu/check.h"
 #include "kernels/cpu/conv2d.h"
 #include "kernels/cpu/conv2d_packing.h"
-#include "kernels/cpu/ops.h"
 #include "kernels/cpu/winograd_points.h"
 
 namespace nad::cpu {
@@ -266,26 +263,16 @@ Kernel conv2d_winograd_backward(Planner& planner, const Conv2dBackwardArgs& args
   return plan_backward(planner, args, args.dz.shape, nullptr);
 }
 
-bool fuses_max_pool(const Planner& planner, const Conv2dParams& params, const PoolParams& pool, const Shape& x,
-                    int64_t channels) {
-  const Shape wide = conv_output(params, x, channels);
-  return pool.kernel_h == 2 && pool.kernel_w == 2 && pool.stride_h == 2 && pool.stride_w == 2 && pool.pad_h == 0 &&
-         pool.pad_w == 0 && isa_for(planner, params, x, wide) != nullptr &&
-         isa_for(planner, params, wide, x) != nullptr;
+bool winograd_covers(const Planner& planner, const Conv2dParams& params, const Shape& in, const Shape& out) {
+  return isa_for(planner, params, in, out) != nullptr;
 }
 
-Kernel conv2d_max_pool(Planner& planner, const Conv2dMaxPoolArgs& args) {
-  check_args(args);
-  require(fuses_max_pool(planner, args.params, args.pool, args.x.shape, args.y.shape.c), "conv2d_max_pool",
-          "what fuses_max_pool takes");
+Kernel conv2d_winograd_pooled(Planner& planner, const Conv2dMaxPoolArgs& args) {
   return plan_forward(planner, {args.params, args.x, args.weight, {}, args.epilogue, args.y},
                       conv_output(args.params, args.x.shape, args.y.shape.c), true, args.argmax);
 }
 
-Kernel conv2d_max_pool_backward(Planner& planner, const Conv2dMaxPoolBackwardArgs& args) {
-  check_args(args);
-  require(fuses_max_pool(planner, args.params, args.pool, args.dx.shape, args.dz.shape.c), "conv2d_max_pool_backward",
-          "what fuses_max_pool takes");
+Kernel conv2d_winograd_pooled_backward(Planner& planner, const Conv2dMaxPoolBackwardArgs& args) {
   return plan_backward(planner, {args.params, args.dz, args.weight, args.scale, {}, {}, args.mode, args.dx},
                        conv_output(args.params, args.dx.shape, args.dz.shape.c), args.argmax);
 }
