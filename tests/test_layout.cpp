@@ -73,8 +73,8 @@ TEST_CASE("includes follow the order of the folders") {
 }
 
 TEST_CASE("every op has its stem in every backend's folder") {
-  for (const char* op : {"conv2d", "conv2d_max_pool", "linear", "pointwise", "gate", "epilogue_backward", "max_pool", "avg_pool",
-                         "adaptive_pool", "batch_norm", "gate_statistics"}) {
+  for (const char* op : {"conv2d", "conv2d_max_pool", "linear", "pointwise", "gate", "epilogue_backward", "max_pool",
+                         "avg_pool", "adaptive_pool", "batch_norm", "gate_statistics"}) {
     CAPTURE(op);
     CHECK(fs::exists(fs::path(NAD_SOURCE_DIR) / "kernels/reference" / (std::string(op) + ".cpp")));
     CHECK(fs::exists(fs::path(NAD_SOURCE_DIR) / "kernels/cpu" / (std::string(op) + ".cpp")));

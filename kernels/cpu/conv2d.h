@@ -10,7 +10,7 @@ namespace nad::cpu {
 enum class ConvAlgorithm : uint8_t {
   depthwise,  // groups = channels: vectorised over channels
   gemm,       // hand-written implicit GEMM (AVX-512 or AVX2; fp32, bf16 products with AMX or AVX512-BF16)
-  winograd,   // hand-written F(4x4, 3x3) (AVX-512 or AVX2)
+  winograd,   // hand-written F(4x4, 3x3) (AVX-512 or AVX2; fp32, in bf16 products of integers)
   onednn,     // any case, any instruction set
 };
 

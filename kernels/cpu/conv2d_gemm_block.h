@@ -208,7 +208,6 @@ void gemm_block(const GemmConv& conv, int64_t begin, int64_t end, int64_t first,
   locate_rows(conv, begin, end, s.position);
   const int64_t slices = shape.blocks();
   AheadWalk ahead(next_block(conv, begin, end), 0, slices * (last - first) * tiles);
-  const bool reads = true;
   for (int64_t slice = 0; slice < slices; ++slice) {
     const int64_t k0 = slice * shape.block, k1 = k0 + shape.block_length(slice);
     if (!conv.direct) {
@@ -236,7 +235,7 @@ void gemm_block(const GemmConv& conv, int64_t begin, int64_t end, int64_t first,
         t.c = slices == 1 ? s.sums : s.sums + (panel - first) * kPanel * capacity(conv) + m0 * width;
         t.prefetch = next + i * t.k * (kAheadBytes / 4);
         ahead.assign(t);
-        if (reads && slice + 1 == slices) {
+        if (slice + 1 == slices) {
           for (int64_t m = m0; m < m1; ++m) prefetch_finish(conv.finish, s.position[m].pixel, panel * kPanel, width);
         }
         tile_of(m1 - m0, width)(t, slice > 0);

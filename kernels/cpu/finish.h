@@ -10,6 +10,8 @@ namespace {
 inline void prefetch_l1(const void* p) { asm volatile("prefetcht0 %0" : : "m"(*static_cast<const char*>(p))); }
 inline void prefetch_l2(const void* p) { asm volatile("prefetcht1 %0" : : "m"(*static_cast<const char*>(p))); }
 
+inline void prefetch_to_write(void* p) { asm volatile("prefetchw %0" : : "m"(*static_cast<char*>(p))); }
+
 // kLanes channels from `channel` on: what all pixels share is loaded once. Variant: Finish::variant().
 template <int Variant>
 class FinishColumn {
@@ -74,12 +76,13 @@ inline void finish_block(const Finish& f) {
   if (f.stream) _mm_sfence();
 }
 
-// Asks for what finish_vector will read of one pixel, `width` channels from `channel` on.
+// Asks for what a FinishColumn will read and write of one pixel, `width` channels from `channel` on. Lines that are
+// written are asked for too: to own them takes as long as to read them.
 inline void prefetch_finish(const Finish& f, int64_t pixel, int64_t channel, int64_t width) {
   for (int64_t c = channel; c < channel + width; c += 16) {
     if (f.residual != nullptr) prefetch_l1(f.residual + pixel * f.residual_stride + c);
     if (f.mask_x != nullptr) prefetch_l1(f.mask_x + pixel * f.mask_stride + c);
-    if (!f.stream) asm volatile("prefetchw %0" : : "m"(f.y[pixel * f.y_stride + c]));
+    if (!f.stream) prefetch_to_write(f.y + pixel * f.y_stride + c);
   }
 }
 

@@ -17,8 +17,8 @@ struct GemmTile {
   float* c;              // [rows][c_stride]
   int64_t c_stride;      // floats from row to row
   const void* prefetch;  // the next weights: k / 4 * kAheadBytes from here are fetched into L2 meanwhile
-  const char* ahead;     // and ahead_lines lines of the next input, at most k / 2, one every ahead_step bytes
-  int64_t ahead_step;
+  const char* ahead;     // and ahead_lines lines of the next input, at most k / 2 (k of pairs)
+  int64_t ahead_step;    // bytes from one of these lines to the next
   int64_t ahead_lines;
   const float* row_scale;     // of integers
   const float* column_scale;  // a whole vector can be read

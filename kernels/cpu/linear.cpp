@@ -1,6 +1,7 @@
 // Fully connected layers. With a batch's few rows they are bound by reading the weights (411 MB in VGG16), so:
 // - W is read once, where the caller has it: forward and backward share the parameter itself, nothing is packed;
-// - with bf16 precision it is rounded once at planning, which halves the traffic; products and sums stay in fp32.
+// - with bf16 precision it is rounded once at planning, which halves the traffic; with bf16 units the layer then is a
+//   1x1 convolution of one pixel per sample, without them products and sums stay in fp32.
 // Hand-written rather than oneDNN's matmul, whose order of summation may depend on the number of rows.
 #include <algorithm>
 
@@ -62,7 +63,6 @@ void check(const char* op, const CTensor& in, const Shape& out, const Param& wei
           "a weight of [" + std::to_string(out.c) + ", " + std::to_string(inputs) + "]");
 }
 
-// In bf16 a linear layer is a 1x1 convolution of one pixel, where there are units for it.
 constexpr Conv2dParams kPointwise = {};
 Shape one_pixel(int64_t samples, int64_t channels) { return {samples, 1, 1, channels}; }
 
