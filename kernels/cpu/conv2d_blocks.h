@@ -118,18 +118,19 @@ struct GemmBlocking {
   int64_t block_rows;     // rows of A packed together
   int64_t longest_slice;  // bytes of a row of A (values of k) that are multiplied at once
   int64_t slice;          // where k must be cut
+  int64_t slab_slice;     // of slices of a slab: with fewer tiles than lines of a row nothing is fetched ahead
   int64_t block_columns;  // their sums stay in L2 from slice to slice
   int64_t group;          // PackedShape::group
   int64_t gain;           // products in the time of one of fp32
 };
 inline constexpr int64_t kAllColumns = int64_t{1} << 40;
 // A block of A is about 170 KB, with its sums beside it, and a panel of B at most 64 KB.
-inline constexpr GemmBlocking kAvx512Blocking = {14, 112, 2048, 1536, kAllColumns, 1, 1};
-inline constexpr GemmBlocking kAvx512NarrowBlocking = {14, 112, 2048, 1536, kAllColumns, 2, 2};
-inline constexpr GemmBlocking kAvx2Blocking = {6, 108, 2048, 1536, kAllColumns, 1, 1};
+inline constexpr GemmBlocking kAvx512Blocking = {14, 112, 2048, 1536, 2048, kAllColumns, 1, 1};
+inline constexpr GemmBlocking kAvx512NarrowBlocking = {14, 112, 2048, 1536, 1024, kAllColumns, 2, 2};
+inline constexpr GemmBlocking kAvx2Blocking = {6, 108, 2048, 1536, 2048, kAllColumns, 1, 1};
 // Reckoned, not measured. A panel of B and the 32 rows of A that it meets, 16 KB each, share L1. With 256 rows
 // weights come from beyond L2 at 4 bytes a cycle; their sums, 512 KB, and A, 144 KB, lie in an L2 of 2 MB.
-inline constexpr GemmBlocking kAmxBlocking = {32, 256, 512, 512, 512, 32, 16};
+inline constexpr GemmBlocking kAmxBlocking = {32, 256, 512, 512, 512, 512, 32, 16};
 
 // Winograd's phases on a block of tiles that begins with tile `first` of the convolution.
 struct WinogradIsa {

@@ -39,11 +39,13 @@ std::vector<TapRun> join_taps(const std::vector<Tap>& taps, const Source& source
   return runs;
 }
 
-PackedShape packed_shape(const ConvIsa& isa, int64_t k, int64_t columns, bool bf16) {
+PackedShape packed_shape(const ConvIsa& isa, int64_t k, int64_t columns, bool bf16, bool slab) {
   const int64_t bytes = bf16 ? 2 : 4, group = isa.gemm.group, multiple = std::max<int64_t>(group, 8);
   PackedShape shape{k, columns, k, bf16, isa.lane_bits, group};
-  if (k * bytes > isa.gemm.longest_slice) {
-    const int64_t slices = (k * bytes + isa.gemm.slice - 1) / isa.gemm.slice;
+  const GemmBlocking& cut = isa.gemm;
+  const int64_t longest = slab ? std::min(cut.longest_slice, cut.slab_slice) : cut.longest_slice;
+  if (k * bytes > longest) {
+    const int64_t slice = std::min(longest, cut.slice), slices = (k * bytes + slice - 1) / slice;
     shape.block = ((k + slices - 1) / slices + multiple - 1) / multiple * multiple;
   }
   return shape;
@@ -71,7 +73,9 @@ void complete(Planner& planner, GemmPlan& plan, const std::vector<Tap>& taps, co
   conv.run_count = static_cast<int64_t>(plan.runs.size());
   const bool bf16 = in_bf16(planner);
   plan.isa = conv_isa(bf16);
-  conv.shape = packed_shape(*plan.isa, static_cast<int64_t>(taps.size()) * channels, conv.finish.channels, bf16);
+  const bool slab = conv.source.stride - channels >= 16;
+  conv.shape =
+      packed_shape(*plan.isa, static_cast<int64_t>(taps.size()) * channels, conv.finish.channels, bf16, slab);
   plan.keep.push_back(planner.weights(static_cast<size_t>(conv.shape.bytes())));
   conv.weights = plan.keep.back().get();
   pack_panels(conv.shape, plan.keep.back().get(), [&](int64_t k, int64_t column) {
