@@ -21,7 +21,8 @@ struct WinogradPlan {
   int64_t blocks = 1;
   bool shared = false;  // one block at a time for all threads
   size_t scratch = 0;   // bytes per block in flight
-  size_t planes = 0;    // of those, of one tile's channels, for integers
+  size_t planes = 0;    // bytes per thread, of those, for one tile's channels before they become integers
+  size_t planes_at = 0;
 };
 
 // U = G g G' of one 3x3 kernel.
@@ -61,11 +62,10 @@ void choose_blocks(WinogradPlan& plan) {
   conv.block_tiles = (tiles + plan.blocks - 1) / plan.blocks;
   const int64_t most = kProductColumns / conv.shape.panel_columns(), groups = (panels + most - 1) / most;
   conv.block_panels = (panels + groups - 1) / groups;
-  const int64_t threads_in_block = plan.shared ? threads : 1;
   const int64_t floats = kWinogradPositions * (conv.product_plane() + (conv.shape.narrow ? conv.block_tiles : 0));
   plan.planes = conv.shape.narrow ? static_cast<size_t>(kWinogradPositions * conv.channel_plane() * 4) : 0;
-  plan.scratch = static_cast<size_t>(round_up(kWinogradPositions * conv.input_plane() + floats * 4 + 256, 256)) +
-                 plan.planes * static_cast<size_t>(threads_in_block);
+  plan.planes_at = static_cast<size_t>(round_up(kWinogradPositions * conv.input_plane() + floats * 4 + 256, 256));
+  plan.scratch = plan.planes_at + plan.planes * static_cast<size_t>(plan.shared ? threads : 1);
 }
 
 // One position's weights [channels][columns] as integers times a scale per column: the largest integers that keep
@@ -148,7 +148,7 @@ void run_block(const WinogradPlan& plan, int64_t number, std::byte* scratch) {
   block.input = reinterpret_cast<char*>(scratch);
   block.products = reinterpret_cast<float*>(block.input + kWinogradPositions * conv.input_plane());
   block.row_scale = block.products + kWinogradPositions * conv.product_plane();
-  std::byte* planes = scratch + plan.scratch - plan.planes * static_cast<size_t>(plan.shared ? max_threads() : 1);
+  std::byte* planes = scratch + plan.planes_at;
   const int64_t first = conv.tiles() * number / plan.blocks;
   const int64_t tiles = conv.tiles() * (number + 1) / plan.blocks - first;
   parallel_for(tiles, [&](int64_t begin, int64_t end, int thread) {

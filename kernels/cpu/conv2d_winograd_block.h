@@ -186,9 +186,9 @@ Ahead next_tiles(const WinogradConv& conv, int64_t first, int64_t last) {
   return pixels_ahead(s, conv.samples, (from.n * s.h + begin / wide) * s.w, (to.n * s.h + end / wide) * s.w);
 }
 
-// Integers of one tile: each of its 36 rows of channels is scaled to the norm kInputNorm and rounded. With columns of
-// weights of the norm kWeightNorm no sum of products, whole or in part, exceeds 31 bits (Cauchy and Schwarz). Numbers
-// below about 1e-18 count as 0; a row with an infinity or NaN yields NaN.
+// Integers of one tile: each of its 36 rows of channels is scaled to the norm kWinogradInputNorm and rounded. With
+// columns of weights of the norm kWinogradWeightNorm no sum of products, whole or in part, exceeds 31 bits (Cauchy
+// and Schwarz). Rows of a norm below 1e-18 count as 0; a row with an infinity or NaN yields NaN.
 void round_tile(const float* tile, int64_t plane, int64_t channels, char* to, int64_t to_plane, float* row_scale,
                 int64_t scale_plane) {
   constexpr int64_t kRows = (kWinogradPositions + kLanes - 1) / kLanes * kLanes;

@@ -63,6 +63,10 @@ inline Vector keep_where_positive(Vector test, Vector v) {
   return _mm256_and_ps(_mm256_cmp_ps(test, _mm256_setzero_ps(), _CMP_GT_OQ), v);
 }
 
+inline size_t count_of(const Mask& mask) {
+  const int lanes = _mm256_movemask_ps(_mm256_castsi256_ps(mask.lanes));
+  return mask.whole ? 8 : static_cast<size_t>(__builtin_popcount(static_cast<unsigned>(lanes)));
+}
 inline Vector where_greater(Vector a, Vector b, Vector yes, Vector no) {
   return _mm256_blendv_ps(no, yes, _mm256_cmp_ps(a, b, _CMP_GT_OQ));
 }
@@ -71,15 +75,11 @@ inline void store_bytes(uint8_t* p, const Mask& mask, Vector v) {
   const __m128i halves = _mm_packs_epi32(_mm256_castsi256_si128(words), _mm256_extracti128_si256(words, 1));
   alignas(16) uint8_t bytes[16];
   _mm_store_si128(reinterpret_cast<__m128i*>(bytes), _mm_packus_epi16(halves, halves));
-  const int count =
-      mask.whole ? 8 : __builtin_popcount(static_cast<unsigned>(_mm256_movemask_ps(_mm256_castsi256_ps(mask.lanes))));
-  __builtin_memcpy(p, bytes, static_cast<size_t>(count));
+  __builtin_memcpy(p, bytes, count_of(mask));
 }
 inline Vector load_where_equal(const Mask& mask, const float* p, const uint8_t* bytes, int value) {
   uint64_t eight = 0;
-  const int count =
-      mask.whole ? 8 : __builtin_popcount(static_cast<unsigned>(_mm256_movemask_ps(_mm256_castsi256_ps(mask.lanes))));
-  __builtin_memcpy(&eight, bytes, static_cast<size_t>(count));
+  __builtin_memcpy(&eight, bytes, count_of(mask));
   const __m256i b = _mm256_cvtepu8_epi32(_mm_cvtsi64_si128(static_cast<int64_t>(eight)));
   const __m256i equal = _mm256_cmpeq_epi32(b, _mm256_set1_epi32(value));
   return _mm256_and_ps(_mm256_castsi256_ps(equal), load(mask, p));
