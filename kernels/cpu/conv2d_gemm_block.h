@@ -15,6 +15,8 @@
 namespace nad::cpu::NAD_VECTOR {
 namespace {
 
+constexpr int64_t kNearWeights = 512 << 10;  // bytes that stay in L2 while every tile of rows meets all of them
+
 struct RowPosition {  // of one row of A
   int64_t pixel;      // of y
   int64_t n, h, w;    // sample, and the input pixel that tap (0, 0) reads
@@ -218,28 +220,36 @@ void gemm_block(const GemmConv& conv, int64_t begin, int64_t end, int64_t first,
     GemmTile t{};
     t.a_stride = conv.direct ? conv.source.stride * 4 : row_bytes;
     t.k = shape.steps(slice);
-    for (int64_t panel = first; panel < last; ++panel) {
-      const int64_t width = shape.width(panel);
+    const bool last_slice = slice + 1 == slices;
+    const auto multiply = [&](int64_t panel, int64_t i) {
+      const int64_t width = shape.width(panel), m0 = i == 0 ? 0 : tile_end(rows, i - 1, tiles);
+      const int64_t m1 = tile_end(rows, i, tiles);
       t.b = static_cast<const char*>(conv.weights) + shape.offset(slice, panel);
       const char* next = panel + 1 < last ? static_cast<const char*>(conv.weights) + shape.offset(slice, panel + 1)
-                         : slice + 1 < slices
-                             ? static_cast<const char*>(conv.weights) + shape.offset(slice + 1, first)
-                             : static_cast<const char*>(t.b);
+                         : !last_slice ? static_cast<const char*>(conv.weights) + shape.offset(slice + 1, first)
+                                       : static_cast<const char*>(t.b);
       t.c_stride = width;
-      for (int64_t i = 0, m0 = 0, m1 = 0; i < tiles; ++i, m0 = m1) {
-        m1 = tile_end(rows, i, tiles);
-        t.a = conv.direct ? reinterpret_cast<const char*>(conv.source.x + (begin + m0) * conv.source.stride) +
-                                k0 * Value::kBytes
-                          : s.packed + m0 * row_bytes;
-        // Sums of one slice are consumed at once: one tile's memory serves all of them.
-        t.c = slices == 1 ? s.sums : s.sums + (panel - first) * kPanel * capacity(conv) + m0 * width;
-        t.prefetch = next + i * t.k * (kAheadBytes / 4);
-        ahead.assign(t);
-        if (slice + 1 == slices) {
-          for (int64_t m = m0; m < m1; ++m) prefetch_finish(conv.finish, s.position[m].pixel, panel * kPanel, width);
-        }
-        tile_of(m1 - m0, width)(t, slice > 0);
-        if (slice + 1 == slices) finish(conv.finish, t.c, width, m1 - m0, s.position + m0, panel * kPanel);
+      t.a = conv.direct ? reinterpret_cast<const char*>(conv.source.x + (begin + m0) * conv.source.stride) +
+                              k0 * Value::kBytes
+                        : s.packed + m0 * row_bytes;
+      // Sums of one slice are consumed at once: one tile's memory serves all of them.
+      t.c = slices == 1 ? s.sums : s.sums + (panel - first) * kPanel * capacity(conv) + m0 * width;
+      t.prefetch = next + i * t.k * (kAheadBytes / 4);
+      ahead.assign(t);
+      if (last_slice) {
+        for (int64_t m = m0; m < m1; ++m) prefetch_finish(conv.finish, s.position[m].pixel, panel * kPanel, width);
+      }
+      tile_of(m1 - m0, width)(t, slice > 0);
+      if (last_slice) finish(conv.finish, t.c, width, m1 - m0, s.position + m0, panel * kPanel);
+    };
+    // Rows of y are written, and those of dx and the mask read, from end to end where the weights allow it.
+    if (slices == 1 && shape.bytes() <= kNearWeights) {
+      for (int64_t i = 0; i < tiles; ++i) {
+        for (int64_t panel = first; panel < last; ++panel) multiply(panel, i);
+      }
+    } else {
+      for (int64_t panel = first; panel < last; ++panel) {
+        for (int64_t i = 0; i < tiles; ++i) multiply(panel, i);
       }
     }
   }

@@ -13,6 +13,7 @@ namespace {
 
 constexpr int64_t kProductColumns = 256;     // columns of products kept between GEMMs and output transform
 constexpr int64_t kSharedWeights = 4 << 20;  // weights that threads should not each stream for a few tiles
+constexpr int64_t kFarWeights = 12 << 20;    // weights that come from memory: many tiles should share them
 
 struct WinogradPlan {
   const ConvIsa* isa = nullptr;
@@ -48,15 +49,17 @@ void transform_kernel(const double g[3][3], double u[kWinogradPositions]) {
 
 int64_t round_up(int64_t value, int64_t unit) { return (value + unit - 1) / unit * unit; }
 
-// Measured on a core with 1 MB of L2: with few channels the transformed input should stay in L2 (56 tiles); with many
-// (768 bytes of a row) the weights' traffic counts, and 112 tiles share it. Too few tiles for that: all threads work
-// on one block.
+// Measured on cores with 1 MB of L2. The fewer tiles the better stay their transforms, their products and the input
+// fetched ahead for the next block in L2 (28 of integers, 42 of floats: two or three register tiles), until the
+// weights, read once per block, come from memory. Too few tiles for blocks: all threads work on one.
 void choose_blocks(WinogradPlan& plan) {
   WinogradConv& conv = plan.conv;
   const int64_t threads = max_threads(), tiles = conv.tiles(), panels = conv.shape.panels();
   const int64_t tile_rows = plan.isa->gemm.tile_rows;
-  const int64_t block = (conv.input_stride() >= 768 ? 112 : 56) / tile_rows * tile_rows;
-  plan.shared = kWinogradPositions * conv.position_bytes > kSharedWeights && tiles < threads * block / 2;
+  const int64_t weights = kWinogradPositions * conv.position_bytes;
+  const int64_t most_tiles = weights > kFarWeights ? 112 : conv.shape.narrow ? 28 : 42;
+  const int64_t block = most_tiles / tile_rows * tile_rows;
+  plan.shared = weights > kSharedWeights && tiles < threads * block / 2;
   plan.blocks = (tiles + block - 1) / block;
   if (!plan.shared) plan.blocks = std::min(tiles, round_up(plan.blocks, threads));
   conv.block_tiles = (tiles + plan.blocks - 1) / plan.blocks;
