@@ -208,10 +208,26 @@ class PlanBuilder {
   // A root needs a gradient if a gate lies on it or above it.
   void mark_gradients() {
     needs_.assign(tape_.buffers().size(), false);
+    rectified_.assign(tape_.nodes().size(), false);
     for (const Tape::Node& node : tape_.nodes()) {
       const bool above = needs_[root(node.x)] || (node.post.residual && needs_[root(node.post.residual)]);
       if (above || node.gate >= 0) needs_[root(node.y)] = true;
     }
+  }
+
+  // Whose ReLU, and nothing else, lies between the producer of x and its one consumer: the consumer's backward pass can
+  // differentiate it like its own prologue's. -1: nobody's.
+  int rectifier_of(Var x) const {
+    int producer = -1, uses = 0;
+    for (int i = 0; i < static_cast<int>(tape_.nodes().size()); ++i) {
+      const Tape::Node& node = tape_.nodes()[i];
+      uses += root(node.x) == root(x) ? 1 : 0;
+      uses += node.post.residual && root(node.post.residual) == root(x) ? 1 : 0;
+      if (root(node.y) == root(x)) producer = i;
+    }
+    if (producer < 0 || uses != 1) return -1;
+    const Tape::Node& node = tape_.nodes()[producer];
+    return node.post.relu && node.gate < 0 && whole(node.y) && whole(x) ? producer : -1;
   }
 
   Place& start_gradient(Var v, int time) {
@@ -256,7 +272,8 @@ class PlanBuilder {
     const bool x_needs = needs_[root(node.x)];
     const bool residual_needs = node.post.residual && needs_[root(node.post.residual)];
     const bool first = node.gate < 0 || tape_.gates()[node.gate].last == index;  // to reach its gate
-    if (first && (node.post.relu || node.gate >= 0)) epilogue_backward(node, dy, x_needs || residual_needs);
+    const bool done = rectified_[index];  // by the backward pass of what reads y
+    if (first && !done && (node.post.relu || node.gate >= 0)) epilogue_backward(node, dy, x_needs || residual_needs);
     if (node.op == Op::gate) {  // its epilogue is all it is
       if (x_needs && !share(node.x, node.y)) pass_on(node, node.x, dy, nullptr);
       return;
@@ -311,17 +328,20 @@ class PlanBuilder {
     }
     Accumulate mode;
     const Place place = contribute(node.x, mode);
-    if (node.prologue) touch(value_region(node.x), now_);
+    Prologue prologue = node.prologue;
+    const int rectifier = node.op == Op::conv2d && !node.prologue ? rectifier_of(node.x) : -1;
+    if (rectifier >= 0) rectified_[rectifier] = prologue.relu = true;
+    if (prologue) touch(value_region(node.x), now_);
     if (argmax_[index] >= 0) touch(argmax_[index], now_);
     if (node.op == Op::conv2d_max_pool && !fuses_max_pool(node)) return walk_wide_backward(index, dz, place, mode);
-    later(node.name, to_string(node.op), true, [this, index, dz, place, mode] {
+    later(node.name, to_string(node.op), true, [this, index, dz, place, mode, prologue] {
       const Tape::Node& n = tape_.nodes()[index];
       const CTensor dy = gradient(n.y, dz);
       const Tensor dx = gradient(n.x, place);
       switch (n.op) {
         case Op::conv2d:
-          return ops_.conv2d_backward(planner_, {n.conv, dy, n.weight, n.post.scale, n.prologue,
-                                                 n.prologue ? CTensor(gated(n.x)) : CTensor(), mode, dx});
+          return ops_.conv2d_backward(planner_, {n.conv, dy, n.weight, n.post.scale, prologue,
+                                                 prologue ? CTensor(gated(n.x)) : CTensor(), mode, dx});
         case Op::linear:
           return ops_.linear_backward(planner_, {dy, n.weight, mode, dx});
         case Op::conv2d_max_pool:
@@ -399,6 +419,7 @@ class PlanBuilder {
   std::vector<Place> gradients_;  // of every root
   std::vector<int> argmax_;       // region per node, max-pools only
   std::vector<bool> needs_;
+  std::vector<bool> rectified_;  // per node: its ReLU is differentiated elsewhere
   std::vector<Pending> pending_;
 };
 

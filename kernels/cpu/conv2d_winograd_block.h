@@ -294,15 +294,27 @@ void winograd_products(const WinogradConv& conv, int64_t first, int64_t tiles, i
   }
 }
 
+// Asks for what the finish of one tile will read, a vector of channels.
+void prefetch_tile(const WinogradConv& conv, const TilePosition& at, int64_t channel) {
+  const int64_t rows = conv.out_h - at.h < kOut ? conv.out_h - at.h : kOut;
+  const int64_t columns = conv.out_w - at.w < kOut ? conv.out_w - at.w : kOut;
+  for (int64_t r = 0; r < rows; ++r) {
+    const int64_t pixel = (at.n * conv.out_h + at.h + r) * conv.out_w + at.w;
+    for (int64_t c = 0; c < columns; ++c) prefetch_finish(conv.finish, pixel + c, channel, kLanes);
+  }
+}
+
 void winograd_output(const WinogradConv& conv, int64_t first, int64_t begin, int64_t end, int64_t panel,
                      int64_t panels, const float* products) {
   const auto function = finish_variant<OutputTile>(conv.finish.variant());
+  const bool reads = !conv.pool && (conv.finish.mask_x != nullptr || conv.finish.residual != nullptr);
   const int64_t c0 = panel * kPanel;
   const int64_t c1 = conv.finish.channels < c0 + panels * kPanel ? conv.finish.channels : c0 + panels * kPanel;
   for (int64_t tile = begin; tile < end; ++tile) {
-    const TilePosition at = locate_tile(conv, first + tile);
+    const TilePosition at = locate_tile(conv, first + tile), next = locate_tile(conv, first + tile + 1);
     const bool inside = at.h + kOut <= conv.out_h && at.w + kOut <= conv.out_w;
     for (int64_t c = c0; c < c1; c += kLanes) {
+      if (reads && tile + 1 < end) prefetch_tile(conv, next, c);
       function(conv, at, products + tile * conv.product_stride() + c - c0, c, inside);
     }
   }
