@@ -10,6 +10,7 @@
 #include "engine/parallel.h"
 #include "kernels/cpu/conv2d.h"
 #include "kernels/cpu/conv2d_blocks.h"
+#include "kernels/cpu/stream.h"
 
 namespace nad::cpu {
 
@@ -76,14 +77,6 @@ inline Source forward_source(Planner& planner, const Conv2dArgs& args, std::vect
     s.floor = args.prologue.relu ? 0 : kNoFloor;
   }
   return s;
-}
-
-// Outputs that cannot stay in the last cache until they are read again, in whole aligned lines, and not read before
-// they are written.
-inline constexpr int64_t kStreamBytes = 24 << 20;
-inline bool streamable(const Tensor& y) {
-  return y.shape.pixels() * y.stride * 4 > kStreamBytes && reinterpret_cast<uintptr_t>(y.data) % 64 == 0 &&
-         y.stride % 16 == 0;
 }
 
 // The epilogue's scale is not here: it is folded into the weights.

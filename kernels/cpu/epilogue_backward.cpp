@@ -9,11 +9,13 @@
 #include "engine/parallel.h"
 #include "kernels/cpu/check.h"
 #include "kernels/cpu/ops.h"
+#include "kernels/cpu/stream.h"
 
 namespace nad::cpu {
 
 constexpr int64_t kSumPixels = 32;
 constexpr int64_t kChunkPixels = 512;
+constexpr int64_t kFarFloats = 256;  // how far ahead tensors in memory are asked for
 
 struct EpilogueBackwardLoop {
   const float* dy = nullptr;
@@ -32,6 +34,7 @@ struct EpilogueBackwardLoop {
   int64_t table_stride = 0;
   const float* tap_weight = nullptr;
   float tap_scale = 0;
+  bool far = false;  // dy comes from memory: from the caches, asking ahead costs more than it saves
 };
 
 }  // namespace nad::cpu
@@ -109,6 +112,7 @@ Kernel epilogue_backward(Planner& planner, const EpilogueBackwardArgs& args) {
   loop.channels = s.c, loop.plane = s.h * s.w;
   loop.relu = args.relu;
   loop.table = args.gate.table, loop.row = args.gate.row, loop.table_stride = args.gate.stride;
+  loop.far = beyond_caches(args.dy.shape.pixels() * args.dy.stride);
   loop.tap_weight = args.tap_weight, loop.tap_scale = args.tap_scale;
   const int64_t chunks = (loop.plane + kChunkPixels - 1) / kChunkPixels;
   planner.reserve_scratch(PartialSums::bytes(s, chunks));

@@ -10,6 +10,12 @@ static NAD_INLINE float epilogue_backward_pixel(const EpilogueBackwardLoop& p, i
   const float* original = tapped ? p.original + pixel * p.original_stride : nullptr;
   float* dz = p.dz ? p.dz + pixel * p.dz_stride : nullptr;
   const bool relu = p.relu;
+  if (p.far) {
+    for (int64_t c = kFarFloats; c < kFarFloats + p.channels; c += 16) {
+      __builtin_prefetch(dy + c);
+      __builtin_prefetch(y + c);
+    }
+  }
   float rest = 0;
   for_channels(p.channels, [&](auto lanes, int64_t c) NAD_INLINE_LAMBDA {
     using L = decltype(lanes);

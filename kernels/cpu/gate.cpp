@@ -2,6 +2,7 @@
 #include "engine/parallel.h"
 #include "kernels/cpu/check.h"
 #include "kernels/cpu/ops.h"
+#include "kernels/cpu/stream.h"
 
 namespace nad::cpu {
 
@@ -18,6 +19,7 @@ struct GateLoop {
   const float* table = nullptr;  // [rows, C]
   const int32_t* row = nullptr;  // [repeat * N]
   int64_t table_stride = 0;
+  bool stream = false;  // y is written past the caches
 };
 
 }  // namespace nad::cpu
@@ -32,8 +34,10 @@ Kernel gate(Planner&, const GateArgs& args) {
   require(args.repeat >= 1, "gate", "repeat of at least 1, got " + std::to_string(args.repeat));
   require_shape("gate", "y", args.y.shape, {s.n * args.repeat, s.h, s.w, s.c});
   require(static_cast<bool>(args.gate), "gate", "a table of multipliers");
+  const bool stream = streamable(args.y) && s.c % 16 == 0;
   const GateLoop loop{args.x.data, args.x.stride, args.y.data, args.y.stride,   s.c,           s.h * s.w,
-                      s.n,         args.repeat,   args.relu,   args.gate.table, args.gate.row, args.gate.stride};
+                      s.n,         args.repeat,   args.relu,   args.gate.table, args.gate.row, args.gate.stride,
+                      stream};
   const auto pixels = NAD_BEST(gate_pixels);
   return [loop, pixels, count = s.pixels()](Context&) {
     parallel_for(count, [&](int64_t begin, int64_t end, int) { pixels(loop, begin, end); });

@@ -13,6 +13,7 @@ struct Lanes<1> {
   using I = int32_t;
   static NAD_INLINE F load(const float* p) { return *p; }
   static NAD_INLINE void store(float* p, F v) { *p = v; }
+  static NAD_INLINE void stream(float* p, F v) { *p = v; }
   static NAD_INLINE F set(float s) { return s; }
   static NAD_INLINE I set_int(int32_t s) { return s; }
   static NAD_INLINE F select(I mask, F yes, F no) { return mask ? yes : no; }
@@ -57,6 +58,13 @@ struct Lanes<1> {
 #include "kernels/cpu/lanes_width.h"
 #undef NAD_WIDTH
 #endif
+
+// Other threads see what was streamed before it.
+static NAD_INLINE void stream_fence() {
+#if defined(__SSE2__)
+  _mm_sfence();
+#endif
+}
 
 // Calls body(Lanes<W>{}, c) for channels c .. c+W-1 until all are covered: the widest vectors first.
 template <class Body>

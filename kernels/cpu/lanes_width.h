@@ -14,6 +14,18 @@ struct Lanes<NAD_WIDTH> {
     return v;
   }
   static NAD_INLINE void store(float* p, F v) { __builtin_memcpy(p, &v, sizeof v); }
+  // Past the caches; p is aligned to the vector. A fence must follow: stream_fence().
+  static NAD_INLINE void stream(float* p, F v) {
+#if !defined(__SSE2__)
+    store(p, v);
+#elif NAD_WIDTH == 4
+    _mm_stream_ps(p, (__m128)v);
+#elif NAD_WIDTH == 8
+    _mm256_stream_ps(p, (__m256)v);
+#else
+    _mm512_stream_ps(p, (__m512)v);
+#endif
+  }
   static NAD_INLINE F set(float s) { return F{} + s; }
   static NAD_INLINE I set_int(int32_t s) { return I{} + s; }
   static NAD_INLINE F select(I mask, F yes, F no) { return mask ? yes : no; }
