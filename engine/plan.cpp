@@ -215,8 +215,8 @@ class PlanBuilder {
     }
   }
 
-  // Whose ReLU, and nothing else, lies between the producer of x and its one consumer: the consumer's backward pass can
-  // differentiate it like its own prologue's. -1: nobody's.
+  // Whose ReLU, and nothing else, lies between the producer of x and its one consumer: the consumer's backward pass
+  // can differentiate it like its own prologue's. -1: nobody's.
   int rectifier_of(Var x) const {
     int producer = -1, uses = 0;
     for (int i = 0; i < static_cast<int>(tape_.nodes().size()); ++i) {

@@ -71,6 +71,15 @@ Param param(std::vector<int64_t> shape) {
   return tensor;
 }
 
+// Of both signs.
+Param waves(std::vector<int64_t> shape) {
+  auto tensor = std::make_shared<HostTensor>();
+  tensor->shape = std::move(shape);
+  tensor->data.resize(tensor->count());
+  for (size_t i = 0; i < tensor->data.size(); ++i) tensor->data[i] = std::sin(static_cast<float>(i) * 2.3f);
+  return tensor;
+}
+
 }  // namespace
 
 TEST_CASE("recording refuses what does not fit and names the node") {
@@ -105,6 +114,60 @@ TEST_CASE("a plan that cannot have a gradient says so") {
   PlanOptions options;
   options.gradient = true;
   CHECK_THROWS_AS(Plan(context, tape, options), Error);
+}
+
+namespace {
+
+// Gradients of a gate below two convolutions with a ReLU between them, and the names of the backward steps' ops.
+struct TwoConvolutions {
+  std::vector<float> dgate;
+  int epilogues = 0;
+};
+enum class Relu { of_producer, of_consumer };
+
+TwoConvolutions differentiate(Relu relu, bool read_twice) {
+  Tape tape;
+  const Conv2dParams three{.kernel_h = 3, .kernel_w = 3, .pad_h = 1, .pad_w = 1};
+  Post post;
+  post.relu = relu == Relu::of_producer;
+  const Var x = tape.gate(tape.input({2, 5, 5, 3}), false, 2, "gate");
+  const Var a = tape.conv2d(x, three, waves({3, 3, 3, 3}), {}, post, "a");
+  Prologue prologue;
+  prologue.relu = relu == Relu::of_consumer;
+  Post sum;
+  if (read_twice) sum.residual = a;
+  const Var b = tape.conv2d(a, three, waves({3, 3, 3, 3}), prologue, sum, "b");
+  tape.output(tape.linear(b, waves({4, 75}), {}, "fc"));
+  Context context(make_backend("reference"));
+  PlanOptions options;
+  options.gradient = true;
+  options.gate_rows = 2;
+  Plan plan(context, tape, options);
+  const auto fill = [](float* to, int64_t count) {
+    for (int64_t i = 0; i < count; ++i) to[i] = std::sin(static_cast<float>(i) * 1.7f + 0.3f);
+  };
+  fill(plan.images().data, plan.images().shape.count());
+  const Plan::GateMemory& gate = plan.gates()[0];
+  for (int64_t c = 0; c < 6; ++c) gate.table[c] = c < 3 ? 1.0f : 0.5f + 0.2f * static_cast<float>(c - 3);
+  for (int n = 0; n < 4; ++n) plan.rows()[n] = n / 2;
+  plan.forward();
+  fill(plan.logits_gradient().data, plan.logits_gradient().shape.count());
+  plan.backward();
+  TwoConvolutions result{{gate.dgate + 3, gate.dgate + 6}, 0};
+  for (const Plan::Step& step : plan.backward_steps()) result.epilogues += std::string(step.op) == "epilogue" ? 1 : 0;
+  return result;
+}
+
+}  // namespace
+
+TEST_CASE("a ReLU that one convolution alone reads is differentiated in that one's backward pass") {
+  const TwoConvolutions fused = differentiate(Relu::of_producer, false);
+  const TwoConvolutions prologue = differentiate(Relu::of_consumer, false);
+  CHECK(fused.epilogues == 1);  // the gate's
+  CHECK(prologue.epilogues == 1);
+  CHECK(fused.dgate == prologue.dgate);
+  CHECK(std::abs(fused.dgate[0]) > 1e-3f);
+  CHECK(differentiate(Relu::of_producer, true).epilogues == 2);
 }
 
 TEST_CASE("running out of memory is an error that leaves the backend usable") {

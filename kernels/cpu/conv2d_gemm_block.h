@@ -226,8 +226,8 @@ void gemm_block(const GemmConv& conv, int64_t begin, int64_t end, int64_t first,
       const int64_t m1 = tile_end(rows, i, tiles);
       t.b = static_cast<const char*>(conv.weights) + shape.offset(slice, panel);
       const char* next = panel + 1 < last ? static_cast<const char*>(conv.weights) + shape.offset(slice, panel + 1)
-                         : !last_slice ? static_cast<const char*>(conv.weights) + shape.offset(slice + 1, first)
-                                       : static_cast<const char*>(t.b);
+                         : !last_slice    ? static_cast<const char*>(conv.weights) + shape.offset(slice + 1, first)
+                                          : static_cast<const char*>(t.b);
       t.c_stride = width;
       t.a = conv.direct ? reinterpret_cast<const char*>(conv.source.x + (begin + m0) * conv.source.stride) +
                               k0 * Value::kBytes
