@@ -60,45 +60,45 @@ TilePosition locate_tile(const WinogradConv& conv, int64_t tile) {
   return {tile / per_sample, tile % per_sample / conv.tiles_w * kOut, tile % conv.tiles_w * kOut};
 }
 
-// The 6x6 pixels of a tile, a vector of channels from `channel` on, prologue applied, 0 outside the image. Inside:
-// the whole tile lies in the image and all channels of the vector exist.
-// A row of six pixels of a map that was halved by max-pooling: see Source::argmax. h and s.h count wide rows.
-inline void unpooled_row(const Source& s, int64_t n, int64_t h, int64_t w0, int64_t channel, Mask tail,
+// Six pixels of a wide row of a map that was halved by max-pooling: see Source::argmax. inside: of every pixel.
+inline void unpooled_row(const Source& s, int64_t n, int64_t h, int64_t w0, int64_t channel, const Mask inside[kIn],
                          Vector d[kIn]) {
-  const int64_t rows = s.h / 2, columns = s.w / 2;
+  const int64_t row = (n * (s.h / 2) + h / 2) * (s.w / 2);
 #pragma GCC unroll 6
   for (int c = 0; c < kIn; ++c) {
-    const int64_t w = w0 + c;
-    d[c] = zeros();
-    if (h < 0 || w < 0 || h / 2 >= rows || w / 2 >= columns) continue;
-    const int64_t pixel = (n * rows + h / 2) * columns + w / 2;
-    d[c] = load_where_equal(tail, s.x + pixel * s.stride + channel, s.argmax + pixel * s.channels + channel,
-                            static_cast<int>(h % 2 * 2 + w % 2));
+    const int64_t w = w0 + c, pixel = row + (w >> 1);  // -1 outside, where nothing is read
+    d[c] = load_where_equal(inside[c], s.x + pixel * s.stride + channel, s.argmax + pixel * s.channels + channel,
+                            static_cast<int>(h % 2 * 2 + (w & 1)));
   }
 }
 
+// The 6x6 pixels of a tile, a vector of channels from `channel` on, prologue applied, 0 outside the image. Inside:
+// the whole tile lies in the image and all channels of the vector exist.
 template <bool Inside, bool Prologue>
 void input_tile(const Source& s, int64_t n, int64_t h0, int64_t w0, int64_t channel, float* to, int64_t plane) {
   const Mask tail = Inside ? whole_mask() : tail_mask(s.channels - channel);
+  const bool pooled = !Inside && s.argmax != nullptr;  // an odd last row or column lies in no window
+  const int64_t height = pooled ? s.h / 2 * 2 : s.h, width = pooled ? s.w / 2 * 2 : s.w;
+  Mask inside[kIn];  // the channels of pixels in columns of the image
+#pragma GCC unroll 6
+  for (int c = 0; c < kIn; ++c) inside[c] = Inside || (w0 + c >= 0 && w0 + c < width) ? tail : no_mask();
   const float* base = s.x + ((n * s.h + h0) * s.w + w0) * s.stride + channel;
   Vector columns[kIn][kIn];  // [row][column]: B' applied along the rows
   for (int r = 0; r < kIn; ++r) {
-    Vector d[kIn];
-    if (!Inside && s.argmax != nullptr) {
-      unpooled_row(s, n, h0 + r, w0, channel, tail, d);
-      transform_input(d, columns[r]);
-      continue;
-    }
-    const bool row_inside = Inside || (h0 + r >= 0 && h0 + r < s.h);
+    Vector d[kIn] = {};
+    const bool row_inside = Inside || (h0 + r >= 0 && h0 + r < height);
+    if (row_inside && pooled) {
+      unpooled_row(s, n, h0 + r, w0, channel, inside, d);
+    } else if (row_inside) {
 #pragma GCC unroll 6
-    for (int c = 0; c < kIn; ++c) {
-      const Mask mask = Inside ? tail : row_inside && w0 + c >= 0 && w0 + c < s.w ? tail : no_mask();
-      const float* p = base + (r * s.w + c) * s.stride;
-      d[c] = Inside ? load(p) : load(mask, p);
-      if constexpr (Prologue) {
-        d[c] = fma(d[c], load(s.scale + channel), load(s.shift + channel));
-        d[c] = max(set(s.floor), d[c]);
-        if (!Inside) d[c] = keep(mask, d[c]);
+      for (int c = 0; c < kIn; ++c) {
+        const float* p = base + (r * s.w + c) * s.stride;
+        d[c] = Inside ? load(p) : load(inside[c], p);
+        if constexpr (Prologue) {
+          d[c] = fma(d[c], load(s.scale + channel), load(s.shift + channel));
+          d[c] = max(set(s.floor), d[c]);
+          if (!Inside) d[c] = keep(inside[c], d[c]);
+        }
       }
     }
     transform_input(d, columns[r]);
