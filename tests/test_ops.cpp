@@ -222,6 +222,12 @@ TEST_CASE("elementwise ops and gates equal the reference") {
   compare_all(epilogue_backward_cases(), kBoth, epilogue_backward_problem);
 }
 
+TEST_CASE("tensors larger than the caches, which the CPU writes past them, equal the reference") {
+  compare_all(std::vector<TensorCase>{{{1, 160, 160, 128}, 2, kRelu}}, kRandom, gate_problem);
+  compare_all(std::vector<TensorCase>{{{1, 230, 230, 128}, 1, kRelu | kGate}}, kRandom, epilogue_backward_problem);
+  compare_all(std::vector<ConvCase>{{1, 320, 320, 8, 64, square(1, 1, 0), kShift | kRelu}}, kRandom, conv_problem);
+}
+
 TEST_CASE("pooling equals the reference") {
   compare_all(pool_cases(), kBoth, max_pool_problem, max_pool_backward_problem);
   compare_all(pool_cases(), kRandom, avg_pool_problem, avg_pool_backward_problem);

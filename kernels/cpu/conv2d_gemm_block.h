@@ -242,8 +242,9 @@ void gemm_block(const GemmConv& conv, int64_t begin, int64_t end, int64_t first,
       tile_of(m1 - m0, width)(t, slice > 0);
       if (last_slice) finish(conv.finish, t.c, width, m1 - m0, s.position + m0, panel * kPanel);
     };
-    // Rows of y are written, and those of dx and the mask read, from end to end where the weights allow it.
-    if (slices == 1 && shape.bytes() <= kNearWeights) {
+    // Rows of y are written, and those of dx and the mask read, from end to end where the weights allow it. Not with
+    // AMX, whose products are too fast for weights from L2: there a panel stays in L1 for all tiles of rows.
+    if (!kWholeTiles && slices == 1 && shape.bytes() <= kNearWeights) {
       for (int64_t i = 0; i < tiles; ++i) {
         for (int64_t panel = first; panel < last; ++panel) multiply(panel, i);
       }
