@@ -38,11 +38,29 @@ int64_t capacity(const GemmConv& conv) {
   return kWholeTiles ? (conv.block_rows + kTileRows - 1) / kTileRows * kTileRows : conv.block_rows;
 }
 
-// Where tile i of `tiles` ends: of the same length, or all but the last whole.
-int64_t tile_end(int64_t rows, int64_t i, int64_t tiles) {
-  if (!kWholeTiles) return rows * (i + 1) / tiles;
-  return (i + 1) * kTileRows < rows ? (i + 1) * kTileRows : rows;
-}
+// Rows cut into tiles: of the same length within one, or with kWholeTiles all but the last whole. No division per
+// tile: one of few products is not longer than two of them.
+struct TileCut {
+  int64_t rows, tiles, length, longer;
+  explicit TileCut(int64_t row_count)
+      : rows(row_count), tiles((row_count + kTileRows - 1) / kTileRows), length(rows / tiles), longer(rows % tiles) {}
+  int64_t begin(int64_t i) const {
+    if (kWholeTiles) return i * kTileRows < rows ? i * kTileRows : rows;
+    return i * length + (i < longer ? i : longer);
+  }
+};
+
+// The weights of one slice of k: panel p begins p * panel_bytes behind the first.
+struct SliceWeights {
+  const char* base = nullptr;
+  int64_t panel_bytes = 0;
+  SliceWeights(const GemmConv& conv, int64_t slice) {
+    if (slice >= conv.shape.blocks()) return;
+    base = static_cast<const char*>(conv.weights) + conv.shape.offset(slice, 0);
+    panel_bytes = conv.shape.steps(slice) * kPanel * 4;
+  }
+  const char* panel(int64_t i) const { return base + i * panel_bytes; }
+};
 
 BlockScratch divide(const GemmConv& conv, void* scratch) {
   char* p = static_cast<char*>(scratch);
@@ -203,8 +221,9 @@ int64_t gemm_scratch(const GemmConv& conv) {
 void gemm_block(const GemmConv& conv, int64_t begin, int64_t end, int64_t first, int64_t last, void* scratch) {
   const BlockScratch s = divide(conv, scratch);
   const PackedShape& shape = conv.shape;
-  const int64_t rows = end - begin, tiles = (rows + kTileRows - 1) / kTileRows;
-  const int64_t row_bytes = packed_row_bytes(conv);
+  const TileCut cut(end - begin);
+  const int64_t rows = cut.rows, tiles = cut.tiles;
+  const int64_t row_bytes = packed_row_bytes(conv), sums_rows = capacity(conv);
   const auto finish = finish_variant<FinishTile>(conv.finish.variant());
   [[maybe_unused]] const UnitsInUse units;
   locate_rows(conv, begin, end, s.position);
@@ -217,23 +236,26 @@ void gemm_block(const GemmConv& conv, int64_t begin, int64_t end, int64_t first,
         pack_row(conv, s.position[m], k0, k1, s.packed + m * row_bytes);
       }
     }
-    GemmTile t{};
-    t.a_stride = conv.direct ? conv.source.stride * 4 : row_bytes;
-    t.k = shape.steps(slice);
     const bool last_slice = slice + 1 == slices;
-    const auto multiply = [&](int64_t panel, int64_t i) {
-      const int64_t width = shape.width(panel), m0 = i == 0 ? 0 : tile_end(rows, i - 1, tiles);
-      const int64_t m1 = tile_end(rows, i, tiles);
-      t.b = static_cast<const char*>(conv.weights) + shape.offset(slice, panel);
-      const char* next = panel + 1 < last ? static_cast<const char*>(conv.weights) + shape.offset(slice, panel + 1)
-                         : !last_slice    ? static_cast<const char*>(conv.weights) + shape.offset(slice + 1, first)
-                                          : static_cast<const char*>(t.b);
+    const SliceWeights weights(conv, slice), next_weights(conv, slice + 1);
+    GemmTile t{};
+    const char* a = s.packed;
+    t.a_stride = row_bytes;
+    if (conv.direct) {
+      t.a_stride = conv.source.stride * 4;
+      a = reinterpret_cast<const char*>(conv.source.x + begin * conv.source.stride) + k0 * Value::kBytes;
+    }
+    t.k = shape.steps(slice);
+    const auto multiply = [&](int64_t panel, int64_t i) __attribute__((always_inline)) {
+      const int64_t width = shape.width(panel), m0 = cut.begin(i), m1 = cut.begin(i + 1);
+      const char* next = panel + 1 < last ? weights.panel(panel + 1)
+                         : !last_slice    ? next_weights.panel(first)
+                                          : weights.panel(panel);
+      t.b = weights.panel(panel);
       t.c_stride = width;
-      t.a = conv.direct ? reinterpret_cast<const char*>(conv.source.x + (begin + m0) * conv.source.stride) +
-                              k0 * Value::kBytes
-                        : s.packed + m0 * row_bytes;
+      t.a = a + m0 * t.a_stride;
       // Sums of one slice are consumed at once: one tile's memory serves all of them.
-      t.c = slices == 1 ? s.sums : s.sums + (panel - first) * kPanel * capacity(conv) + m0 * width;
+      t.c = slices == 1 ? s.sums : s.sums + (panel - first) * kPanel * sums_rows + m0 * width;
       t.prefetch = next + i * t.k * (kAheadBytes / 4);
       ahead.assign(t);
       if (last_slice) {
