@@ -58,10 +58,11 @@ class Converting(Case):
         names = self.dir / "classes.txt"
         names.write_text("n1 tench, Tinca\nn2\n\nn3 great white shark\nn4 Käfer\nn5 x\n", "utf-8")
         with self.convert(self.save(state), "--classes", names, "--input-size", 64, "--mean", 0.5, 0.4, 0.3,
-                          "--std", 1, 2, 3, "--half") as f:
+                          "--std", 1, 2, 3, "--half", "--batchnorm-eps", 1e-3) as f:
             self.assertEqual(list(f.attrs["class_ids"]), ["n1", "n2", "n3", "n4", "n5"])
             self.assertEqual(list(f.attrs["class_names"])[:4], ["tench, Tinca", "n2", "great white shark", "Käfer"])
             self.assertEqual(f.attrs["input_size"], 64)
+            self.assertEqual(f.attrs["batchnorm_eps"], 1e-3)
             np.testing.assert_array_equal(f.attrs["mean"], np.float32([0.5, 0.4, 0.3]))
             np.testing.assert_array_equal(f.attrs["std"], np.float32([1, 2, 3]))
             for name in shapes:
@@ -166,7 +167,7 @@ class Converting(Case):
                         folder.mkdir(parents=True)
                         (folder / "a.bmp").write_bytes(bmp(48, 20 * i))
                 with self.convert(self.save(random_state(shapes)), "--genotype", repr(GENOTYPE), "--images",
-                                  self.dir / arch, "--input-size", 64) as f:
+                                  self.dir / arch, "--input-size", 64, "--batchnorm-eps", 1e-3) as f:
                     self.assertEqual(len(f["images/val"]), classes)
                 out = self.dir / (arch + "_results.h5")
                 flags = ["--classes", "0,1", "--steps", "2", "--batch", "2", "--out", out]

@@ -49,6 +49,7 @@ class Refusing(Case):
         self.refuse(2, "0 is not between 1 and", source, out, "--input-size", 0)
         self.refuse(2, "not a finite number", source, out, "--mean", 0, 0, "nan")
         self.refuse(2, "values above 0", source, out, "--std", 1, 0, 1)
+        self.refuse(2, "0 or more", source, out, "--batchnorm-eps=-1e-5")
 
     def test_no_checkpoint(self):
         out, path = self.dir / "out.h5", self.dir / "x.pth"

@@ -51,12 +51,16 @@ def arguments(argv):
     p.add_argument("--mean", type=finite, nargs=3, default=[0.485, 0.456, 0.406], metavar=("R", "G", "B"),
                    help="of images in [0, 1]; ImageNet's by default")
     p.add_argument("--std", type=finite, nargs=3, default=[0.229, 0.224, 0.225], metavar=("R", "G", "B"))
+    p.add_argument("--batchnorm-eps", type=finite, metavar="EPS",
+                   help="added to the variance of every normalisation; 1e-5, as in torchvision")
     p.add_argument("--genotype", default="DARTS_V2", metavar="G",
                    help="of a DARTS network: DARTS_V1, DARTS_V2, a file, JSON or a Python literal")
     p.add_argument("--half", action="store_true", help="store float16: half the size, 11 significant bits")
     a = p.parse_args(argv)
     if min(a.std) <= 0:
         p.error("argument --std: values above 0 are expected")
+    if a.batchnorm_eps is not None and a.batchnorm_eps < 0:
+        p.error("argument --batchnorm-eps: 0 or more is expected")
     if not a.images and (a.per_class or a.val_per_class):
         p.error("--per-class and --val-per-class go with --images")
     if not os.path.isfile(a.input):
@@ -87,6 +91,8 @@ def read_network(a):
         raise BadData("%s: %d classes, at most %d are read" % (a.input, classes, MAX_CLASSES))
     attributes.update(arch=arch, num_classes=classes, format_version=1, converted_from=os.path.basename(a.input),
                       input_size=a.input_size or (32 if attributes.get("form") == "cifar" else 224))
+    if a.batchnorm_eps is not None:
+        attributes["batchnorm_eps"] = a.batchnorm_eps
     return tensors, attributes
 
 
