@@ -2,13 +2,15 @@
 """Agreement with the PyTorch peer at full size, through nad_replay: one table row per network, head and objective.
 
     agreement.py --replay build/nad_replay [--peer DIR] [--arch vgg16,resnet50,densenet121,darts] [--classes 1000,365]
-                 [--objective released,paper,variational] [--steps 10] [--batch 2] [--double | --itself]
+                 [--objective released,paper,variational] [--steps 10] [--batch 2] [--double | --itself | --spread N]
 
 Random networks of full width (the peer's calibrated recipe) at 224x224, eight images, batches drawn with a seed. Checks
 and prints: logits of the original and of the binary sub-architecture (relative distance, at most 1e-4), gate gradients of
 the first step (1e-3, the worst gate), the losses of the first ten steps (1e-3; rounding grows from step to step, through
 ReLUs and updates of fixed length), the share of binary gates that are equal at the end (at least 99.5 %). The peer runs in fp32, with --double in fp64. Exits with 1 where a bound is broken.
 --itself compares the peer in fp32 with the peer in fp64: how far rounding alone carries this random network.
+--spread N makes N networks of each kind and prints how far the gradients of the first step lie from the peer's in fp64:
+the engine's, and the peer's own in fp32. One network says little: whether a ReLU near 0 opens is a matter of rounding.
 The logits of sub-architectures are compared only where all binary gates agree: one flipped gate is another network.
 """
 import argparse
@@ -66,7 +68,7 @@ def compare(ours, theirs):
     return {
         "logits": distance(ours["logits_orig"][()], theirs["logits_orig"][()]),
         "hard logits": distance(ours["logits_hard"][()], theirs["logits_hard"][()]) if equal == total else None,
-        "gradient": max(distance(ours["grad0/" + g][()], theirs["grad0/" + g][()]) for g in gates),
+        "gradient": worst_gradient(ours, theirs),
         "losses": float(np.max(np.abs(losses[kept] - expected[kept]) / np.abs(expected[kept]))) if same_skips else np.inf,
         "equal": equal / total, "differ": total - equal, "total": total,
     }
@@ -76,6 +78,42 @@ def holds(r):
     hard = r["hard logits"]
     return (r["logits"] <= BOUNDS["logits"] and (hard is None or hard <= BOUNDS["logits"]) and
             r["gradient"] <= BOUNDS["gradient"] and r["losses"] <= BOUNDS["losses"] and r["equal"] >= BOUNDS["equal"])
+
+
+def worst_gradient(ours, theirs):
+    return max(distance(ours["grad0/" + g][()], theirs["grad0/" + g][()]) for g in theirs["grad0"])
+
+
+def replay(args, case, result, objective):
+    subprocess.run([args.replay, case, "--out", result, "--objective", objective, "--device", args.device, "--precision",
+                    args.precision], check=True, stderr=subprocess.DEVNULL)
+
+
+def spread(peer, args):
+    """Rows of --spread: distances of the first step's gradients from the peer in fp64, over networks of several seeds."""
+    print("| network | classes | objective | networks | engine: median | largest | above 1e-3 | "
+          "peer in fp32: median | largest | above 1e-3 |")
+    print("|---|---|---|---|---|---|---|---|---|---|")
+    objectives = args.objective.split(",")
+    for arch in args.arch.split(","):
+        for classes in map(int, args.classes.split(",")):
+            found = {o: ([], []) for o in objectives}
+            for seed in range(args.seed, args.seed + args.spread):
+                with tempfile.TemporaryDirectory() as folder:
+                    case, result = os.path.join(folder, "case.h5"), os.path.join(folder, "result.h5")
+                    write_case(peer, case, arch, classes, 2, args.batch, seed)  # the second step is skipped
+                    for objective in objectives:
+                        peer.run_h5(case, dtype=torch.float64, objective=objective, tag="peer")
+                        peer.run_h5(case, dtype=torch.float32, objective=objective, tag="fp32")
+                        replay(args, case, result, objective)
+                        with h5py.File(case, "r") as theirs, h5py.File(result, "r") as ours:
+                            exact = theirs["results/peer"]
+                            for values, other in zip(found[objective], (ours, theirs["results/fp32"])):
+                                values.append(worst_gradient(other, exact))
+            for objective in objectives:
+                columns = ["%.1e | %.1e | %d" % (np.median(v), max(v), sum(x > BOUNDS["gradient"] for x in v))
+                           for v in found[objective]]
+                print("| %s | %d | %s | %d | %s |" % (arch, classes, objective, args.spread, " | ".join(columns)), flush=True)
 
 
 def main():
@@ -89,6 +127,7 @@ def main():
     parser.add_argument("--batch", type=int, default=2)
     parser.add_argument("--double", action="store_true")
     parser.add_argument("--itself", action="store_true")
+    parser.add_argument("--spread", type=int, default=0, metavar="N")
     parser.add_argument("--seed", type=int, default=20211011)
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--precision", default="fp32")
@@ -96,6 +135,8 @@ def main():
     sys.path.insert(0, args.peer)
     import nad_torch as peer
     torch.set_num_threads(2)
+    if args.spread:
+        return spread(peer, args)
 
     print("| network | classes | objective | steps | logits | hard logits | gate gradients | losses of ten steps | binary gates that differ |")
     print("|---|---|---|---|---|---|---|---|---|")
@@ -111,8 +152,7 @@ def main():
                     if args.itself:
                         peer.run_h5(case, dtype=torch.float32, objective=objective, tag="fp32")
                     else:
-                        subprocess.run([args.replay, case, "--out", result, "--objective", objective, "--device",
-                                        args.device, "--precision", args.precision], check=True, stderr=subprocess.DEVNULL)
+                        replay(args, case, result, objective)
                     with h5py.File(case, "r") as theirs, h5py.File(case if args.itself else result, "r") as ours:
                         r = compare(ours["results/fp32"] if args.itself else ours, theirs["results/peer"])
                     fine = holds(r)
