@@ -204,7 +204,7 @@ int main(int argc, char** argv) {
   std::vector<std::string> precisions = {o.precision};
   std::vector<int64_t> slots = {o.slots};
   CLI::App app("Times one step of gate learning on random weights and images.");
-  app.add_option("--arch", o.arch, "vgg16, resnet50, densenet121 or darts");
+  app.add_option("--arch", o.arch, "vgg16, resnet50, densenet121 or darts")->check(CLI::IsMember(architectures()));
   app.add_option("--device", o.device, "auto, cpu, cuda, cuda:I or reference");
   app.add_option("--precision", precisions, "fp32, tf32, bf16; several: one after the other")->delimiter(',');
   app.add_option("--conv", o.conv, "on a device: handwritten, cudnn or auto");

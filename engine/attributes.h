@@ -28,10 +28,17 @@ class Attributes {
     if (found == values_.end()) return fallback;
     if (const T* value = std::get_if<T>(&found->second)) return *value;
     throw Error(ErrorKind::data, "weights file: attribute '" + name + "' has an unexpected type",
-                "see weights/FORMAT.md for its type");
+                std::string("expected ") + type_name(T{}) + ", see weights/FORMAT.md");
   }
 
  private:
+  static const char* type_name(int64_t) { return "an integer"; }
+  static const char* type_name(double) { return "a floating-point number"; }
+  static const char* type_name(const std::string&) { return "a string"; }
+  static const char* type_name(const std::vector<int64_t>&) { return "a list of integers"; }
+  static const char* type_name(const std::vector<double>&) { return "a list of floating-point numbers"; }
+  static const char* type_name(const std::vector<std::string>&) { return "a list of strings"; }
+
   std::map<std::string, Attribute> values_;
 };
 

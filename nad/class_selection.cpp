@@ -22,6 +22,19 @@ bool parse_range(const std::string& text, int64_t* first, int64_t* last) {
   return parse_index(text.substr(0, dash), first) && parse_index(text.substr(dash + 1), last);
 }
 
+// What stands between commas, without blanks around it.
+std::vector<std::string> items_of(const std::string& text) {
+  std::vector<std::string> items;
+  for (size_t begin = 0; begin <= text.size();) {
+    const size_t end = std::min(text.find(',', begin), text.size());
+    const std::string item = text.substr(begin, end - begin);
+    const size_t first = item.find_first_not_of(' '), last = item.find_last_not_of(' ');
+    items.push_back(first == std::string::npos ? "" : item.substr(first, last + 1 - first));
+    begin = end + 1;
+  }
+  return items;
+}
+
 void add_item(const std::string& item, const std::vector<std::string>& ids, int64_t count,
               std::vector<int64_t>* out) {
   const auto refuse = [&](const std::string& why, const std::string& hint) {
@@ -47,6 +60,18 @@ void add_item(const std::string& item, const std::vector<std::string>& ids, int6
 
 }  // namespace
 
+std::vector<std::pair<std::string, int64_t>> ids_like_indices(const std::string& text,
+                                                              const std::vector<std::string>& ids) {
+  std::vector<std::pair<std::string, int64_t>> found;
+  for (const std::string& item : items_of(text)) {
+    const int64_t at = std::find(ids.begin(), ids.end(), item) - ids.begin();
+    int64_t index = 0;
+    if (at < static_cast<int64_t>(ids.size()) && parse_index(item, &index) && index != at)
+      found.push_back({item, at});
+  }
+  return found;
+}
+
 std::string class_label(const ClassTask& task) {
   const std::string index = std::to_string(task.index);
   return task.id.empty() || task.id == index ? index : index + " " + task.id;
@@ -62,11 +87,7 @@ std::vector<ClassTask> select_classes(const std::string& text, const ClassMatch&
       if (!match.source_class[static_cast<size_t>(i)].empty()) indices.push_back(i);
     }
   } else {
-    for (size_t begin = 0; begin <= text.size();) {
-      const size_t end = std::min(text.find(',', begin), text.size());
-      add_item(text.substr(begin, end - begin), known, count, &indices);
-      begin = end + 1;
-    }
+    for (const std::string& item : items_of(text)) add_item(item, known, count, &indices);
   }
   std::vector<ClassTask> tasks;
   std::set<int64_t> seen;

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "nad/dataset.h"
@@ -18,10 +19,15 @@ struct ClassTask {
 
 std::string class_label(const ClassTask& task);  // "217 n02102040" or, where there is no id, "217"
 
-// text: comma-separated indices, ranges of indices ("0-9", both ends included) and class ids, or "all": every class
-// that the source has. Classes come in the order given, each once. ids and names are the network's, in class order,
-// or empty. Throws Error(usage) for an index out of range, an unknown id, an empty item.
+// text: comma-separated class ids, indices and ranges of indices ("0-9", both ends included), or "all": every class
+// that the source has. An item that is both an id and an index is the id. Classes come in the order given, each once.
+// ids and names are the network's, in class order, or empty. Throws Error(usage) for an index out of range, an
+// unknown id, an empty item.
 std::vector<ClassTask> select_classes(const std::string& text, const ClassMatch& match,
                                       const std::vector<std::string>& ids, const std::vector<std::string>& names);
+
+// The ids in `text` that read as an index but are another class's: (id, its class).
+std::vector<std::pair<std::string, int64_t>> ids_like_indices(const std::string& text,
+                                                              const std::vector<std::string>& ids);
 
 }  // namespace nad

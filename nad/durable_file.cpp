@@ -55,6 +55,17 @@ void write_durably(const std::string& path, const std::vector<std::byte>& bytes,
   flush_folder(path);
 }
 
+std::string follow_links(const std::string& path) {
+  namespace fs = std::filesystem;
+  constexpr int kMost = 40;  // as the kernel's, against links in a circle
+  fs::path place = path;
+  std::error_code ignored;
+  for (int i = 0; i < kMost && fs::is_symlink(place, ignored); ++i) {
+    place = place.parent_path() / fs::read_symlink(place, ignored);  // an absolute target replaces the folder
+  }
+  return place.string();
+}
+
 uint64_t hash_bytes(uint64_t hash, const void* data, size_t bytes) {
   const auto* byte = static_cast<const unsigned char*>(data);
   for (size_t i = 0; i < bytes; i++) hash = (hash ^ byte[i]) * 0x100000001B3ull;

@@ -13,6 +13,9 @@ namespace nad {
 // `what` begins the message, as in "results file".
 void write_durably(const std::string& path, const std::vector<std::byte>& bytes, const std::string& what);
 
+// Where a file at PATH really lies: at the end of its symbolic links, the last of which may point to nothing yet.
+std::string follow_links(const std::string& path);
+
 // FNV-1a over the content of a file, 64 bits in hexadecimal. Throws Error(data) where it cannot be read.
 std::string file_hash(const std::string& path);
 

@@ -71,9 +71,12 @@ void Progress::print(const std::string& line) {
   std::fflush(stream_);
 }
 
-void Progress::draw(const std::string& line) {
-  std::string text = one_line(line);
-  text.resize(std::min(text.size(), columns(stream_) - 1));
+// As many of the parts, the first the most important, as fit in a line.
+void Progress::draw(const std::vector<std::string>& parts) {
+  const size_t room = columns(stream_) - 1;
+  std::string text = one_line(parts[0]);
+  text.resize(std::min(text.size(), room));
+  for (size_t i = 1; i < parts.size() && text.size() + 2 + parts[i].size() <= room; i++) text += ", " + parts[i];
   std::fprintf(stream_, "\r\x1b[K%s", text.c_str());
   std::fflush(stream_);
   drawn_ = true;
@@ -96,11 +99,11 @@ void Progress::step(const std::vector<ClassStep>& classes, double seconds, doubl
   step_seconds_ += weight * (seconds - step_seconds_);
   step_images_ += weight * (images - step_images_);
   const double left = class_steps_left / static_cast<double>(classes.size()) * step_seconds_;
-  const std::string rate = number("%.0f ms/step, ", 1000 * step_seconds_) +
-                           number("%.1f images/s, ", step_images_ / std::max(step_seconds_, 1e-9)) + "left " +
-                           clock_text(left);
-  const auto told = [](const ClassStep& c) {
-    return "loss " + loss_text(c) + ", correct " + std::to_string(c.correct) + "/" + std::to_string(c.valid) + ", ";
+  const std::string pace = number("%.0f ms/step", 1000 * step_seconds_), until = "left " + clock_text(left),
+                    rate = number("%.1f images/s", step_images_ / std::max(step_seconds_, 1e-9));
+  const auto loss = [](const ClassStep& c) { return "loss " + loss_text(c); };
+  const auto correct = [](const ClassStep& c) {
+    return "correct " + std::to_string(c.correct) + "/" + std::to_string(c.valid);
   };
   if (terminal_) {
     const auto now = std::chrono::steady_clock::now();
@@ -108,14 +111,15 @@ void Progress::step(const std::vector<ClassStep>& classes, double seconds, doubl
     last_drawn_ = now;
     const ClassStep& c = classes[0];
     const std::string others = classes.size() > 1 ? " +" + std::to_string(classes.size() - 1) : "";
-    draw("class " + c.label + others + " " + bar(static_cast<double>(c.taken) / static_cast<double>(c.steps), 16) +
-         " " + std::to_string(c.taken) + "/" + std::to_string(c.steps) + " " + told(c) + rate);
+    draw({"class " + c.label + others + " " + bar(static_cast<double>(c.taken) / static_cast<double>(c.steps), 16) +
+              " " + std::to_string(c.taken) + "/" + std::to_string(c.steps),
+          until, pace, loss(c), correct(c), rate});
     return;
   }
   for (const ClassStep& c : classes) {
     if (c.taken % steps_between_lines(log_every_, c.steps) != 0 && c.taken != c.steps) continue;
-    print("class " + c.label + ": step " + std::to_string(c.taken) + "/" + std::to_string(c.steps) + ", " + told(c) +
-          rate);
+    print("class " + c.label + ": step " + std::to_string(c.taken) + "/" + std::to_string(c.steps) + ", " + loss(c) +
+          ", " + correct(c) + ", " + pace + ", " + rate + ", " + until);
   }
 }
 

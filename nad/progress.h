@@ -43,7 +43,7 @@ class Progress {
 
  private:
   void print(const std::string& line);
-  void draw(const std::string& line);
+  void draw(const std::vector<std::string>& parts);
   void clear();
 
   std::FILE* stream_;

@@ -41,6 +41,10 @@ std::string hash_of(const DecodedClass& images) {
   return hexadecimal(hash);
 }
 
+bool lacks_accuracy(const RunSetup& setup, const ClassTask& task, const ClassResult& result) {
+  return setup.options.eval && task.val_images > 0 && result.finished && std::isnan(result.top1_before);
+}
+
 // A class may fail alone; out of memory, a lost device or a full disk concern the whole run.
 bool concerns_one_class(const Error& e) { return e.kind() == ErrorKind::data || e.kind() == ErrorKind::not_finite; }
 
@@ -65,6 +69,7 @@ void Run::learn() {
       checkpoint_if_due();
     }
     if (unsaved_failure_) save();
+    evaluate_earlier();
   } catch (const Stopped&) {
     save();
     int64_t finished = 0, started = 0;
@@ -195,7 +200,7 @@ void Run::finish_slots() {
     snapshot(slot);  // an interruption of the evaluation keeps what was learnt
     Work& work = *slots_[slot];
     try {
-      if (setup_.options.eval && setup_.val_classes > 0) evaluate(work);
+      if (setup_.options.eval && setup_.val_classes > 0) evaluate(work.task, work.result);
       work.result.finished = true;
       snapshot(slot);
       say_finished(work);
@@ -225,22 +230,38 @@ void Run::say_finished(const Work& work) {
   }
 }
 
-void Run::evaluate(Work& work) {
-  const ClassTask& task = work.task;
+void Run::evaluate(const ClassTask& task, ClassResult& result) {
   DecodedClass images;
   try {
     images = decode_class(*setup_.source, "val", task.index, task.source, std::max(1, max_threads()),
                           [this](const std::string& line) { progress_.warn("broken image: " + line); });
   } catch (const Error& e) {
     if (e.kind() != ErrorKind::data) throw;
-    progress_.warn("class " + work.label() + " has no val images: its accuracies are left out");
+    progress_.warn("class " + class_label(task) + ": its accuracies are left out: " + e.what());
     return;
   }
-  const Accuracy accuracy = class_accuracy(learner_, work.result.logits, images, setup_.normalization,
+  const Accuracy accuracy = class_accuracy(learner_, result.logits, images, setup_.normalization,
                                            std::max(1, max_threads()), [this] { stop_if_asked(); });
-  work.result.val_images = accuracy.images;
-  work.result.top1_before = accuracy.before;
-  work.result.top1_after = accuracy.after;
+  result.val_images = accuracy.images;
+  result.broken_images += images.broken;
+  result.top1_before = accuracy.before;
+  result.top1_after = accuracy.after;
+}
+
+// Classes that a run with --no-eval finished, when their accuracies are asked for now.
+void Run::evaluate_earlier() {
+  for (const ClassTask& task : setup_.classes) {
+    const auto found = setup_.results.classes.find(task.index);
+    if (found == setup_.results.classes.end() || !lacks_accuracy(setup_, task, found->second)) continue;
+    stop_if_asked();
+    try {
+      evaluate(task, found->second);
+    } catch (const Error& e) {
+      if (!concerns_one_class(e)) throw;
+      progress_.warn("class " + class_label(task) + ": its accuracies are left out: " + e.what());
+    }
+    save();
+  }
 }
 
 // started: the class took steps that are worth nothing now. Otherwise what an earlier run saved of it is kept.
@@ -330,7 +351,8 @@ std::vector<Learner::Timing> Run::profile(int repeats) {
 bool all_finished(const RunSetup& setup) {
   return std::all_of(setup.classes.begin(), setup.classes.end(), [&](const ClassTask& task) {
     const auto found = setup.results.classes.find(task.index);
-    return found != setup.results.classes.end() && found->second.finished;
+    return found != setup.results.classes.end() && found->second.finished &&
+           !lacks_accuracy(setup, task, found->second);
   });
 }
 

@@ -44,7 +44,8 @@ class Run {
   void take_losses();
   void take_losses_of_step(int64_t back, double seconds);
   void finish_slots();
-  void evaluate(Work& work);
+  void evaluate(const ClassTask& task, ClassResult& result);
+  void evaluate_earlier();
   void say_finished(const Work& work);
   void fail(const ClassTask& task, const Error& error, bool started);
   void snapshot(size_t slot);
@@ -63,7 +64,7 @@ class Run {
   bool unsaved_failure_ = false;
 };
 
-bool all_finished(const RunSetup& setup);  // nothing is left to learn
+bool all_finished(const RunSetup& setup);  // nothing is left to learn or to evaluate
 
 // How many of the classes of this run failed, and 0, 3 (no images, ...) or 5 (a loss that is not finite).
 struct Failures {

@@ -36,7 +36,8 @@ T whole_number(const std::string& flag, const std::string& text, T least, T most
 double real_number(const std::string& flag, const std::string& text, bool zero_allowed,
                    const std::string& or_else = "") {
   double value = 0;
-  if (parse(text, &value) && std::isfinite(value) && (value > 0 || (zero_allowed && value == 0))) return value;
+  if (parse(text, &value) && std::isfinite(value) && (value > 0 || (zero_allowed && value == 0)))
+    return value + 0.0;  // not -0
   throw usage(flag, text, or_else + (zero_allowed ? "a number that is not negative" : "a number above 0"));
 }
 
@@ -59,14 +60,14 @@ std::vector<double> growing_numbers(const std::string& flag, const std::string& 
 
 // Values as typed; CLI11 finds the flags, what they may be is checked here, with one style of message.
 struct Texts {
-  std::optional<std::string> objective, beta, beta_grid, lr, epochs, steps, batch, seed, classes_per_step, precision,
-      conv, threads, log_every, checkpoint_every;
+  std::optional<std::string> data, out, objective, beta, beta_grid, lr, epochs, steps, batch, seed, classes_per_step,
+      precision, conv, threads, log_every, checkpoint_every;
 };
 
 void declare(CLI::App& app, RunOptions& o, Texts& t, bool& no_eval, bool& version) {
   app.add_option("--weights", o.weights, "weights file (weights/convert.py makes one)")->type_name("W.h5");
   app.add_option("--arch", o.arch, "must agree with the weights file")->type_name("A");
-  app.add_option("--data", o.data, "image folder: DIR/{train,val}/<class>/*; default: the packed images")
+  app.add_option("--data", t.data, "image folder: DIR/{train,val}/<class>/*; default: the packed images")
       ->type_name("DIR");
   app.add_option("--classes", o.classes, "0,217 or n01440764,n02102040 or 0-9 or all (default)")->type_name("LIST");
   app.add_option("--objective", t.objective, "released (default), paper or variational")->type_name("NAME");
@@ -90,7 +91,7 @@ void declare(CLI::App& app, RunOptions& o, Texts& t, bool& no_eval, bool& versio
   app.add_flag_callback(
       "--no-graph", [&o] { o.graph = false; },
       "cuda: run a step's kernels one by one instead of as a captured graph");
-  app.add_option("--out", o.out, "results file; default: <arch>_results.h5")->type_name("R.h5");
+  app.add_option("--out", t.out, "results file; default: <arch>_results.h5")->type_name("R.h5");
   app.add_flag("--resume", o.resume, "go on with the results file of an interrupted run");
   app.add_flag("--dry-run", o.dry_run, "resolve and plan everything, then stop");
   app.add_flag("--json", o.json, "results on stdout as one JSON document instead of a table");
@@ -104,7 +105,15 @@ void declare(CLI::App& app, RunOptions& o, Texts& t, bool& no_eval, bool& versio
   app.add_flag("--version", version, "print the version");
 }
 
+// An empty one is a shell variable that is not set, hardly a wish for the default.
+std::string name_of(const std::string& flag, const std::string& text, const std::string& expected) {
+  if (text.empty()) throw usage(flag, text, expected);
+  return text;
+}
+
 void convert(const Texts& t, RunOptions& o) {
+  if (t.data) o.data = name_of("--data", *t.data, "an image folder, or no --data for the packed images");
+  if (t.out) o.out = name_of("--out", *t.out, "the name of the results file, or no --out for the default");
   if (t.objective) o.objective = parse_objective(*t.objective);
   if (t.precision) o.precision = parse_precision(*t.precision);
   if (t.conv) o.conv = parse_conv_choice(*t.conv);

@@ -23,12 +23,30 @@ std::string mebibytes(size_t bytes) { return format("%.1f MiB", static_cast<doub
 
 std::string percent(double value) { return std::isnan(value) ? "-" : format("%.2f", value); }
 
-// Cut to a width in bytes, without cutting a UTF-8 character in two.
-std::string shortened(const std::string& text, size_t width) {
-  if (text.size() <= width) return text;
-  size_t end = width;
-  while (end > 0 && (static_cast<unsigned char>(text[end]) & 0xC0) == 0x80) end--;
-  return text.substr(0, end);
+// Columns that a terminal gives a character: two for East Asian ones and pictures, none for marks on others.
+size_t columns_of(uint32_t c) {
+  constexpr uint32_t kWide[][2] = {{0x1100, 0x115F}, {0x2E80, 0xA4CF}, {0xAC00, 0xD7A3},   {0xF900, 0xFAFF},
+                                   {0xFE30, 0xFE6F}, {0xFF00, 0xFF60}, {0x1F300, 0x1FAFF}, {0x20000, 0x3FFFD}};
+  if (c >= 0x300 && c <= 0x36F) return 0;
+  for (const auto& range : kWide) {
+    if (c >= range[0] && c <= range[1]) return 2;
+  }
+  return 1;
+}
+
+// UTF-8 text cut to a number of columns and filled up with blanks.
+std::string cell(const std::string& text, size_t width) {
+  size_t end = 0, used = 0;
+  while (end < text.size()) {
+    const auto lead = static_cast<unsigned char>(text[end]);
+    const size_t length = lead < 0xC0 ? 1 : lead < 0xE0 ? 2 : lead < 0xF0 ? 3 : 4;
+    uint32_t c = length == 1 ? lead : lead & (0x7Fu >> length);
+    for (size_t i = 1; i < length && end + i < text.size(); i++) c = c << 6 | (text[end + i] & 0x3F);
+    if (used + columns_of(c) > width) break;
+    used += columns_of(c);
+    end += length;
+  }
+  return text.substr(0, end) + std::string(width - used, ' ');
 }
 
 struct Average {
@@ -75,9 +93,8 @@ Averages average(const std::vector<const ClassResult*>& classes) {
 std::string row(const std::string& index, const std::string& id, const std::string& name, const std::string& steps,
                 const std::string& loss, const std::string& kept, const std::string& before, const std::string& after,
                 const std::string& seconds) {
-  return format("%-6s %-12s %-24s %8s %10s %8s %8s %8s %9s\n", index.c_str(), shortened(id, 12).c_str(),
-                shortened(name, 24).c_str(), steps.c_str(), loss.c_str(), kept.c_str(), before.c_str(), after.c_str(),
-                seconds.c_str());
+  return format("%-6s %s %s %8s %10s %8s %8s %8s %9s\n", index.c_str(), cell(id, 12).c_str(), cell(name, 24).c_str(),
+                steps.c_str(), loss.c_str(), kept.c_str(), before.c_str(), after.c_str(), seconds.c_str());
 }
 
 using Json = nlohmann::ordered_json;
@@ -251,7 +268,7 @@ void write_profile(const std::vector<Learner::Timing>& timings, std::ostream& ou
   const auto share = [&](double seconds) { return 100 * seconds / std::max(total, 1e-12); };
   out << format("%-52s %-20s %10s %7s\n", "kernel", "op", "ms", "%");
   for (const Learner::Timing& t : timings) {
-    out << format("%-52s %-20s %10.3f %7.2f\n", shortened(t.name, 52).c_str(),
+    out << format("%s %-20s %10.3f %7.2f\n", cell(t.name, 52).c_str(),
                   (t.op + (t.backward ? " backward" : "")).c_str(), 1000 * t.seconds, share(t.seconds));
   }
   std::vector<std::pair<double, std::string>> order;

@@ -43,30 +43,55 @@ void open_network(RunSetup& s) {
                 "--arch " + o.arch + ": the weights file " + o.weights + " holds " + s.weights->arch(),
                 "omit --arch or give the right weights file");
   }
-  s.network = describe(*s.weights);
-  s.gates = gate_infos(s.network);
+  try {
+    s.network = describe(*s.weights);
+    s.gates = gate_infos(s.network);
+  } catch (const Error& e) {
+    throw Error(e.kind(), o.weights + ": " + e.what());
+  }
   s.normalization = {s.weights->mean(), s.weights->stddev()};
 }
 
-// Says early, before minutes of learning, what would go wrong when the results are written.
-void check_out(RunSetup& s) {
-  s.out = s.options.out.empty() ? s.network.arch + "_results.h5" : s.options.out;
-  const auto refuse = [&](const std::string& what, const std::string& hint) {
-    return Error(ErrorKind::usage, "--out " + s.out + " " + what, hint);
-  };
+// What stands against writing results to `out`, and what to do about it; both empty where nothing does.
+std::pair<std::string, std::string> objection(const std::string& out, bool resume) {
   std::error_code ignored;
-  if (fs::is_directory(s.out, ignored)) throw refuse("is a folder", "give the name of a file");
-  const fs::path folder = fs::path(s.out).parent_path();
+  if (fs::is_directory(out, ignored)) return {"is a folder", "give the name of a file"};
+  const fs::path folder = fs::path(out).parent_path();
   if (!folder.empty() && !fs::is_directory(folder, ignored)) {
-    throw refuse("lies in a folder that does not exist", "make the folder first");
+    return {"lies in a folder that does not exist", "make the folder first"};
   }
   if (access(folder.empty() ? "." : folder.c_str(), W_OK) != 0) {
-    throw refuse(std::string("cannot be written: ") + std::strerror(errno), "choose another folder");
+    return {std::string("cannot be written: ") + std::strerror(errno), "choose another folder"};
   }
+  if (fs::exists(out, ignored) && !resume) {
+    return {"exists already", "go on with it by --resume, or choose another name: results are never overwritten"};
+  }
+  return {};
+}
+
+// Says early, before minutes of learning, what would go wrong when the results are written; a dry run only notes it.
+// From here on nobody else writes there.
+void take_out(RunSetup& s) {
+  s.out = follow_links(s.options.out.empty() ? s.network.arch + "_results.h5" : s.options.out);
   if (s.options.profile) return;
-  if (fs::exists(s.out, ignored) && !s.options.resume) {
-    throw refuse("exists already",
-                 "go on with it by --resume, or choose another name: results are never overwritten");
+  const auto [what, hint] = objection(s.out, s.options.resume);
+  if (s.options.dry_run) {
+    if (!what.empty()) s.notes.push_back("--out " + s.out + " " + what + ": a run would stop here; " + hint);
+    return;
+  }
+  if (!what.empty()) throw Error(ErrorKind::usage, "--out " + s.out + " " + what, hint);
+  s.lock = FileLock(s.out, "--out");
+  const auto [since, advice] = objection(s.out, s.options.resume);  // another run may have ended in between
+  if (!since.empty()) throw Error(ErrorKind::usage, "--out " + s.out + " " + since, advice);
+}
+
+// 0 where the folder cannot be read: the class fails when its turn comes, not the run.
+int64_t count_images(const ImageSource& source, const std::string& split, const ClassTask& task) {
+  try {
+    return source.count(split, task.source);
+  } catch (const Error& e) {
+    if (e.kind() != ErrorKind::data) throw;
+    return 0;
   }
 }
 
@@ -92,11 +117,15 @@ void open_images(RunSetup& s) {
     s.notes.push_back("there are no val images: accuracies before and after are left out");
   }
   s.classes = select_classes(o.classes, match, s.weights->class_ids(), s.weights->class_names());
+  for (const auto& [id, index] : ids_like_indices(o.classes, s.weights->class_ids())) {
+    s.notes.push_back("--classes: '" + id + "' is the id of class " + std::to_string(index) + "; write " + id + "-" +
+                      id + " for the class with that index");
+  }
   if (s.classes.empty()) throw Error(ErrorKind::data, "no class has images", "see --data and --classes");
   for (ClassTask& task : s.classes) {
     if (task.source.empty()) continue;
-    task.train_images = s.source->count("train", task.source);
-    if (s.val_classes > 0) task.val_images = s.source->count("val", task.source);
+    task.train_images = count_images(*s.source, "train", task);
+    if (s.val_classes > 0) task.val_images = count_images(*s.source, "val", task);
   }
 }
 
@@ -222,7 +251,7 @@ RunSetup prepare_run(const RunOptions& options, const std::string& command_line)
   RunSetup setup;
   setup.options = options;
   open_network(setup);
-  check_out(setup);
+  take_out(setup);
   open_images(setup);
   setup.context = take_device(options);
   resolve_settings(setup, command_line);

@@ -9,6 +9,7 @@
 #include "engine/context.h"
 #include "models/models.h"
 #include "nad/class_selection.h"
+#include "nad/file_lock.h"
 #include "nad/learner.h"
 #include "nad/loader.h"
 #include "nad/progress.h"
@@ -30,7 +31,8 @@ struct RunSetup {
   std::vector<ClassTask> classes;             // to learn
   std::string device_choice;                  // how the device was chosen
   std::unique_ptr<Context> context;
-  std::string out;
+  std::string out;                // the results file, links followed
+  FileLock lock;                  // on it
   int64_t slots = 1;              // classes per step
   std::vector<double> beta_grid;  // what --beta auto tries; empty without it
   LearnOptions learn;
@@ -40,7 +42,8 @@ struct RunSetup {
 };
 
 // Cheap checks first. Throws Error(usage): arch or classes that do not fit, an existing --out without --resume, a
-// resumed file made with other settings; Error(data): weights, images or results file; Error(device).
+// resumed file made with other settings, an --out that
+// another run writes to; Error(data): weights, images or results file; Error(device).
 RunSetup prepare_run(const RunOptions& options, const std::string& command_line);
 
 // How many steps of a class of `steps` steps go by before their losses are read. Reading waits for a device that

@@ -66,6 +66,8 @@ FLAGS = [
     (["--classes", "0,,1"], "neither an index", 2),
     (["--classes", "-3"], "--classes", 2),
     (["--out", "."], "is a folder", 2),
+    (["--out", ""], "--out ''", 2),
+    (["bare", "--weights", "w.h5", "--data", ""], "--data ''", 2),
     (["--out", "no/such/folder/r.h5"], "folder that does not exist", 2),
 ]
 
@@ -173,6 +175,23 @@ class BadFlags(Case):
             self.assertEqual(file["classes/4"].attrs["error_code"], 3)
             self.assertNotIn("logits", file["classes/4"])
 
+    def test_a_folder_that_cannot_be_read_costs_its_class_alone(self):
+        data = self.dir / "unreadable"
+        make_images(data, IDS[:3])
+        shutil.rmtree(data / "val" / IDS[1])
+        (data / "val" / IDS[1]).write_text("no folder")
+        shutil.rmtree(data / "train" / IDS[2])
+        (data / "train" / IDS[2]).symlink_to(IDS[2])  # in a circle: no class at all
+        (data / "val" / IDS[0] / "zz.png").write_bytes(b"broken")
+        result = run("--weights", self.weights, "--data", data, "--classes", "0,1,2", "--steps", 2, "--batch", 4,
+                     "--out", self.dir / "unreadable.h5", "--json")
+        self.assertEqual(result.returncode, 3, result.stderr)
+        self.assertIn("cannot read the folder", result.stderr)
+        classes = {c["index"]: c for c in json.loads(result.stdout)["classes"]}
+        self.assertEqual({i: c["finished"] for i, c in classes.items()}, {0: True, 1: True, 2: False})
+        self.assertIsNone(classes[1]["top1_before"])
+        self.assertEqual(classes[0]["broken_images"], 1)
+
     # ---- weights files ----
     def test_weights_files(self):
         whole = self.weights.read_bytes()
@@ -225,6 +244,8 @@ class BadFlags(Case):
             (lambda: attribute("class_ids", ["a"] * CLASSES), "twice"),
             (lambda: attribute("std", [0.0, 1.0, 1.0]), "std"),
             (lambda: attribute("input_size", "big"), "input_size"),
+            (lambda: attribute("widths", "wide"), "changed.h5: weights file: attribute 'widths' has an unexpected type; "
+                                                  "expected a list of integers"),
             (lambda: attribute("stage_depths", [2]), "widths"),
             (lambda: attribute("stem_width", 10), "bn1.weight"),
             (lambda: tensor(missing), "layer1.0.bn2.weight"),
@@ -263,6 +284,31 @@ class PlainOptions(Case):
             self.assertIn(fragment, result.stderr)
         self.assertFalse(out.exists())
         self.assertEqual(result.stdout, "")
+
+    def test_dry_run_notes_what_would_stop_a_run(self):
+        out = self.dir / "dry_there.h5"
+        out.write_bytes(b"mine")
+        self.assertIn("exists already: a run would stop here", self.learn(out, "--dry-run").stderr)
+        self.assertIn("does not exist: a run would stop here", self.learn(self.dir / "no" / "r.h5", "--dry-run").stderr)
+        self.assertEqual(out.read_bytes(), b"mine")
+
+    def test_ids_that_look_like_indices(self):
+        weights = make_weights(self.dir / "digits.h5", ids=[str(9 - c) for c in range(CLASSES)])
+        data = self.dir / "digits"
+        make_images(data, [str(c) for c in range(CLASSES)], train=2, val=1)
+        result = run("--weights", weights, "--data", data, "--classes", "0-1, 3", "--dry-run")
+        self.assertEqual(result.returncode, 0, result.stderr)
+        self.assertIn("classes       3 of 10", result.stderr)
+        self.assertIn("note: --classes: '3' is the id of class 6; write 3-3", result.stderr)
+
+    def test_columns_of_names_in_any_script(self):
+        def name(file):
+            file.attrs["class_names"] = ["日本語の名前"] + ["plain"] * (CLASSES - 1)
+        weights = make_weights(self.dir / "names.h5", change=name)
+        result = run("--weights", weights, "--data", self.data, "--classes", "0,1", "--steps", 1, "--batch", 4, "--out",
+                     self.dir / "names_r.h5", "--no-eval")
+        wide, plain = result.stdout.split("\n")[1:3]
+        self.assertEqual(plain.index("1", 40), wide.index("1", 30) + 6)  # six characters of two columns
 
     def test_profile(self):
         out = self.dir / "profile.h5"

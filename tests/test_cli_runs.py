@@ -109,6 +109,11 @@ class Results(Case):
         self.assertEqual(child.returncode, 0)
         self.assertIn(b"\r\x1b[Kclass 0", text)
         self.assertNotIn(b": step ", text)
+        lines = [line for line in text.split(b"\r\x1b[K") if line.startswith(b"class 0 ") and b"/30, left " in line]
+        self.assertTrue(lines)
+        for line in lines:
+            self.assertIn(b" ms/step", line)
+            self.assertLess(len(line), 80)
 
 
 class Ends(Case):
@@ -203,6 +208,37 @@ class Ends(Case):
         result = run(*self.command(self.whole))
         self.assertEqual(result.returncode, 0)
         self.assertEqual(len(result.stdout.strip().split("\n")), 5)
+
+    def test_two_runs_on_one_file(self):
+        out = self.dir / "two.h5"
+        child = start(*self.command(out))
+        self.wait_for(out, child, 3)
+        child.send_signal(signal.SIGSTOP)
+        try:
+            second = run(*self.command(out))
+        finally:
+            child.send_signal(signal.SIGCONT)
+        self.assertEqual(second.returncode, 2, second.stderr)
+        self.assertIn("is in use", second.stderr)
+        self.assertEqual(child.wait(60), 0)
+        child.communicate()
+        self.assert_same(self.whole, out)
+        self.assertFalse(out.with_name(out.name + ".lock").exists())
+
+    def test_a_link_stays_a_link(self):
+        real, link = self.dir / "elsewhere.h5", self.dir / "link.h5"
+        link.symlink_to(real.name)
+        self.finish(link)
+        self.assertTrue(link.is_symlink())
+        self.assert_same(self.whole, real)
+
+    def test_accuracies_can_be_made_up_for(self):
+        out = self.dir / "late.h5"
+        result = run(*self.command(out), "--no-eval")
+        self.assertEqual(result.returncode, 0, result.stderr)
+        with h5py.File(out, "r") as file:
+            self.assertTrue(np.isnan(file["classes/1"].attrs["top1_after"]))
+        self.finish(out)
 
     def test_resume_with_other_settings(self):
         other_weights = make_weights(self.dir / "other_w.h5", change=lambda file: file.attrs.create("note", "other"))

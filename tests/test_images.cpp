@@ -167,6 +167,37 @@ TEST_CASE("what is no image is named in the error") {
   CHECK(contains(failure(png), "16000x16000 pixels"));
 }
 
+TEST_CASE("a BMP may be stored from the top") {
+  std::vector<uint8_t> up = bmp_header(2, 2), down = bmp_header(2, static_cast<uint32_t>(-2));
+  const std::vector<uint8_t> first = {1, 2, 3, 4, 5, 6, 0, 0}, second = {7, 8, 9, 10, 11, 12, 0, 0};  // blue first
+  up.insert(up.end(), second.begin(), second.end());
+  up.insert(up.end(), first.begin(), first.end());
+  down.insert(down.end(), first.begin(), first.end());
+  down.insert(down.end(), second.begin(), second.end());
+  const Image image = nad::decode_image({"down.bmp", down});
+  CHECK(image.width == 2);
+  CHECK(image.height == 2);
+  CHECK(image.rgb == std::vector<uint8_t>{3, 2, 1, 6, 5, 4, 9, 8, 7, 12, 11, 10});
+  CHECK(image.rgb == nad::decode_image({"up.bmp", up}).rgb);
+}
+
+TEST_CASE("what cannot be decoded faithfully is refused by name") {
+  std::vector<uint8_t> packed = bmp_header(2, 2);
+  packed[28] = 8, packed[30] = 1;
+  packed.resize(200);
+  CHECK(contains(failure({"rle.bmp", packed}), "compressed by run lengths"));
+  nad::EncodedImage wide = encoded("rgb.png");
+  wide.bytes[18] = 16385 >> 8, wide.bytes[19] = 16385 & 255;
+  CHECK(contains(failure(wide), "16385x"));
+  // Four components and no Adobe marker: the frame header of a JPEG of three, changed.
+  nad::EncodedImage cmyk = encoded("rgb.jpg");
+  const uint8_t frame[2] = {0xFF, 0xC0};
+  const auto found = std::search(cmyk.bytes.begin(), cmyk.bytes.end(), std::begin(frame), std::end(frame));
+  REQUIRE(found != cmyk.bytes.end());
+  found[9] = 4;
+  CHECK(contains(failure(cmyk), "CMYK"));
+}
+
 TEST_CASE("a Huffman table with more than 256 codes is refused") {
   nad::EncodedImage image = encoded("rgb.jpg");
   const uint8_t marker[2] = {0xFF, 0xC4};

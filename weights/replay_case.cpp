@@ -1,7 +1,14 @@
 #include "weights/replay_case.h"
 
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
 #include <cmath>
 #include <cstdio>
+#include <cstring>
+#include <fstream>
+#include <limits>
 #include <type_traits>
 
 #include "engine/error.h"
@@ -12,12 +19,33 @@ namespace {
 
 using hdf5::Handle;
 
+// 00, 01, ..., 99, 100, ...: a gate's place in its groups.
+std::string gate_name(size_t i) {
+  char name[24];
+  std::snprintf(name, sizeof name, "%02zu", i);
+  return name;
+}
+
 template <class T>
 hid_t memory_type() {
   if constexpr (std::is_same_v<T, float>) return H5T_NATIVE_FLOAT;
   if constexpr (std::is_same_v<T, double>) return H5T_NATIVE_DOUBLE;
   if constexpr (std::is_same_v<T, int64_t>) return H5T_NATIVE_INT64;
   if constexpr (std::is_same_v<T, uint8_t>) return H5T_NATIVE_UINT8;
+}
+
+// What a dataset must be stored as. HDF5 converts between widths and clips what does not fit without a word: too
+// large a float becomes infinite and too large an index stays too large, which is noticed; a pixel of 300 would
+// become 255.
+template <class T>
+const char* stored_as() {
+  if constexpr (std::is_same_v<T, uint8_t>) return "uint8";
+  return std::is_floating_point_v<T> ? "floats" : "integers";
+}
+template <class T>
+bool is_stored_as(hid_t type) {
+  if constexpr (std::is_same_v<T, uint8_t>) return H5Tequal(type, H5T_STD_U8LE) > 0;
+  return H5Tget_class(type) == (std::is_floating_point_v<T> ? H5T_FLOAT : H5T_INTEGER);
 }
 
 class CaseReader {
@@ -32,13 +60,13 @@ class CaseReader {
 
   // rank: number of dimensions expected.
   template <class T>
-  std::vector<T> read(hid_t parent, const std::string& name, size_t rank, std::vector<int64_t>* shape) const {
-    const Handle dataset = hdf5::open_dataset(parent, name);
+  std::vector<T> read(const std::string& name, size_t rank, std::vector<int64_t>* shape) const {
+    const Handle dataset = hdf5::open_dataset(file(), name);
     if (!dataset) fail("dataset " + hdf5::quoted(name) + " is missing");
     const Handle type(H5Dget_type(dataset.get()), H5Tclose);
-    const H5T_class_t found = H5Tget_class(type.get());
-    const bool fits = std::is_floating_point_v<T> ? found == H5T_FLOAT : found == H5T_INTEGER;
-    if (!fits) fail("dataset " + hdf5::quoted(name) + " has the wrong dtype");
+    if (!is_stored_as<T>(type.get())) {
+      fail("dataset " + hdf5::quoted(name) + " has another type, expected " + stored_as<T>());
+    }
     if (!hdf5::dimensions(dataset.get(), shape) || shape->size() != rank) {
       fail("dataset " + hdf5::quoted(name) + " must have " + std::to_string(rank) + " dimensions");
     }
@@ -56,14 +84,22 @@ class CaseReader {
     return values;
   }
 
+  // A group of one dataset per gate, in the order of their numbers; empty where the case has no such group.
   std::vector<std::vector<float>> per_gate(const std::string& name, size_t rank,
                                            std::vector<std::vector<int64_t>>* shapes) const {
     std::vector<std::vector<float>> result;
-    const Handle group = hdf5::open_group(file_.get(), name);
-    if (!group) return result;
-    for (const std::string& gate : hdf5::children(group.get(), where_)) {
+    if (H5Lexists(file(), name.c_str(), H5P_DEFAULT) <= 0) return result;
+    const Handle group = hdf5::open_group(file(), name);
+    const size_t count = group ? hdf5::children(group.get(), where_).size() : 0;
+    if (count == 0) fail(hdf5::quoted(name) + " must be a group of one dataset per gate");
+    for (size_t i = 0; i < count; ++i) {
+      const std::string gate = name + "/" + gate_name(i);
+      if (!has(gate)) {
+        fail("group " + hdf5::quoted(name) + " has " + std::to_string(count) + " members but no dataset '" +
+             gate_name(i) + "', expected 00, 01, 02 and so on");
+      }
       std::vector<int64_t> shape;
-      result.push_back(read<float>(group.get(), gate, rank, &shape));
+      result.push_back(read<float>(gate, rank, &shape));
       if (shapes) shapes->push_back(shape);
     }
     return result;
@@ -78,8 +114,33 @@ class CaseReader {
   Handle file_;
 };
 
-std::vector<double> three(const Attributes& attributes, const std::string& name) {
-  return attributes.get<std::vector<double>>(name, {});
+// A string among the root attributes, where the case has it.
+std::optional<std::string> text(const CaseReader& reader, const Attributes& root, const std::string& name) {
+  if (!root.has(name)) return std::nullopt;
+  const auto* value = std::get_if<std::string>(&root.values().at(name));
+  if (!value) reader.fail("attribute " + hdf5::quoted(name) + " must be a string");
+  return *value;
+}
+
+// A number likewise: beta, lr.
+std::optional<double> number(const CaseReader& reader, const Attributes& root, const std::string& name) {
+  if (!root.has(name)) return std::nullopt;
+  const auto* value = std::get_if<double>(&root.values().at(name));
+  if (!value || !std::isfinite(*value) || *value < 0) {
+    reader.fail("attribute " + hdf5::quoted(name) + " must be a single float, finite and not negative");
+  }
+  return *value;
+}
+
+// scale or shift of images_u8; empty where it is absent.
+std::vector<double> three(const CaseReader& reader, const Attributes& attributes, const std::string& name) {
+  if (!attributes.has(name)) return {};
+  const auto* values = std::get_if<std::vector<double>>(&attributes.values().at(name));
+  const auto finite = [](double v) { return std::abs(v) <= std::numeric_limits<float>::max(); };
+  if (!values || values->size() != 3 || !std::all_of(values->begin(), values->end(), finite)) {
+    reader.fail("attribute " + hdf5::quoted(name) + " of 'images_u8' must be three finite floats");
+  }
+  return *values;
 }
 
 // [N, 3, S, S] to [N, S, S, 3]
@@ -99,23 +160,25 @@ void read_images(const CaseReader& reader, const std::array<float, 3>& mean, con
                  ReplayCase* out) {
   std::vector<int64_t> shape;
   auto check = [&] {
-    if (shape[1] != 3 || shape[2] != shape[3] || shape[0] < 1) reader.fail("images must be [N, 3, S, S]");
+    const bool fits = shape[0] >= 1 && shape[1] == 3 && shape[2] >= 1 && shape[2] == shape[3];
+    if (!fits) reader.fail("images must be [N, 3, S, S]");
     out->count = shape[0];
     out->size = shape[2];
   };
   if (reader.has("images")) {
-    const std::vector<float> images = reader.read<float>(reader.file(), "images", 4, &shape);
+    const std::vector<float> images = reader.read<float>("images", 4, &shape);
     check();
     out->images = to_nhwc(images, out->count, out->size, [](float v, int64_t) { return v; });
     return;
   }
   if (!reader.has("images_u8")) reader.fail("neither dataset 'images' nor 'images_u8' is there");
-  const std::vector<uint8_t> images = reader.read<uint8_t>(reader.file(), "images_u8", 4, &shape);
+  const std::vector<uint8_t> images = reader.read<uint8_t>("images_u8", 4, &shape);
   check();
   const Handle dataset = hdf5::open_dataset(reader.file(), "images_u8");
   const Attributes attributes = reader.attributes(dataset.get());
-  const std::vector<double> scale = three(attributes, "scale"), shift = three(attributes, "shift");
-  const bool own = scale.size() == 3 && shift.size() == 3;
+  const std::vector<double> scale = three(reader, attributes, "scale"), shift = three(reader, attributes, "shift");
+  const bool own = !scale.empty();
+  if (own == shift.empty()) reader.fail("'images_u8' must have both attributes 'scale' and 'shift', or neither");
   out->images = to_nhwc(images, out->count, out->size, [&](uint8_t v, int64_t c) {
     if (own) return static_cast<float>(v) * static_cast<float>(scale[c]) + static_cast<float>(shift[c]);
     return (static_cast<float>(v) / 255.0f - mean[c]) / stddev[c];
@@ -142,6 +205,31 @@ void read_noise(const CaseReader& reader, ReplayCase* out) {
   }
 }
 
+void read_labels(const CaseReader& reader, ReplayCase* out) {
+  std::vector<int64_t> shape;
+  const std::vector<int64_t> labels = reader.read<int64_t>("labels", 1, &shape);
+  if (shape[0] != out->count) reader.fail("labels must have one entry per image");
+  for (int64_t label : labels) {
+    if (label < 0 || label > std::numeric_limits<int32_t>::max()) {
+      reader.fail("label " + std::to_string(label) + " is no index of a class");
+    }
+  }
+  out->labels.assign(labels.begin(), labels.end());
+}
+
+void read_batches(const CaseReader& reader, ReplayCase* out) {
+  std::vector<int64_t> shape;
+  out->batches = reader.read<int64_t>("batches", 2, &shape);
+  out->steps = shape[0];
+  out->batch = shape[1];
+  if (out->steps < 1 || out->batch < 1) reader.fail("batches must hold at least one step of one image");
+  for (int64_t index : out->batches) {
+    if (index < 0 || index >= out->count) {
+      reader.fail("batches names image " + std::to_string(index) + " of " + std::to_string(out->count));
+    }
+  }
+}
+
 }  // namespace
 
 ReplayCase read_replay_case(const std::string& path, const std::array<float, 3>& mean,
@@ -149,42 +237,34 @@ ReplayCase read_replay_case(const std::string& path, const std::array<float, 3>&
   const CaseReader reader(path);
   ReplayCase out;
   const Attributes root = reader.attributes(reader.file());
-  if (root.has("objective")) out.objective = root.get<std::string>("objective", "");
-  if (root.has("beta")) out.beta = root.get<double>("beta", 0.0);
-  if (root.has("lr")) out.lr = root.get<double>("lr", 0.0);
-
+  out.objective = text(reader, root, "objective");
+  out.beta = number(reader, root, "beta");
+  out.lr = number(reader, root, "lr");
   read_images(reader, mean, stddev, &out);
-  std::vector<int64_t> shape;
-  const std::vector<int64_t> labels = reader.read<int64_t>(reader.file(), "labels", 1, &shape);
-  if (shape[0] != out.count) reader.fail("labels must have one entry per image");
-  out.labels.assign(labels.begin(), labels.end());
-
-  out.batches = reader.read<int64_t>(reader.file(), "batches", 2, &shape);
-  out.steps = shape[0];
-  out.batch = shape[1];
-  if (out.steps < 1 || out.batch < 1) reader.fail("batches must hold at least one step of one image");
-  for (int64_t index : out.batches) {
-    if (index < 0 || index >= out.count) {
-      reader.fail("batches names image " + std::to_string(index) + " of " + std::to_string(out.count));
-    }
-  }
+  read_labels(reader, &out);
+  read_batches(reader, &out);
   out.gates_init = reader.per_gate("gates_init", 1, nullptr);
-  if (out.gates_init.empty()) reader.fail("group 'gates_init' is missing or empty");
+  if (out.gates_init.empty()) reader.fail("group 'gates_init' is missing");
   read_noise(reader, &out);
   return out;
 }
 
 namespace {
 
+// Removes what is left of a file in the end: nothing where it has been renamed.
+struct Remover {
+  std::string path;
+  ~Remover() { unlink(path.c_str()); }
+};
+
+// Composes the file in memory: HDF5 cannot close one for which the disk has no room, and crashes in the end.
 class ResultWriter {
  public:
-  ResultWriter(const std::string& path, const std::string& temporary)
-      : path_(path), file_(H5Fcreate(temporary.c_str(), H5F_ACC_TRUNC, H5P_DEFAULT, H5P_DEFAULT), H5Fclose) {
-    if (!file_) fail();
-  }
-  [[noreturn]] void fail() const {
-    throw Error(ErrorKind::data, "replay result '" + path_ + "': cannot be written",
-                "check the folder, its permissions and the free space");
+  ResultWriter() {
+    const Handle access(H5Pcreate(H5P_FILE_ACCESS), H5Pclose);
+    check(H5Pset_fapl_core(access.get(), size_t{1} << 20, false));
+    file_ = Handle(H5Fcreate("replay result in memory", H5F_ACC_TRUNC, H5P_DEFAULT, access.get()), H5Fclose);
+    check(file_.get());
   }
   template <class T>
   void write(hid_t parent, const std::string& name, const std::vector<T>& values, const std::vector<hsize_t>& shape) {
@@ -192,35 +272,38 @@ class ResultWriter {
     const hid_t type = memory_type<T>();
     const Handle dataset(H5Dcreate2(parent, name.c_str(), type, space.get(), H5P_DEFAULT, H5P_DEFAULT, H5P_DEFAULT),
                          H5Dclose);
-    if (!dataset || H5Dwrite(dataset.get(), type, H5S_ALL, H5S_ALL, H5P_DEFAULT, values.data()) < 0) fail();
+    check(dataset.get());
+    check(H5Dwrite(dataset.get(), type, H5S_ALL, H5S_ALL, H5P_DEFAULT, values.data()));
   }
   template <class T>
   void per_gate(const std::string& name, const std::vector<std::vector<T>>& gates) {
     const Handle group(H5Gcreate2(file_.get(), name.c_str(), H5P_DEFAULT, H5P_DEFAULT, H5P_DEFAULT), H5Gclose);
-    if (!group) fail();
+    check(group.get());
     for (size_t i = 0; i < gates.size(); ++i) {
-      char gate[24];
-      std::snprintf(gate, sizeof gate, "%02zu", i);
-      write(group.get(), gate, gates[i], {gates[i].size()});
+      write(group.get(), gate_name(i), gates[i], {gates[i].size()});
     }
   }
   hid_t file() const { return file_.get(); }
-  void close() {
-    if (H5Fflush(file_.get(), H5F_SCOPE_GLOBAL) < 0) fail();
-    file_ = Handle();
+  std::vector<char> bytes() const {
+    check(H5Fflush(file_.get(), H5F_SCOPE_GLOBAL));
+    const ssize_t size = H5Fget_file_image(file_.get(), nullptr, 0);
+    check(size);
+    std::vector<char> image(static_cast<size_t>(size));
+    check(H5Fget_file_image(file_.get(), image.data(), image.size()));
+    return image;
   }
 
  private:
+  static void check(int64_t status) {
+    if (status < 0) throw Error(ErrorKind::memory, "the replay result cannot be composed: HDF5 refused");
+  }
+
   hdf5::QuietErrors quiet_;
-  std::string path_;
   Handle file_;
 };
 
-}  // namespace
-
-void write_replay_result(const std::string& path, const ReplayResult& result) {
-  const std::string temporary = path + ".writing";
-  ResultWriter writer(path, temporary);
+std::vector<char> compose(const ReplayResult& result) {
+  ResultWriter writer;
   const hsize_t steps = result.skipped.size();
   writer.write(writer.file(), "losses", result.losses, {steps, 4});
   writer.write(writer.file(), "skipped", result.skipped, {steps});
@@ -237,8 +320,24 @@ void write_replay_result(const std::string& path, const ReplayResult& result) {
   const hsize_t count = static_cast<hsize_t>(result.count), classes = static_cast<hsize_t>(result.classes);
   writer.write(writer.file(), "logits_orig", result.logits_original, {count, classes});
   writer.write(writer.file(), "logits_hard", result.logits_hard, {count, classes});
-  writer.close();
-  if (std::rename(temporary.c_str(), path.c_str()) != 0) writer.fail();
+  return writer.bytes();
+}
+
+}  // namespace
+
+void write_replay_result(const std::string& path, const ReplayResult& result) {
+  const std::vector<char> bytes = compose(result);
+  const std::string unfinished = path + kUnfinished;
+  const Remover remover{unfinished};
+  errno = 0;
+  std::ofstream file(unfinished, std::ios::binary);
+  file.write(bytes.data(), static_cast<std::streamsize>(bytes.size()));
+  file.close();
+  if (!file || std::rename(unfinished.c_str(), path.c_str()) != 0) {
+    throw Error(ErrorKind::data,
+                "replay result " + hdf5::quoted(path) + " cannot be written: " + std::strerror(errno),
+                "make room or choose another --out");
+  }
 }
 
 }  // namespace nad

@@ -24,8 +24,8 @@ struct ReplayCase {
 };
 
 // images_u8 becomes float by the dataset's own attributes scale and shift (u8 * scale + shift per channel) where it
-// has them, else by (u8 / 255 - mean) / stddev. Throws Error(data): unreadable, missing, wrong shape, index out of
-// range.
+// has them, else by (u8 / 255 - mean) / stddev. Throws Error(data): unreadable, missing, wrong type or shape, not
+// finite, index out of range.
 ReplayCase read_replay_case(const std::string& path, const std::array<float, 3>& mean,
                             const std::array<float, 3>& stddev);
 
@@ -38,7 +38,10 @@ struct ReplayResult {
   std::vector<float> logits_original, logits_hard;  // [count, classes]
 };
 
-// Writes to a temporary file beside `path` and renames it. Throws Error(data).
+// Added to the name of a result until it is whole.
+inline constexpr const char* kUnfinished = ".writing";
+
+// Writes to a temporary file beside `path` and renames it, or removes it and throws Error(data).
 void write_replay_result(const std::string& path, const ReplayResult& result);
 
 }  // namespace nad
