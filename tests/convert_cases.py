@@ -97,6 +97,15 @@ def darts():
 FAMILIES = {"vgg16": vgg16, "resnet50": resnet50, "densenet121": densenet121, "darts": darts}
 
 
+def genotypes_file(genotypes):
+    """The text of a genotypes.py as DARTS has it, and a line that must not be run."""
+    text = "from collections import namedtuple\n\nGenotype = namedtuple('Genotype', 'normal reduce')\n\n" \
+           "PRIMITIVES = [\n    'none',\n    'skip_connect'\n]\n\nopen('mark', 'w')\n"
+    for name, genotype in genotypes.items():
+        text += "\n%s = Genotype(\n%s)\n" % (name, "".join("  %s = %r,\n" % field for field in genotype.items()))
+    return text
+
+
 def random_state(shapes, seed=233):
     rng = np.random.RandomState(seed)
     state = {name: torch.from_numpy(rng.randn(*shape).astype(np.float32)) for name, shape in shapes.items()}

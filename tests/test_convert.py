@@ -15,13 +15,14 @@ import h5py
 import numpy as np
 import torch
 
-from convert_cases import CONTAINERS, DATA, FAMILIES, GENOTYPE, PEER, Case, bmp, darts, random_state, resnet50
+from convert_cases import (CONTAINERS, DATA, FAMILIES, GENOTYPE, PEER, Case, bmp, darts, genotypes_file, random_state,
+                           resnet50)
 
 
 class Converting(Case):
     def convert(self, *args):
-        out = self.dir / "out.h5"
-        with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
+        out, self.said, self.complaints = self.dir / "out.h5", io.StringIO(), io.StringIO()
+        with contextlib.redirect_stdout(self.said), contextlib.redirect_stderr(self.complaints):
             self.assertEqual(self.main([str(args[0]), str(out), *map(str, args[1:])]), 0)
         self.assertEqual([p.name for p in self.dir.glob("*.part")], [])
         return h5py.File(out, "r")
@@ -56,7 +57,7 @@ class Converting(Case):
         shapes, _, _ = resnet50()
         state = random_state(shapes)
         names = self.dir / "classes.txt"
-        names.write_text("n1 tench, Tinca\nn2\n\nn3 great white shark\nn4 Käfer\nn5 x\n", "utf-8")
+        names.write_text("n1 tench, Tinca\nn2\n\nn3 great white shark\nn4 Käfer\nn5 x\n", "utf-8-sig")
         with self.convert(self.save(state), "--classes", names, "--input-size", 64, "--mean", 0.5, 0.4, 0.3,
                           "--std", 1, 2, 3, "--half", "--batchnorm-eps", 1e-3) as f:
             self.assertEqual(list(f.attrs["class_ids"]), ["n1", "n2", "n3", "n4", "n5"])
@@ -86,7 +87,7 @@ class Converting(Case):
                 folder = self.dir / "images" / split / name
                 folder.mkdir(parents=True)
                 for i in range(count):
-                    (folder / ("%d.JPEG" % i)).write_bytes(bytes([i, 255, 0, 10]) * (i + 1))
+                    (folder / ("%d.JPEG" % i)).write_bytes(b"\xff\xd8\xff" + bytes([i, 0, 10]) * (i + 1))
                 (folder / "notes.txt").write_text("no image")
         source = self.save(random_state(shapes))
         with self.convert(source, "--classes", self.dir / "classes.txt", "--images", self.dir / "images",
@@ -96,13 +97,79 @@ class Converting(Case):
             self.assertEqual(list(f["images/train/n5"]), ["0.JPEG", "1.JPEG", "2.JPEG"])
             self.assertEqual(list(f["images/val/n2"]), ["0.JPEG", "1.JPEG"])
             self.assertEqual(f["images/train/n5/2.JPEG"].dtype, np.uint8)
-            self.assertEqual(f["images/train/n5/2.JPEG"][()].tobytes(), bytes([2, 255, 0, 10]) * 3)
+            self.assertEqual(f["images/train/n5/2.JPEG"][()].tobytes(), b"\xff\xd8\xff" + bytes([2, 0, 10]) * 3)
         # without a class list the folders are the classes where their number is right
         for name in ("a", "b"):
             (self.dir / "images" / "train" / name).mkdir()
         with self.convert(source, "--images", self.dir / "images") as f:
             self.assertEqual(list(f.attrs["class_ids"]), ["a", "b", "n2", "n5", "other"])
             self.assertEqual(len(f["images/train/other"]), 4)
+
+    def test_what_is_no_image_takes_no_place(self):
+        """Folders and hidden files are passed over as nad_run does, broken files are counted and left out."""
+        folder = self.dir / "images" / "train" / "n2"
+        (folder / "a.jpg").mkdir(parents=True)
+        os.mkfifo(str(folder / "b.jpg"))
+        (folder / "c.jpg").symlink_to("nowhere")
+        (folder / "d.jpg").write_bytes(b"")
+        (folder / "e.jpg").write_text("<html>404</html>")
+        (folder / "._f.bmp").write_bytes(b"\0\5\26\7Mac OS X")
+        for name, kind in (("f", b"BM"), ("g", b"\xff\xd8\xff"), ("h", b"\x89PNG\r\n\x1a\n"), ("i", b"BM")):
+            (folder / (name + ".bmp")).write_bytes(kind)
+        for name in ("n1", "n3", "n4", "n5", ".ipynb_checkpoints"):  # five are classes
+            (self.dir / "images" / "train" / name).mkdir()
+        with self.convert(self.save(random_state(resnet50()[0])), "--images", self.dir / "images",
+                          "--per-class", 3) as f:
+            self.assertEqual(list(f.attrs["class_ids"]), ["n1", "n2", "n3", "n4", "n5"])
+            self.assertEqual(list(f["images/train/n2"]), ["f.bmp", "g.bmp", "h.bmp"])
+        self.assertIn("train 3 of 1 classes, val 0 of 0 classes; left out: 3\n", self.said.getvalue())
+        reasons = ("cannot be read and was left out: No such file", "no JPEG, PNG or BMP", "no JPEG, PNG or BMP")
+        lines = self.complaints.getvalue().splitlines()
+        self.assertEqual(len(lines), 3, lines)
+        for name, reason, line in zip("cde", reasons, lines):
+            self.assertTrue(line.startswith("convert.py: image %s/%s.jpg " % (folder, name)), line)
+            self.assertIn(reason, line)
+
+    def test_classes_of_places(self):
+        paths = ("a/airfield", "a/apartment_building/outdoor", "b/baseball_field", "f/field/wild", "l/living_room")
+        ids = ["airfield", "apartment_building-outdoor", "baseball_field", "field-wild", "living_room"]
+        names = self.dir / "categories_places365.txt"
+        names.write_text("".join("/%s %d\n" % (path, i) for i, path in enumerate(paths)))
+        for name in ids:
+            (self.dir / "images" / "train" / name).mkdir(parents=True)
+            (self.dir / "images" / "train" / name / "0.bmp").write_bytes(bmp(4, 9))
+        source = self.save(random_state(resnet50()[0]))
+        with self.convert(source, "--classes", names, "--images", self.dir / "images") as f:
+            self.assertEqual(list(f.attrs["class_ids"]), ids)
+            self.assertEqual(list(f.attrs["class_names"]), ["airfield", "apartment building, outdoor",
+                                                            "baseball field", "field, wild", "living room"])
+            self.assertEqual(list(f["images/train"]), ids)
+        # without the indices it is a list like any other
+        names.write_text("".join("/%s name\n" % path for path in paths))
+        with self.convert(source, "--classes", names) as f:
+            self.assertEqual([f.attrs["class_ids"][1], f.attrs["class_names"][1]], ["/" + paths[1], "name"])
+
+    def test_folders_of_places20(self):
+        if not (DATA / "places20").is_dir():
+            self.skipTest("SKIPPED: %s is absent (set NAD_TEST_DATA)" % DATA)
+        scenes = sorted(p.name for p in (DATA / "places20" / "train").iterdir())
+        names = self.dir / "categories_places365.txt"
+        names.write_text("".join("/%s/%s %d\n" % (scene[0], scene, i) for i, scene in enumerate(scenes)))
+        shapes = dict(resnet50()[0], **{"fc.weight": (len(scenes), 8), "fc.bias": (len(scenes),)})
+        with self.convert(self.save(random_state(shapes)), "--classes", names, "--images", DATA / "places20",
+                          "--per-class", 1) as f:
+            self.assertEqual(sorted(f["images/train"]), scenes)
+        self.assertEqual(self.complaints.getvalue(), "")
+
+    def test_a_link_stays(self):
+        """Where OUT is a symbolic link, the file it points to is written, there or not yet."""
+        source, there = self.save(random_state(resnet50()[0])), self.dir / "there"
+        there.mkdir()
+        (self.dir / "out.h5").symlink_to("there/real.h5")
+        for _ in range(2):
+            self.convert(source).close()
+            self.assertTrue((self.dir / "out.h5").is_symlink())
+            self.assertEqual([p.name for p in there.iterdir()], ["real.h5"])
 
     def test_standard_networks_of_torchvision(self):
         try:
@@ -152,6 +219,23 @@ class Converting(Case):
             with self.convert(source, "--genotype", text) as f:
                 self.assertEqual(list(f.attrs["genotype_reduce"]), attributes["genotype_reduce"])
                 self.assertEqual(list(f.attrs["genotype_reduce_concat"]), [2, 3])
+
+    def test_genotype_of_a_python_file(self):
+        """A line of a genotypes.py by its name, which may be omitted where it is the only one. Nothing is run."""
+        shapes, attributes, _ = darts()
+        source, path = self.save(random_state(shapes)), self.dir / "genotypes.py"
+        other = dict(GENOTYPE, normal=[("none", 0), ("none", 1)])
+        self.addCleanup(os.chdir, os.getcwd())
+        os.chdir(str(self.dir))
+        for text, choice in ((genotypes_file(dict(MINE=GENOTYPE)), ""),
+                             (genotypes_file(dict(MINE=GENOTYPE)), ":MINE"),
+                             (genotypes_file(dict(OTHER=other, MINE=GENOTYPE)), ":MINE"),
+                             (genotypes_file(dict(MINE=GENOTYPE, OTHER=other)) + "BEST = MINE\n", ":BEST")):
+            path.write_text(text)
+            with self.convert(source, "--genotype", str(path) + choice) as f:
+                self.assertEqual(list(f.attrs["genotype_normal"]), attributes["genotype_normal"])
+                self.assertEqual(list(f.attrs["genotype_reduce"]), attributes["genotype_reduce"])
+            self.assertFalse((self.dir / "mark").exists())
 
     def test_the_engine_runs_what_is_converted(self):
         """Names, attributes and packed images as the C++ side understands them: two steps of every family."""

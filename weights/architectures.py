@@ -6,7 +6,7 @@ must hold is always generated from the attributes that are stored, so that the t
 import math
 import re
 
-from checkpoint import BadData, some
+from errors import BadData, some
 
 
 def batch_norm(name, channels):

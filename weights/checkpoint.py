@@ -7,11 +7,7 @@ import struct
 import numpy as np
 
 import torch_file
-
-
-class BadData(Exception):
-    """The input cannot be used. The text is one line."""
-
+from errors import BadData, one_line, some
 
 SAFETENSORS_DTYPES = {"F64": "<f8", "F32": "<f4", "F16": "<f2", "BF16": "<u2", "I64": "<i8", "I32": "<i4",
                       "I16": "<i2", "I8": "i1", "U8": "u1", "BOOL": "?"}
@@ -47,11 +43,6 @@ def read_safetensors(path):
         array = np.frombuffer(data[offsets[0]:offsets[1]], kind).reshape(shape)
         tensors[name] = torch_file.bfloat16_to_float32(array) if dtype == "BF16" else array
     return tensors
-
-
-def one_line(error):
-    lines = str(error).split("\n")
-    return lines[0][:200] or type(error).__name__
 
 
 def read_torch(path):
@@ -100,11 +91,6 @@ def looks_like_safetensors(path):
     with open(path, "rb") as f:
         start = f.read(9)
     return path.lower().endswith(".safetensors") and len(start) == 9 or start[8:9] == b"{"
-
-
-def some(names, most=4):
-    names = sorted(names)
-    return ", ".join(names[:most]) + (", ... (%d in all)" % len(names) if len(names) > most else "")
 
 
 def read_checkpoint(path):

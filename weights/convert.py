@@ -4,12 +4,16 @@
     weights/convert.py IN.pth OUT.h5 [--arch resnet50] [--classes synset_words.txt] [--images DIR --per-class 50]
 
 IN is a .pth, .pt, .tar or .safetensors file: a state dict or a training checkpoint that holds one. Needs h5py and
-numpy, not PyTorch; no code that lies in IN is run. Exit codes: 0 done, 2 wrong usage or missing package, 3 bad data.
+numpy, not PyTorch; no code that lies in IN is run. Exit codes: 0 done, 2 wrong usage, missing file or package, 3 bad
+data, 130 or 143 interrupted (SIGINT, SIGTERM).
 """
 import argparse
 import math
 import os
 import sys
+
+from errors import BadData, WrongUsage, some
+from signals import Stopped, held, raise_on_signals
 
 MAX_CLASSES, MAX_INPUT = 1 << 20, 1 << 14  # what the loader accepts
 
@@ -42,7 +46,8 @@ def arguments(argv):
     p.add_argument("output", metavar="OUT.h5")
     p.add_argument("--arch", choices=("vgg16", "resnet50", "densenet121", "darts"),
                    help="guessed from the tensor names where omitted")
-    p.add_argument("--classes", metavar="FILE", help="a line = class id and name, in the order of the outputs")
+    p.add_argument("--classes", metavar="FILE",
+                   help="a line = class id and name, in the order of the outputs; or categories_places365.txt")
     p.add_argument("--images", metavar="DIR", help="pack images of DIR/train/<class id>/ and DIR/val/<class id>/")
     p.add_argument("--per-class", type=positive(1 << 30), metavar="N", help="so many training images a class (all)")
     p.add_argument("--val-per-class", type=positive(1 << 30), metavar="N", help="as many of val (as --per-class)")
@@ -54,7 +59,7 @@ def arguments(argv):
     p.add_argument("--batchnorm-eps", type=finite, metavar="EPS",
                    help="added to the variance of every normalisation; 1e-5, as in torchvision")
     p.add_argument("--genotype", default="DARTS_V2", metavar="G",
-                   help="of a DARTS network: DARTS_V1, DARTS_V2, a file, JSON or a Python literal")
+                   help="of a DARTS network: DARTS_V1, DARTS_V2, FILE, FILE:NAME, JSON or a Python literal")
     p.add_argument("--half", action="store_true", help="store float16: half the size, 11 significant bits")
     a = p.parse_args(argv)
     if min(a.std) <= 0:
@@ -63,21 +68,30 @@ def arguments(argv):
         p.error("argument --batchnorm-eps: 0 or more is expected")
     if not a.images and (a.per_class or a.val_per_class):
         p.error("--per-class and --val-per-class go with --images")
+    check_paths(p, a)
+    return a
+
+
+def check_paths(p, a):
+    target = os.path.realpath(a.output)  # links are followed and stay
     if not os.path.isfile(a.input):
         p.error("input file %s %s" % (a.input, "is a directory" if os.path.isdir(a.input) else "does not exist"))
-    if os.path.isdir(a.output):
+    if a.images and not os.path.isdir(a.images):
+        p.error("image folder %s does not exist" % a.images)
+    if os.path.isdir(target) or a.output.endswith(os.sep):
         p.error("output file %s is a directory" % a.output)
-    if not os.path.isdir(os.path.dirname(os.path.abspath(a.output))):
+    if os.path.exists(a.output) and not os.path.isfile(a.output) or os.path.islink(target):  # a link to itself
+        p.error("output file %s is no regular file: give a new name or a file to replace" % a.output)
+    if not os.path.isdir(os.path.dirname(target)):
         p.error("the folder of output file %s does not exist" % a.output)
     if os.path.exists(a.output) and os.path.samefile(a.input, a.output):
         p.error("input and output are the same file")
-    return a
 
 
 def read_network(a):
     """(tensors, attributes) of the input."""
     from architectures import describe, guess
-    from checkpoint import BadData, read_checkpoint
+    from checkpoint import read_checkpoint
     from genotype import read_genotype
     genotype = read_genotype(a.genotype)
     try:
@@ -87,6 +101,8 @@ def read_network(a):
         attributes, classes = describe(arch, shapes, genotype)
     except BadData as e:
         raise BadData("%s: %s" % (a.input, e))
+    except OSError as e:
+        raise WrongUsage("input file %s cannot be read: %s" % (a.input, e.strerror))
     if classes > MAX_CLASSES:
         raise BadData("%s: %d classes, at most %d are read" % (a.input, classes, MAX_CLASSES))
     attributes.update(arch=arch, num_classes=classes, format_version=1, converted_from=os.path.basename(a.input),
@@ -98,27 +114,27 @@ def read_network(a):
 
 def class_list(a, classes):
     """(ids, names): from --classes, or the folder names where their number is the network's, or empty."""
-    from packing import class_folders, read_classes
+    from class_lists import read_classes
+    from packing import class_folders
     if a.classes:
         return read_classes(a.classes, classes)
     folders = class_folders(a.images)["train"] if a.images else []
     return (folders, []) if len(folders) == classes else ([], [])
 
 
-def write(file, a, tensors, attributes, ids, names):
+def write(writer, a, tensors, attributes, ids, names):
     import h5py
     import numpy as np
-    from checkpoint import BadData, some
     text = h5py.string_dtype("utf-8")
     for name, value in attributes.items():
         if isinstance(value, list):
             value = np.array(value, dtype=text if value and isinstance(value[0], str) else np.int64)
-        file.attrs[name] = np.int64(value) if isinstance(value, int) else value
-    file.attrs["mean"], file.attrs["std"] = np.float32(a.mean), np.float32(a.std)
+        writer.attributes[name] = np.int64(value) if isinstance(value, int) else value
+    writer.attributes["mean"], writer.attributes["std"] = np.float32(a.mean), np.float32(a.std)
     for name, value in (("class_ids", ids), ("class_names", names)):
         if value:
-            file.attrs[name] = np.array(value, dtype=text)
-    group, lost = file.create_group("weights"), []
+            writer.attributes[name] = np.array(value, dtype=text)
+    lost = []
     for name in sorted(tensors):
         value = tensors[name]
         if a.half:
@@ -126,35 +142,29 @@ def write(file, a, tensors, attributes, ids, names):
                 value = value.astype("<f2")
             if not np.isfinite(value).all():
                 lost.append(name)
-        group.create_dataset(name, data=value)
+        writer.store("weights/" + name, value)
     if lost:
         raise BadData("values above 65504, which float16 cannot hold, in %s: omit --half" % some(lost))
 
 
 def convert(a):
-    import h5py
-    from checkpoint import BadData
-    from packing import pack_images
+    with held():  # numpy and h5py make an error of their own of an exception while they are imported
+        from hdf5_writer import hdf5_writer
+        from packing import pack_images
     tensors, attributes = read_network(a)
     ids, names = class_list(a, attributes["num_classes"])
     if a.images and not ids:
         raise BadData("the folders of %s cannot be matched to the network's %d classes: give --classes"
                       % (a.images, attributes["num_classes"]))
-    # The output appears whole or not at all: written beside it and renamed.
-    partial = "%s.%d.part" % (a.output, os.getpid())
-    try:
-        # From version 1.8 of the format on an attribute may exceed 64 KiB (the ids of very many classes).
-        with h5py.File(partial, "w", libver=("v108", "v110")) as file:
-            write(file, a, tensors, attributes, ids, names)
-            most = {"train": a.per_class, "val": a.val_per_class or a.per_class}
-            packed = pack_images(file, a.images, set(ids), most) if a.images else None
-        with open(partial, "rb") as f:
-            os.fsync(f.fileno())
-        os.replace(partial, a.output)
-    finally:
-        if os.path.exists(partial):
-            os.remove(partial)
+    with hdf5_writer(a.output) as writer:
+        write(writer, a, tensors, attributes, ids, names)
+        most = {"train": a.per_class, "val": a.val_per_class or a.per_class}
+        packed = pack_images(writer.store, a.images, set(ids), most) if a.images else None
     report(a, tensors, attributes, ids, packed)
+
+
+def complain(text):
+    print("convert.py: %s" % str(text).replace("\n", " "), file=sys.stderr)
 
 
 def report(a, tensors, attributes, ids, packed):
@@ -162,28 +172,34 @@ def report(a, tensors, attributes, ids, packed):
         a.output, attributes["arch"], attributes["num_classes"], " with ids" if ids else "", len(tensors),
         sum(t.size for t in tensors.values()), ", float16" if a.half else ""))
     if packed:
-        done, ignored = packed
-        print("packed images: %s" % ", ".join("%s %d of %d classes" % (s, n, c) for s, (c, n) in done.items()))
+        done, ignored, left_out = packed
+        print("packed images: %s%s" % (", ".join("%s %d of %d classes" % (s, n, c) for s, (c, n) in done.items()),
+                                       "; left out: %d" % len(left_out) if left_out else ""))
+        for line in left_out:
+            complain(line)
         if ignored:
-            print("convert.py: %d folders are no class of the network and were left out (%s%s)"
-                  % (len(ignored), ", ".join(ignored[:3]), ", ..." if len(ignored) > 3 else ""), file=sys.stderr)
+            complain("%d folders are no class of the network and were left out (%s%s)"
+                     % (len(ignored), ", ".join(ignored[:3]), ", ..." if len(ignored) > 3 else ""))
 
 
 def main(argv=None):
-    a = arguments(argv)
     try:
-        import h5py  # noqa: F401, needed later
-        from checkpoint import BadData
+        convert(arguments(argv))
     except ImportError as e:
-        print("convert.py: %s; install python3-h5py and python3-numpy" % e, file=sys.stderr)
+        complain("%s; install python3-h5py and python3-numpy" % e)
         return 2
-    try:
-        convert(a)
-    except (BadData, OSError, MemoryError, RuntimeError) as e:  # h5py reports a full disk as a RuntimeError
-        print("convert.py: %s" % (str(e).replace("\n", " ") or type(e).__name__), file=sys.stderr)
+    except WrongUsage as e:
+        complain(e)
+        return 2
+    except (BadData, OSError, MemoryError, RuntimeError) as e:
+        complain(str(e) or type(e).__name__)
         return 3
+    except Stopped as e:
+        complain("interrupted by %s" % e.args[0].name)
+        return 128 + e.args[0]
     return 0
 
 
 if __name__ == "__main__":
+    raise_on_signals()
     sys.exit(main())

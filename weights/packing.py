@@ -1,63 +1,76 @@
-"""Class lists and sample images for the weights file."""
+"""Sample images for the weights file, found as nad_run finds them in a folder (nad/dataset.cpp)."""
+import itertools
 import os
 
 import numpy as np
 
-from checkpoint import BadData, some
+from errors import BadData, some
 
 ENDINGS = (".jpg", ".jpeg", ".png", ".bmp")
+SIGNATURES = (b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n", b"BM")  # how a JPEG, PNG and BMP file begins
 SPLITS = ("train", "val")
 
 
-def read_classes(path, classes):
-    """A line = class id and name, in class order. Returns (ids, names)."""
+def _names(folder, keep):
+    """The sorted names in a folder for which keep(path) holds; those that begin with a dot are no one's images."""
     try:
-        with open(path, encoding="utf-8") as f:
-            lines = [line.split(None, 1) for line in f if line.strip()]
-    except (OSError, UnicodeDecodeError) as e:
-        raise BadData("class file %s cannot be read: %s" % (path, getattr(e, "strerror", None) or e))
-    ids = [line[0] for line in lines]
-    if len(ids) != classes:
-        raise BadData("class file %s has %d lines, the network has %d classes" % (path, len(ids), classes))
-    twice = {i for i in ids if ids.count(i) > 1} if len(set(ids)) < len(ids) else set()
-    if twice:
-        raise BadData("class file %s has the same id twice: %s" % (path, some(twice)))
-    return ids, [line[1].strip() if len(line) > 1 else line[0] for line in lines]
+        names = sorted(os.listdir(folder))
+    except OSError as e:
+        raise BadData("cannot read the folder %s: %s" % (folder, e.strerror))
+    return [name for name in names if name[0] != "." and keep(os.path.join(folder, name))]
+
+
+def _is_image_file(path):
+    """A link to nothing counts as an image, a broken one; folders, pipes and devices do not."""
+    return path.lower().endswith(ENDINGS) and (os.path.isfile(path) or not os.path.exists(path))
 
 
 def class_folders(folder):
     """The sorted class folders of DIR/train and DIR/val, {split: [name]}."""
     if not os.path.isdir(os.path.join(folder, "train")):
         raise BadData("image folder %s has no folder 'train'" % folder)
-    found = {}
-    for split in SPLITS:
-        path = os.path.join(folder, split)
-        names = os.listdir(path) if os.path.isdir(path) else []
-        found[split] = sorted(n for n in names if os.path.isdir(os.path.join(path, n)))
-    return found
+    paths = {split: os.path.join(folder, split) for split in SPLITS}
+    return {split: _names(path, os.path.isdir) if os.path.isdir(path) else [] for split, path in paths.items()}
 
 
-def pack_images(file, folder, ids, most):
-    """Copies the encoded bytes of the first most[split] images (None: all), sorted by file name, of each class
-    folder whose name is one of ids to /images/<split>/<class id>/<file name>. Returns ({split: (classes, images)},
-    folders left out)."""
-    folders, done, ignored = class_folders(folder), {}, set()
+def _readable_images(folder, left_out):
+    """Yields (name, bytes) of each image of a class folder; a line about each broken one goes to left_out."""
+    for name in _names(folder, _is_image_file):
+        path = os.path.join(folder, name)
+        if not name.isprintable():  # bytes that are no UTF-8 arrive as unprintable surrogates
+            raise BadData("image name %r in %s cannot be stored" % (name, folder))
+        try:
+            with open(path, "rb") as f:
+                data = f.read()
+        except OSError as e:
+            left_out.append("image %s cannot be read and was left out: %s" % (path, e.strerror))
+            continue
+        if data.startswith(SIGNATURES):
+            yield name, data
+        else:
+            left_out.append("image %s is no JPEG, PNG or BMP file and was left out" % path)
+
+
+def pack_images(store, folder, ids, most):
+    """Stores the encoded bytes of the first most[split] images (None: all), sorted by file name, of each class
+    folder whose name is one of ids as /images/<split>/<class id>/<file name>. Returns ({split: (classes, images)},
+    folders left out, lines about images left out)."""
+    folders, done, ignored, left_out = class_folders(folder), {}, set(), []
     for split in SPLITS:
         classes = images = 0
         for name in folders[split]:
             if name not in ids:
                 ignored.add(name)
                 continue
-            path = os.path.join(folder, split, name)
-            files = sorted(n for n in os.listdir(path) if n.lower().endswith(ENDINGS))[:most[split]]
-            for image in files:
-                if not image.isprintable():  # bytes that are no UTF-8 arrive as unprintable surrogates
-                    raise BadData("image name %r in %s cannot be stored" % (image, path))
-                data = np.fromfile(os.path.join(path, image), np.uint8)
-                file.create_dataset("images/%s/%s/%s" % (split, name, image), data=data)
-            classes, images = classes + bool(files), images + len(files)
+            before = images
+            found = _readable_images(os.path.join(folder, split, name), left_out)
+            for image, data in itertools.islice(found, most[split]):
+                store("images/%s/%s/%s" % (split, name, image), np.frombuffer(data, np.uint8))
+                images += 1
+            classes += images > before
         done[split] = classes, images
     if not done["train"][1]:
-        raise BadData("no folder of %s has images of one of the network's classes (folders: %s; class ids: %s)"
-                      % (os.path.join(folder, "train"), some(folders["train"]) or "none", some(ids)))
-    return done, sorted(ignored)
+        raise BadData("no folder of %s has images of one of the network's classes (%s)" % (
+            os.path.join(folder, "train"), left_out[0] if left_out else "folders: %s; class ids: %s" % (
+                some(folders["train"]) or "none", some(ids))))
+    return done, sorted(ignored), left_out
