@@ -298,7 +298,7 @@ struct ClassifyArgs {
   bool needs_correct = true;         // method.md section 2: `released` skips a batch without a correct sample
   int32_t* predicted = nullptr;      // [N]
   float* tap_weight = nullptr;       // [N]
-  int32_t* correct_count = nullptr;  // [G]
+  int32_t* correct_count = nullptr;  // [G]; -1 where the logits of a valid sample are not all finite
   int32_t* apply = nullptr;          // [G]
 };
 

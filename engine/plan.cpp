@@ -31,7 +31,7 @@ class PlanBuilder {
     touch(value_region(tape_.input_var()), end_time());  // a step may be repeated on the same images
     for (int i = 0; i < forward_count_; ++i) walk_forward(i);
     touch(value_region(tape_.output_var()), end_time());
-    if (options_.keep_gates) {
+    if (options_.keep_gates || options_.gradient) {  // gate statistics read them behind the forward pass
       for (const Tape::Gate& gate : tape_.gates()) touch(value_region(gate.y), loss_time());
     }
     if (options_.gradient) {
@@ -266,12 +266,13 @@ class PlanBuilder {
     const Tape::Node& node = tape_.nodes()[index];
     if (!needs_[root(node.y)]) return;
     now_ = backward_time(index);
+    const bool first = node.gate < 0 || tape_.gates()[node.gate].last == index;  // to reach its gate
+    if (gradients_[root(node.y)].region < 0 && first && node.gate >= 0 && options_.taps) start_from_zero(node);
     const Place dy = gradients_[root(node.y)];
     if (dy.region < 0) return;  // nothing downstream reads this value
     touch(dy.region, now_);
     const bool x_needs = needs_[root(node.x)];
     const bool residual_needs = node.post.residual && needs_[root(node.post.residual)];
-    const bool first = node.gate < 0 || tape_.gates()[node.gate].last == index;  // to reach its gate
     const bool done = rectified_[index];  // by the backward pass of what reads y
     if (first && !done && (node.post.relu || node.gate >= 0)) epilogue_backward(node, dy, x_needs || residual_needs);
     if (node.op == Op::gate) {  // its epilogue is all it is
@@ -283,6 +284,19 @@ class PlanBuilder {
       if (same || !share(node.post.residual, node.y)) pass_on(node, node.post.residual, dy, nullptr);
     }
     if (x_needs) operator_backward(index, dy);
+  }
+
+  // A gate that nothing downstream reads (DARTS: no edge of the cells above it) has its tap all the same.
+  void start_from_zero(const Tape::Node& node) {
+    const Tape::Gate& gate = tape_.gates()[node.gate];
+    const Place place = start_gradient(gate.y, now_);
+    later(gate.name, "zero", true, [this, place] {
+      const size_t bytes = regions_[place.region].bytes;
+      const Buffer zeros = context_.backend().allocate(bytes);
+      planner_.account().state += bytes;
+      std::byte* to = address(place.region);
+      return [zeros, to, bytes](Context& context) { context.backend().copy(to, zeros.get(), bytes); };
+    });
   }
 
   // dy becomes dz in place; that of a gated slab all at once, as one stream through memory.

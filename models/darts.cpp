@@ -2,13 +2,17 @@
 // Gates: after each stem (the CIFAR form has one, which both inputs of cell 0 read), then after every cell.
 //
 // The reference's stem1 begins with an in-place ReLU, so what cell 0 sees of stem0, and what gate 0 records, is
-// rectified after the gate. Its AvgPool2d(7) in front of the classifier is the global average at the standard size.
+// rectified after the gate. The ImageNet form ends in AvgPool2d(7), which is the global average at the standard size
+// only: of a larger map, to 13x13, it sees the first 7x7. Maps of other sizes do not fit the reference's classifier;
+// they are averaged whole, as in the CIFAR form.
 #include "models/checked_attributes.h"
 #include "models/darts_cell.h"
 #include "models/networks.h"
 
 namespace nad {
 namespace {
+
+constexpr int64_t kLastPool = 7;
 
 struct Structure {
   int64_t channels = 48, layers = 14, stem_multiplier = 3;
@@ -73,7 +77,12 @@ void record_darts(Builder& b) {
     inputs = {inputs.second, y};
     reduction_before = reduction;
   }
-  b.classify(inputs.second, "classifier");
+  const Var last = inputs.second;
+  const Shape map = b.tape().shape(last);
+  const auto fits = [](int64_t side) { return side >= kLastPool && side < 2 * kLastPool; };
+  const bool cut = s.imagenet && fits(map.h) && fits(map.w) && (map.h > kLastPool || map.w > kLastPool);
+  b.classify(cut ? b.tape().avg_pool(last, square_pool(kLastPool, kLastPool), {}, "global_pooling") : last,
+             "classifier");
 }
 
 }  // namespace nad

@@ -318,6 +318,10 @@ StepLoss Learner::loss(int64_t slot, int64_t back) {
 
   StepLoss loss;
   loss.correct = fetched(correct_ + slot, back);
+  if (loss.correct < 0) {
+    throw Error(ErrorKind::not_finite, "the original network's logits are not finite",
+                "check that mean and std of the weights file fit the network");
+  }
   loss.skipped = fetched(apply_ + slot, back) == 0;
   if (loss.skipped) {
     loss.total = loss.first = loss.regular = loss.cross_entropy = std::numeric_limits<double>::quiet_NaN();

@@ -67,6 +67,11 @@ inline std::string conv_text(const ConvCase& c) {
 // Shapes: every kind of convolution in the four networks, at sizes where each edge matters.
 inline std::vector<ConvCase> conv_shapes() {
   return {
+      // Depthwise with a dilation that is longer than the ways written for one kernel each reach.
+      {1, 6, 26, 8, 8, {3, 2, 1, 1, 1, 5, 1, 11, 8, 0, 0}},
+      {1, 6, 26, 8, 8, {3, 2, 1, 1, 1, 5, 1, 12, 8, 0, 0}},
+      {1, 6, 26, 9, 9, {3, 1, 1, 1, 1, 0, 1, 21, 9, 0, 0}},
+      {1, 4, 47, 8, 8, {1, 3, 1, 1, 0, 21, 1, 21, 8, 0, 0}},
       {1, 1, 1, 1, 1, square(1, 1, 0)},
       {3, 1, 1, 129, 17, square(1, 1, 0)},
       {2, 7, 7, 64, 129, square(1, 1, 0), kShift | kRelu},
@@ -228,6 +233,7 @@ inline std::vector<PoolCase> pool_cases() {
     }
   }
   cases.push_back({{2, 7, 7, 129}, {7, 7, 7, 7, 0, 0}, 0});  // global
+  cases.push_back({{2, 8, 13, 20}, {7, 7, 7, 7, 0, 0}, 0});  // of the first 7x7: the rest has no gradient
   return cases;
 }
 
@@ -265,7 +271,13 @@ struct LossCase {
   int64_t groups, batch, classes;
   bool binary;
   std::vector<int32_t> valid;
+  bool broken = false;  // the last sample's first logit is infinite
 };
+
+// What the original network of some samples, valid or not, makes of an overflow.
+inline std::vector<LossCase> broken_cases() {
+  return {{1, 1, 2, false, {1}, true}, {2, 4, 70, false, {3, 4}, true}, {2, 4, 70, true, {4, 3}, true}};
+}
 
 inline std::vector<LossCase> loss_cases() {
   std::vector<LossCase> cases;

@@ -262,11 +262,13 @@ class BadFlags(Case):
         def huge(group):
             group["fc.weight"][...] = 3e38
         weights = stored_tensors(self.dir / "huge.h5", huge)
-        result = run("--weights", weights, "--data", self.data, "--classes", "0,1", "--steps", 3, "--batch", 4,
-                     "--objective", "paper", "--out", self.dir / "huge_r.h5")
-        self.assertEqual(result.returncode, 5, result.stderr)
-        self.assertIn("class 0 failed", result.stderr)
-        self.assertIn("not finite", result.stderr)
+        for objective in ("paper", "released"):
+            with self.subTest(objective=objective):
+                result = run("--weights", weights, "--data", self.data, "--classes", "0,1", "--steps", 3, "--batch", 4,
+                             "--objective", objective, "--no-eval", "--out", self.dir / ("huge_%s.h5" % objective))
+                self.assertEqual(result.returncode, 5, result.stderr)
+                for c in (0, 1):
+                    self.assertIn("class %d failed: step 0: the original network's logits are not finite" % c, result.stderr)
 
 
 class PlainOptions(Case):

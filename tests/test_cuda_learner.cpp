@@ -122,7 +122,8 @@ TEST_CASE("whole trajectories of the smallest networks equal PyTorch's") {
 }
 
 TEST_CASE("the first steps of all four families equal PyTorch's") {
-  for (const char* name : {"vgg16_small", "resnet50_small", "densenet121_small", "darts_small", "darts_exotic"}) {
+  for (const char* name :
+       {"vgg16_small", "resnet50_small", "densenet121_small", "darts_small", "darts_exotic", "darts_dead_end"}) {
     CAPTURE(name);
     const Setup setup(name, 2);
     compare_steps(replay(setup, Objective::released), test::GoldenResults(setup.path, "f64_released"));

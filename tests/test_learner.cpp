@@ -41,8 +41,9 @@ namespace {
 
 using namespace nad;
 
-const char* const kGolden[] = {"vgg16_small",       "vgg16_pooled", "resnet50_small", "resnet50_narrow",
-                               "densenet121_small", "darts_small",  "darts_exotic",   "darts_cifar"};
+const char* const kGolden[] = {"vgg16_small",     "vgg16_pooled",      "resnet50_small",
+                               "resnet50_narrow", "densenet121_small", "darts_small",
+                               "darts_exotic",    "darts_cifar",       "darts_dead_end"};
 const Objective kObjectives[] = {Objective::released, Objective::paper, Objective::variational};
 
 std::string golden_path(const std::string& name) {

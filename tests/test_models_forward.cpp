@@ -21,8 +21,9 @@ namespace {
 
 using namespace nad;
 
-const char* const kGolden[] = {"vgg16_small",       "vgg16_pooled", "resnet50_small", "resnet50_narrow",
-                               "densenet121_small", "darts_small",  "darts_exotic",   "darts_cifar"};
+const char* const kGolden[] = {"vgg16_small",     "vgg16_pooled",      "resnet50_small",
+                               "resnet50_narrow", "densenet121_small", "darts_small",
+                               "darts_exotic",    "darts_cifar",       "darts_dead_end"};
 
 struct ForwardResult {
   std::vector<float> logits_original, logits_hard;           // [N, classes]

@@ -240,6 +240,7 @@ TEST_CASE("BatchNorm with the batch's statistics equals the reference") {
 
 TEST_CASE("losses and gate learning equal the reference") {
   compare_all(loss_cases(), kBoth, classify_problem);
+  compare_all(broken_cases(), kRandom, classify_problem);
   compare_all(loss_cases(), kRandom, softmax_loss_problem);
   compare_all(gate_learning_cases(), kRandom, gate_values_problem, gate_noise_problem, gate_statistics_problem,
               gate_update_problem);

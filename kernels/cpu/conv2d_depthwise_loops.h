@@ -163,9 +163,9 @@ static void depthwise_row_any(const DepthwiseLoop& p, int64_t n, int64_t oh) {
 static void depthwise_rows(const DepthwiseLoop& loop, int64_t begin, int64_t end) {
   const DepthwiseLoop p = loop;  // a copy that no store can change: its fields stay in registers
   // Outside the plane an affine prologue would not give 0, so it takes the general way; no network has that.
-  const bool fast =
-      p.stride_h == 1 && p.stride_w == 1 && !p.gather && !p.prologue_scale && p.kernel_h <= kLargestKernel;
-  const int64_t form = fast ? 10 * p.kernel_w + p.dilation_w : 0;
+  const bool fast = p.stride_h == 1 && p.stride_w == 1 && !p.gather && !p.prologue_scale &&
+                    p.kernel_h <= kLargestKernel && p.dilation_w <= 2;
+  const int64_t form = fast ? 10 * p.kernel_w + p.dilation_w : 0;  // 0: any
   for (int64_t item = begin; item < end; ++item) {
     const int64_t n = item / p.y_shape.h, oh = item % p.y_shape.h;
     switch (form) {

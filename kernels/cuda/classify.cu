@@ -1,7 +1,8 @@
 // Which samples the original network classifies correctly: predicted = first maximum of the logits,
 //   tap_weight[n] = correct[n] / correct_count[g] (0 where the count is 0)
 //   apply[g] = needs_correct ? correct_count[g] > 0 : valid[g] > 0
-// Samples from valid[g] on are predicted, but count as wrong.
+// Samples from valid[g] on are predicted, but count as wrong. correct_count is -1 where a valid sample's logits are
+// not all finite: its prediction means nothing.
 //
 // A block per group, a warp per sample. Reads N * K floats.
 #include "engine/op_checks.h"
@@ -31,21 +32,31 @@ __device__ inline int first_maximum(const Global<const float>& logits, int64_t f
   return best;
 }
 
+// Whether all K logits from `first` on are finite, in every lane of the warp.
+__device__ inline bool all_finite(const Global<const float>& logits, int64_t first, int classes) {
+  int broken = 0;
+  for (int k = lane_index(); k < classes; k += warp_size) broken |= !isfinite(logits[first + k]);
+  for (int step = warp_size / 2; step > 0; step /= 2) broken |= __shfl_xor_sync(full_warp, broken, step);
+  return broken == 0;
+}
+
 // grid: groups. tap_weight holds 0 or 1 per sample until the group's count is known.
 __global__ void __launch_bounds__(warps* warp_size)
     classify_kernel(Global<const float> logits, int64_t stride, int classes, int64_t batch,
                     Global<const int32_t> labels, Global<const int32_t> valid, bool needs_correct,
                     Global<int32_t> predicted, Global<float> tap_weight, Global<int32_t> correct_count,
                     Global<int32_t> apply) {
-  NAD_SHARED(int, count, 1);
-  if (threadIdx.x == 0) count[0] = 0;
+  NAD_SHARED(int, count, 2);  // right, not finite
+  if (threadIdx.x == 0) count[0] = count[1] = 0;
   __syncthreads();
   const int64_t g = blockIdx.x;
   const int32_t counted = valid[g];
   for (int64_t b = warp_index(); b < batch; b += warps) {
     const int64_t n = g * batch + b;
     const int best = first_maximum(logits, n * stride, classes);
+    const bool finite = b >= counted || all_finite(logits, n * stride, classes);
     if (lane_index() != 0) continue;
+    if (!finite) atomic_add(count, 1, 1);
     const int32_t label = labels[n];
     const bool correct = b < counted && best == label;
     predicted[n] = best;
@@ -58,7 +69,7 @@ __global__ void __launch_bounds__(warps* warp_size)
     tap_weight[g * batch + b] /= static_cast<float>(correct);
   }
   if (threadIdx.x != 0) return;
-  correct_count[g] = correct;
+  correct_count[g] = count[1] > 0 ? -1 : correct;
   apply[g] = needs_correct ? correct > 0 : counted > 0;
 }
 

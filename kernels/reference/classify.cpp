@@ -1,8 +1,10 @@
 // Which samples the original network classifies correctly: predicted = first maximum of the logits,
 //   tap_weight[n] = correct[n] / correct_count[g] (0 where the count is 0)
 //   apply[g] = needs_correct ? correct_count[g] > 0 : valid[g] > 0
-// Samples from valid[g] on are predicted, but count as wrong.
+// Samples from valid[g] on are predicted, but count as wrong. correct_count is -1 where a valid sample's logits are
+// not all finite: its prediction means nothing.
 #include <algorithm>
+#include <cmath>
 
 #include "engine/op_checks.h"
 #include "kernels/reference/common.h"
@@ -14,16 +16,18 @@ namespace {
 void classify_group(const ClassifyArgs& a, int64_t g) {
   const int64_t first = g * a.groups.batch, end = first + a.groups.batch;
   int32_t count = 0;
+  bool finite = true;
   for (int64_t n = first; n < end; ++n) {
     const float* logits = a.logits.pixel(n);
     const auto best = static_cast<int32_t>(std::max_element(logits, logits + a.logits.shape.c) - logits);
-    const bool correct = n - first < a.groups.valid[g] && best == a.labels[n];
+    const bool valid = n - first < a.groups.valid[g], correct = valid && best == a.labels[n];
+    for (int64_t k = 0; k < a.logits.shape.c && valid; ++k) finite = finite && std::isfinite(logits[k]);
     a.predicted[n] = best;
     a.tap_weight[n] = correct ? 1.0f : 0.0f;
     count += correct;
   }
   for (int64_t n = first; n < end && count > 0; ++n) a.tap_weight[n] /= static_cast<float>(count);
-  a.correct_count[g] = count;
+  a.correct_count[g] = finite ? count : -1;
   a.apply[g] = a.needs_correct ? count > 0 : a.groups.valid[g] > 0;
 }
 

@@ -41,6 +41,10 @@ CIFAR = dict(
                      "sep_conv_3x3:1", "sep_conv_3x3:0", "skip_connect:2"], genotype_normal_concat=[2, 3, 4, 5],
     genotype_reduce=["max_pool_3x3:0", "max_pool_3x3:1", "skip_connect:2", "max_pool_3x3:0", "max_pool_3x3:0",
                      "skip_connect:2", "skip_connect:2", "avg_pool_3x3:0"], genotype_reduce_concat=[2, 3, 4, 5])
+# The normal cell does not read its second input: the gate of the cell that makes it leads nowhere.
+DEAD_END = dict(
+    genotype_normal=["sep_conv_3x3:0", "skip_connect:0", "dil_conv_3x3:2", "max_pool_3x3:0"], genotype_normal_concat=[2, 3],
+    genotype_reduce=["max_pool_3x3:0", "sep_conv_3x3:1", "skip_connect:2", "max_pool_3x3:1"], genotype_reduce_concat=[2, 3])
 
 # name: (arch, input size, classes, samples of a step, attributes)
 CASES = {
@@ -54,6 +58,7 @@ CASES = {
     "darts_small": ("darts", 64, 10, 3, dict(channels=8, layers=5, form="imagenet", **DARTS_V2)),
     "darts_exotic": ("darts", 64, 10, 2, dict(channels=6, layers=4, form="imagenet", **EXOTIC)),
     "darts_cifar": ("darts", 32, 10, 2, dict(channels=4, layers=4, form="cifar", stem_multiplier=3, **CIFAR)),
+    "darts_dead_end": ("darts", 32, 10, 2, dict(channels=4, layers=4, form="cifar", stem_multiplier=3, **DEAD_END)),
 }
 
 
