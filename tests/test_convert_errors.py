@@ -197,13 +197,13 @@ class Refusing(Case):
 
     def test_classes_and_images(self):
         source, out, names = self.save(random_state(resnet50()[0])), self.dir / "out.h5", self.dir / "classes.txt"
-        self.refuse(2, "cannot be read: No such file", source, out, "--classes", names)
+        self.refuse(3, "cannot be read: No such file", source, out, "--classes", names)
         names.write_text("n1 a\nn2 b\n")
         self.refuse(3, "has 2 lines, the network has 5 classes", source, out, "--classes", names)
         names.write_text("n1 a\nn2 b\nn3\nn4\nn2 c\n")
         self.refuse(3, "the same id twice: n2", source, out, "--classes", names)
         names.write_text("n1\nn2\nn3\nn4\nn5\n")
-        self.refuse(2, "does not exist", source, out, "--images", self.dir / "absent")
+        self.refuse(3, "does not exist", source, out, "--images", self.dir / "absent")
         self.refuse(3, "has no folder 'train'", source, out, "--images", self.dir)
         (self.dir / "train" / "cat").mkdir(parents=True)
         self.refuse(3, "give --classes", source, out, "--images", self.dir)

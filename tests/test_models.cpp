@@ -44,6 +44,26 @@ bool starts_with(const std::string& text, const std::string& start) { return tex
 
 }  // namespace
 
+TEST_CASE("DARTS' imagenet form averages the first 7x7 of a last map of 8x8 to 13x13") {
+  NetworkDescription d = standard("darts", 10);
+  d.attributes.set("channels", int64_t{4});
+  d.attributes.set("layers", int64_t{3});
+  const auto cut = [&](int64_t size) {
+    d.input_size = size;
+    const Tape tape = build_network(d, ones_for(d), {1, 2, true});
+    return std::any_of(tape.nodes().begin(), tape.nodes().end(), [](const Tape::Node& node) {
+      return node.op == Op::avg_pool && node.name == "global_pooling" && node.pool.kernel_h == 7;
+    });
+  };
+  CHECK(!cut(192));  // 6x6
+  CHECK(!cut(224));  // all of 7x7
+  CHECK(cut(256));
+  CHECK(cut(416));
+  CHECK(!cut(448));  // 14x14
+  d.attributes.set("form", std::string("cifar"));
+  CHECK(!cut(32));  // 8x8
+}
+
 TEST_CASE("the standard networks ask for the reference networks' tensors") {
   struct Expected {
     const char* arch;

@@ -1,7 +1,7 @@
 """Class lists: ids and names of a network's classes in the order of its outputs."""
 import re
 
-from errors import BadData, WrongUsage, some
+from errors import BadData, some
 
 
 def _is_places(lines):
@@ -21,7 +21,7 @@ def read_classes(path, classes):
         with open(path, encoding="utf-8-sig") as f:  # editors on Windows begin a file with a byte order mark
             lines = [line.strip().split(None, 1) for line in f if line.strip()]
     except OSError as e:
-        raise WrongUsage("class file %s cannot be read: %s" % (path, e.strerror))
+        raise BadData("class file %s cannot be read: %s" % (path, e.strerror))
     except UnicodeDecodeError as e:
         raise BadData("class file %s is no UTF-8 text: %s" % (path, e))
     if _is_places(lines):

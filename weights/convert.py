@@ -4,8 +4,8 @@
     weights/convert.py IN.pth OUT.h5 [--arch resnet50] [--classes synset_words.txt] [--images DIR --per-class 50]
 
 IN is a .pth, .pt, .tar or .safetensors file: a state dict or a training checkpoint that holds one. Needs h5py and
-numpy, not PyTorch; no code that lies in IN is run. Exit codes: 0 done, 2 wrong usage, missing file or package, 3 bad
-data, 130 or 143 interrupted (SIGINT, SIGTERM).
+numpy, not PyTorch; no code that lies in IN is run. Exit codes: 0 done, 2 wrong usage or missing package, 3 bad data,
+130 or 143 interrupted (SIGINT, SIGTERM).
 """
 import argparse
 import math
@@ -76,8 +76,6 @@ def check_paths(p, a):
     target = os.path.realpath(a.output)  # links are followed and stay
     if not os.path.isfile(a.input):
         p.error("input file %s %s" % (a.input, "is a directory" if os.path.isdir(a.input) else "does not exist"))
-    if a.images and not os.path.isdir(a.images):
-        p.error("image folder %s does not exist" % a.images)
     if os.path.isdir(target) or a.output.endswith(os.sep):
         p.error("output file %s is a directory" % a.output)
     if os.path.exists(a.output) and not os.path.isfile(a.output) or os.path.islink(target):  # a link to itself
@@ -102,7 +100,7 @@ def read_network(a):
     except BadData as e:
         raise BadData("%s: %s" % (a.input, e))
     except OSError as e:
-        raise WrongUsage("input file %s cannot be read: %s" % (a.input, e.strerror))
+        raise BadData("input file %s cannot be read: %s" % (a.input, e.strerror))
     if classes > MAX_CLASSES:
         raise BadData("%s: %d classes, at most %d are read" % (a.input, classes, MAX_CLASSES))
     attributes.update(arch=arch, num_classes=classes, format_version=1, converted_from=os.path.basename(a.input),

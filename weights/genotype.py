@@ -62,7 +62,7 @@ def _read_file(path):
         with open(path, encoding="utf-8-sig", errors="replace") as f:
             return f.read()
     except OSError as e:
-        raise WrongUsage("it cannot be read: %s" % e.strerror)
+        raise BadData("it cannot be read: %s" % e.strerror)
 
 
 def read_genotype(text):

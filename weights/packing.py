@@ -27,6 +27,8 @@ def _is_image_file(path):
 
 def class_folders(folder):
     """The sorted class folders of DIR/train and DIR/val, {split: [name]}."""
+    if not os.path.isdir(folder):
+        raise BadData("image folder %s does not exist" % folder)
     if not os.path.isdir(os.path.join(folder, "train")):
         raise BadData("image folder %s has no folder 'train'" % folder)
     paths = {split: os.path.join(folder, split) for split in SPLITS}
