@@ -4,11 +4,11 @@
 //   bench_kernels --benchmark_filter='resnet50/conv2d/.*cpu fp32'
 //   bench_kernels --device cuda --batch 16,256 --benchmark_filter='^(roof|vgg16)/' --benchmark_out=vgg16.json
 //
-// Flops and bytes are those of the case (each tensor and parameter read or written once). On a device: the median of
-// --runs launches with a cold L2 cache, by device events; `roof%` is the share of the ceiling that these flops and
-// bytes leave, as measured in this process (the rows roof/...). Where cuDNN and cuBLAS are found, convolutions and
-// linear layers have two more rows: cuda/cudnn, and cuda/auto, the faster of both. The reference backend is not
-// measured.
+// Flops and bytes are those of the case (each tensor and parameter read or written once). On a
+// device: the median of --runs launches with a cold L2 cache, by device events; `roof%` is the
+// share of the ceiling that these flops and bytes leave, as measured in this process (the rows
+// roof/...). Where cuDNN and cuBLAS are found, convolutions and linear layers have two more
+// rows: cuda/cudnn, and cuda/auto, the faster of both. The reference backend is not measured.
 #include <benchmark/benchmark.h>
 
 #include <CLI/CLI.hpp>
@@ -35,8 +35,8 @@ struct Machine {
   std::unique_ptr<DeviceTimer> timer;
 };
 
-// The case measured last stays in memory: drawing its tensors takes longer than most layers, and its variants follow
-// each other.
+// The case measured last stays in memory: drawing its tensors takes
+// longer than most layers, and its variants follow each other.
 class Bench {
  public:
   explicit Bench(int runs) : runs_(runs) {}

@@ -1,5 +1,5 @@
-// Time on a CUDA device. This file's .cu and roofs.cu are the only ones outside kernels/cuda that know CUDA's
-// runtime.
+// Time on a CUDA device. This file's .cu and roofs.cu are the
+// only ones outside kernels/cuda that know CUDA's runtime.
 #pragma once
 
 #include <cstdint>

@@ -1,5 +1,5 @@
-// What bench_kernels measures: every op of the table (engine/ops.h), and BatchNorm's training form, on every distinct
-// layer of a network.
+// What bench_kernels measures: every op of the table (engine/ops.h),
+// and BatchNorm's training form, on every distinct layer of a network.
 #pragma once
 
 #include <algorithm>
@@ -22,8 +22,8 @@ struct KernelCase {
   std::function<Problem()> make;
 };
 
-// Cases of one network at a batch: forward ops get both halves of it, original and gated samples; backward ops the
-// gated ones.
+// Cases of one network at a batch: forward ops get both halves of
+// it, original and gated samples; backward ops the gated ones.
 class KernelCases {
  public:
   KernelCases(const Network& network, int64_t batch) : network_(network), batch_(batch) {

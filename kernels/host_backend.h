@@ -10,8 +10,8 @@ namespace nad {
 
 class HostBackend : public Backend {
  public:
-  // Runs on `threads` threads of the process-wide pool (0: every core this process may use). bf16_note:
-  // precision_note() of bf16.
+  // Runs on `threads` threads of the process-wide pool (0: every
+  // core this process may use). bf16_note: precision_note() of bf16.
   HostBackend(std::string name, const OpTable& ops, std::vector<Precision> precisions, int threads,
               std::string bf16_note = "");
   std::string name() const override { return name_; }

@@ -1,6 +1,5 @@
-// What the four networks are written with: convolutions with their BatchNorm, gates, the classifier.
-// Names are state_dict keys; shapes are NHWC (engine/tensor.h). Everything throws Error(data) where shapes do not
-// fit.
+// What the four networks are written with: convolutions with their BatchNorm, gates, the classifier. Names are
+// state_dict keys; shapes are NHWC (engine/tensor.h). Everything throws Error(data) where shapes do not fit.
 #pragma once
 
 #include <functional>
@@ -47,8 +46,8 @@ class Builder {
   Var conv(Var x, const ConvLayer& layer);
   Var conv(Var x, const ConvLayer& layer, const Affine& norm);  // a given affine map instead of layer.norm
 
-  // The next gate on its own; `relu` rectifies after it. The first gate of a network makes `repeat` copies of the
-  // batch.
+  // The next gate on its own; `relu` rectifies after it. The
+  // first gate of a network makes `repeat` copies of the batch.
   Var gate(Var x, const std::string& name, bool relu = false, Var into = {});
   // The next gate as a slab: the nodes that write its slices apply it. PRECOND: not the first gate of the network.
   Var gated_slab(Shape shape, const std::string& name);

@@ -2,9 +2,9 @@
 // Gates: after pool0, after every dense block but the last (on the whole concatenation), after every transition,
 // after norm5 and its ReLU.
 //
-// A dense block is one slab: its input is written to the first channels, every layer to the next `growth` ones, so
-// the concatenation is never copied. Recording the gate on the whole slab last gives the slab's gradient a complete
-// start.
+// A dense block is one slab: its input is written to the first channels, every
+// layer to the next `growth` ones, so the concatenation is never copied. Recording
+// the gate on the whole slab last gives the slab's gradient a complete start.
 #include "models/checked_attributes.h"
 #include "models/networks.h"
 

@@ -1,6 +1,6 @@
-// VGG (Simonyan and Zisserman 2014), configuration D by default, with torchvision's names: features.N and
-// classifier.N. Gates: after the ReLU of every convolution, after the max-pool where one follows, the last after the
-// adaptive pool.
+// VGG (Simonyan and Zisserman 2014), configuration D by default, with torchvision's
+// names: features.N and classifier.N. Gates: after the ReLU of every convolution,
+// after the max-pool where one follows, the last after the adaptive pool.
 #include "engine/error.h"
 #include "models/checked_attributes.h"
 #include "models/networks.h"

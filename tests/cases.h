@@ -1,6 +1,6 @@
-// The cases of every op, awkward sizes on purpose: 1, 3, 7x7 planes, channels from 1 to 129, slices of slabs. One
-// table drives the comparison of backends (test_ops), the gradient checks (test_grads) and, with the networks' own
-// shapes, bench_kernels.
+// The cases of every op, awkward sizes on purpose: 1, 3, 7x7 planes, channels from 1
+// to 129, slices of slabs. One table drives the comparison of backends (test_ops),
+// the gradient checks (test_grads) and, with the networks' own shapes, bench_kernels.
 #pragma once
 
 #include <cstdint>

@@ -36,8 +36,8 @@ constexpr Type type_of() {
 inline constexpr int64_t kGuard = 64;        // elements before and behind an array: keeps 64-byte alignment
 inline constexpr std::byte kSentinel{0xFF};  // NaN in every floating type
 
-// Values of shape [N, H, W, C] with a pixel stride; a flat array of n values is [1, 1, 1, n] or, per sample, [n, 1,
-// 1, 1].
+// Values of shape [N, H, W, C] with a pixel stride; a flat array
+// of n values is [1, 1, 1, n] or, per sample, [n, 1, 1, 1].
 struct Array {
   std::string name;
   Type type = Type::f32;
@@ -210,8 +210,7 @@ inline std::vector<Array> run(const Problem& p, Context& context, const OpTable&
   return placed.fetch();
 }
 
-// ---- checks: each returns the first fault in words, or an empty string
-// ---------------------------------------------
+// ---- checks: each returns the first fault in words, or an empty string --------------------------------------------
 
 // Everything outside the outputs' elements is as it was.
 inline std::string check_untouched(const Problem& p, const std::vector<Array>& after) {

@@ -1,5 +1,5 @@
-// The CUDA backend: memory, transfers in order, the captured step. What only a model can lack or count is in
-// test_host_cuda_backend.cpp.
+// The CUDA backend: memory, transfers in order, the captured step. What
+// only a model can lack or count is in test_host_cuda_backend.cpp.
 #include <numeric>
 
 #include "kernels/cuda/arguments.h"

@@ -1,7 +1,7 @@
-// Gate learning on the CUDA backend, on the host model of the device, against PyTorch's golden numbers: every family,
-// the three objectives; the captured step gives the bytes of the eager one, and a class the same bytes alone and
-// among others. The whole trajectories of the smallest networks, the first steps of the others: test_learner has them
-// all.
+// Gate learning on the CUDA backend, on the host model of the device, against PyTorch's
+// golden numbers: every family, the three objectives; the captured step gives the bytes of
+// the eager one, and a class the same bytes alone and among others. The whole trajectories
+// of the smallest networks, the first steps of the others: test_learner has them all.
 #include <cstring>
 
 #include "engine/rng.h"

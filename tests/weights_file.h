@@ -1,5 +1,5 @@
-// Makes small weights files, sound and broken, by HDF5's own functions: the tests of the loader must not share its
-// code.
+// Makes small weights files, sound and broken, by HDF5's own
+// functions: the tests of the loader must not share its code.
 #pragma once
 
 #include <doctest/doctest.h>

@@ -34,9 +34,9 @@ hid_t memory_type() {
   if constexpr (std::is_same_v<T, uint8_t>) return H5T_NATIVE_UINT8;
 }
 
-// What a dataset must be stored as. HDF5 converts between widths and clips what does not fit without a word: too
-// large a float becomes infinite and too large an index stays too large, which is noticed; a pixel of 300 would
-// become 255.
+// What a dataset must be stored as. HDF5 converts between widths and clips what
+// does not fit without a word: too large a float becomes infinite and too large
+// an index stays too large, which is noticed; a pixel of 300 would become 255.
 template <class T>
 const char* stored_as() {
   if constexpr (std::is_same_v<T, uint8_t>) return "uint8";

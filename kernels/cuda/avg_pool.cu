@@ -1,6 +1,6 @@
-// Average pooling: y = gate * (relu)(sum over the window / divisor); the divisor is KH*KW, or the pixels of the
-// window inside the image where padding is not counted. To the data: dx (+)= sum of dz / divisor over the windows of
-// a pixel.
+// Average pooling: y = gate * (relu)(sum over the window / divisor); the divisor
+// is KH*KW, or the pixels of the window inside the image where padding is not
+// counted. To the data: dx (+)= sum of dz / divisor over the windows of a pixel.
 #include "engine/op_checks.h"
 #include "kernels/cuda/mean_pool.h"
 #include "kernels/cuda/ops.h"

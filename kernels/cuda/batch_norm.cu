@@ -2,11 +2,9 @@
 // Forward reads x twice and writes y: 12 bytes per element; backward reads dy and x twice and writes dx: 20. Bound by
 // memory. Three kernels each way:
 //   1. a block per 1024 pixels and 32 channels adds two numbers per channel in double: x - shift and its square,
-//   shift
-//      being the channel's first value (a large mean does not cancel); backward t and t * xhat
+//      shift being the channel's first value (a large mean does not cancel); backward t and t * xhat
 //   2. a thread per channel adds the blocks' sums in order and finishes the channel's numbers, forward also in
-//   double,
-//      in place of the first block's sums
+//      double, in place of the first block's sums
 //   3. a thread per element writes y or dx
 #include <algorithm>
 

@@ -7,9 +7,9 @@
 
 namespace nad::cuda {
 
-// Throws Error(memory) for cudaErrorMemoryAllocation and Error(device) for every other error: the statement, where it
-// stands, what the runtime says, and what to do about it. Clears the runtime's last error, so the next call starts
-// clean.
+// Throws Error(memory) for cudaErrorMemoryAllocation and Error(device) for every
+// other error: the statement, where it stands, what the runtime says, and what to
+// do about it. Clears the runtime's last error, so the next call starts clean.
 void check(cudaError_t status, const char* statement,
            const std::source_location& where = std::source_location::current());
 

@@ -2,9 +2,9 @@
 //   packed = prologue(source)      where the source is a slice, has a prologue, or the products are of bf16
 //   sums   = cuDNN's convolution   in fp32, for products of bf16 in bf16: cuDNN's convolution gives its inputs' type
 //   target = finish(sums)          unless sums are the target
-// The passes before and after cost what the hand-written kernels save by fusing; cuDNN's products may still be
-// faster. The algorithm is the first of cuDNN's heuristics that is deterministic and needs no more than
-// `most_workspace`.
+// The passes before and after cost what the hand-written kernels save by fusing;
+// cuDNN's products may still be faster. The algorithm is the first of cuDNN's
+// heuristics that is deterministic and needs no more than `most_workspace`.
 #include <algorithm>
 #include <vector>
 
@@ -20,8 +20,7 @@ namespace {
 
 constexpr size_t most_workspace = size_t{512} << 20;
 
-// ---- the finish on its own
-// ------------------------------------------------------------------------------------------
+// ---- the finish on its own ----------------------------------------------------------------------------------------
 __device__ inline void load_sums(const Global<const float>& x, int64_t i, float (&v)[4]) { load_values(x, i, v); }
 __device__ inline void load_sums(const Global<const float>& x, int64_t i, float (&v)[1]) { load_values(x, i, v); }
 __device__ inline void load_sums(const Global<const bf16>& x, int64_t i, float (&v)[4]) {
@@ -58,8 +57,7 @@ void launch_finish(const Finish& finish, const Shape& shape, const std::byte* su
          Global<const T>(reinterpret_cast<const T*>(sums), shape.count()), shape.n, plane);
 }
 
-// ---- descriptors
-// ----------------------------------------------------------------------------------------------------
+// ---- descriptors --------------------------------------------------------------------------------------------------
 using Descriptor = std::shared_ptr<void>;
 
 Descriptor describe_with(const Cudnn& cudnn, int (*create)(void**), int (*destroy)(void*)) {

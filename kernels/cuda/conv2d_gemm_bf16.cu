@@ -1,5 +1,5 @@
-// The implicit GEMM on tensor cores: products of bf16 (source rounded to nearest on its way to shared memory), sums
-// in fp32.
+// The implicit GEMM on tensor cores: products of bf16 (source
+// rounded to nearest on its way to shared memory), sums in fp32.
 #include "kernels/cuda/conv2d_gemm_kernel.h"
 
 namespace nad::cuda {

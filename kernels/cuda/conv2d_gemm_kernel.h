@@ -234,8 +234,8 @@ __device__ inline void finish_rows(const Finish& f, const Shared<const float>& s
   }
 }
 
-// The partial sums of the tap over the slice's columns. Eight lanes share a row; a pair's number is its original's
-// pixel.
+// The partial sums of the tap over the slice's columns. Eight
+// lanes share a row; a pair's number is its original's pixel.
 __device__ inline void store_squares(const Finish& f, const Shared<const int>& pixels, int row, int column,
                                      float (&squares)[lane_rows / 2]) {
   NAD_UNROLL

@@ -77,9 +77,9 @@ struct Fp32Math {
   }
 };
 
-// Tensor cores. A 32-byte half of a row is the depth of one mma: 16 bf16 or 8 tf32. ldmatrix moves 16-bit data, but
-// its four bytes per lane and row are also exactly one tf32 of the fragment, so both types share addresses and
-// layout.
+// Tensor cores. A 32-byte half of a row is the depth of one mma: 16 bf16 or 8
+// tf32. ldmatrix moves 16-bit data, but its four bytes per lane and row are also
+// exactly one tf32 of the fragment, so both types share addresses and layout.
 template <class T, int Rows>
 struct TensorMath {
   using Element = T;

@@ -1,12 +1,11 @@
 // A convolution as the kernels of this folder see it, forward and to the data alike: every target pixel gathers
 // source pixels on a regular grid of taps,
-//   target[n, first + q*every, c] = finish( sum_{tap, k} weight[c, tap, k] * source'[n, q*step + base + tap*tap_step,
-//   k] )
+//   target[n, first + q*every, c] =
+//       finish( sum_{tap, k} weight[c, tap, k] * source'[n, q*step + base + tap*tap_step, k] )
 // with rows and columns alike, source' = prologue(source) inside the source and 0 outside.
 // - Forward: one gather; source = x, target = y, step = stride, base = offset - pad, tap_step = dilation.
 // - To the data: source = dz, target = dx. With stride s the target's pixels of one residue modulo s (a phase) meet
-// the
-//   same taps of the kernel, so there are s_h * s_w gathers of step 1 with fewer taps each, and no tap is wasted.
+//   the same taps of the kernel, so there are s_h * s_w gathers of step 1 with fewer taps each, and no tap is wasted.
 //   Taps run backwards, so that tap_step is never negative. A phase without taps still writes its zeros.
 // The finish covers both directions: Epilogue forward; the prologue's derivative and (+)= backward.
 //
@@ -23,8 +22,7 @@
 
 namespace nad::cuda {
 
-// ---- what kernels get
-// ----------------------------------------------------------------------------------------------
+// ---- what kernels get ---------------------------------------------------------------------------------------------
 struct Gather {
   int source_h = 0, source_w = 0;  // extents of the source
   int grid_h = 0, grid_w = 0;      // positions q per sample
@@ -48,8 +46,8 @@ struct Source {
   Global<const float> scale, shift;  // [channels] or null
 };
 
-// z = scale * sum + shift, 0 where not scale * mask + mask_shift > 0;  z += residual;  target = gate * (relu ? max(z,
-// 0) : z)
+// z = scale * sum + shift, 0 where not scale * mask + mask_shift > 0;  z += residual;
+// target = gate * (relu ? max(z, 0) : z)
 struct Finish {
   Global<float> target;  // [N, target_h, target_w, channels], pixels `stride` elements apart
   int64_t stride = 0;
@@ -68,8 +66,7 @@ struct Finish {
   Global<float> tap;  // [positions / 2, tap_slices(channels)] or null: partial sums of a tap (tap_sum.h)
 };
 
-// ---- what planning works with
-// ----------------------------------------------------------------------------------------
+// ---- what planning works with -------------------------------------------------------------------------------------
 struct Tap {
   int64_t kh, kw;
 };
@@ -95,8 +92,8 @@ struct Convolution {
   float weight_at(int64_t target_channel, int64_t k, const Tap& tap) const;
 };
 
-// PRECOND: check_args(args) passed. Uploads the channel vectors. Throws Error(device) where an extent exceeds 31
-// bits.
+// PRECOND: check_args(args) passed. Uploads the channel vectors.
+// Throws Error(device) where an extent exceeds 31 bits.
 Convolution describe(Planner& planner, const Conv2dArgs& args);
 Convolution describe(Planner& planner, const Conv2dBackwardArgs& args);
 

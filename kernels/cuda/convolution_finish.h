@@ -4,8 +4,8 @@
 
 #include "kernels/cuda/convolution.h"
 
-// Loops over registers must unroll, or the registers become local memory; some others must not, or they need too
-// many.
+// Loops over registers must unroll, or the registers become
+// local memory; some others must not, or they need too many.
 #if defined(__CUDACC__)
 #define NAD_UNROLL _Pragma("unroll")
 #define NAD_NO_UNROLL _Pragma("unroll 1")

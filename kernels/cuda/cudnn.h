@@ -11,8 +11,7 @@
 
 namespace nad::cuda {
 
-// ---- the C interface: enumerations are int, every handle and descriptor is a pointer
-// --------------------------------
+// ---- the C interface: enumerations are int, every handle and descriptor is a pointer ------------------------------
 struct CudnnFunctions {
   using Pointer = void*;  // cudnnHandle_t and every descriptor
   // cudnnConvolutionFwdAlgoPerf_t and cudnnConvolutionBwdDataAlgoPerf_t
@@ -72,8 +71,7 @@ enum CudnnValue : int {
   kCudnnDeterministic = 1,
 };
 
-// ---- the library on a stream
-// ----------------------------------------------------------------------------------------
+// ---- the library on a stream --------------------------------------------------------------------------------------
 class Cudnn {
  public:
   // Opens libcudnn.so.9, or the file that NAD_CUDNN names. Null, with the reason in `problem`, where it is absent, of

@@ -11,8 +11,7 @@
 // - Shared arrays: NAD_SHARED(float, tile, 32 * 33); or dynamic_shared<float>(byte_offset, count). No __shared__.
 // - x[i] is one element; load<float4>(x, i), load_readonly<float4>(x, i), store(x, i, v) take sizeof(V) bytes from
 //   element i on, in one instruction: the address must be a multiple of sizeof(V). i counts elements of T.
-//   Write `const float v = x[i]`, never `auto v = x[i]`: in the model x[i] is a reference that is read when it is
-//   used.
+//   Write `const float v = x[i]`, never `auto v = x[i]`: in the model x[i] is a reference, read where it is used.
 // - Atomics: atomic_add(x, i, v), atomic_max, atomic_min, atomic_exchange, atomic_cas, each returning the old value.
 // - Launch whole warps where lanes talk to each other: a mask must name only lanes that exist and have not returned.
 // - Every thread of a block meets every __syncthreads: no return before the last one.

@@ -1,5 +1,4 @@
-// From the gradient at y = gate * (relu ? max(z, 0) : z) back to z and to the gate, with the loss tap on y, in one
-// pass:
+// From the gradient at y = gate * (relu ? max(z, 0) : z) back to z and to the gate, with the loss tap on y, at once:
 //   t  = dy + 2 * tap_scale * tap_weight[n] * (y - original)
 //   dz = gate * t * (relu ? y != 0 : 1)
 //   dgate[row, c] = sum over the row's samples and pixels of t * y / gate      (0 where gate = 0)

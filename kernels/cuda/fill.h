@@ -7,8 +7,8 @@
 
 namespace nad::cuda {
 
-// data[0 .. count) = value, on the stream. data: device memory of `count` floats, any alignment. Throws
-// Error(device).
+// data[0 .. count) = value, on the stream. data: device memory
+// of `count` floats, any alignment. Throws Error(device).
 void fill(float* data, int64_t count, float value, cudaStream_t stream);
 
 }  // namespace nad::cuda

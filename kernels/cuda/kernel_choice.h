@@ -1,10 +1,9 @@
 // Hand-written or a library's: how --conv decides for a layer.
 //   handwritten   the hand-written kernel, always
 //   cudnn         the library's kernel where there is one that runs, else the hand-written one
-//   automatic     both run once at planning, on the layer's own memory, and the faster is taken; equal layers share
-//   the
-//                 measurement. A measurement may decide otherwise the next time: as text the choices go into the
-//                 results file, and a run that goes on takes them from there.
+//   automatic     both run once at planning, on the layer's own memory, and the faster is taken; equal layers
+//                 share the measurement. A measurement may decide otherwise the next time: as text the choices go
+//                 into the results file, and a run that goes on takes them from there.
 #pragma once
 
 #include <functional>

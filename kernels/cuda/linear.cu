@@ -1,5 +1,5 @@
-// Linear: acc[n, o] = sum_j W[o, j] * x[n, j], then the epilogue. To the data: dx[n, j] (+)= sum_o W[o, j] * dz[n,
-// o].
+// Linear: acc[n, o] = sum_j W[o, j] * x[n, j], then the
+// epilogue. To the data: dx[n, j] (+)= sum_o W[o, j] * dz[n, o].
 //
 // Both are C[m, n] = sum_k A[m, k] * B[n, k] with k along memory on both sides: forward A = x, B = W; backward A =
 // dz, B = W transposed at planning. Few samples and many weights: bound by reading B once.

@@ -29,8 +29,8 @@ __device__ inline void load_positions(const Global<const uint8_t>& argmax, int64
   }
 }
 
-// x: [N, H, W, C], y: [N, OH, OW, C], argmax: [N, OH, OW, C] dense or null. PRECOND: V = 4: views and table allow
-// 16-byte accesses.
+// x: [N, H, W, C], y: [N, OH, OW, C], argmax: [N, OH, OW, C] dense
+// or null. PRECOND: V = 4: views and table allow 16-byte accesses.
 template <int V>
 __global__ void __launch_bounds__(item_threads)
     max_pool_kernel(PoolView v, DevicePool p, Global<const float> x, DeviceEpilogue epilogue, Global<float> y,

@@ -1,5 +1,4 @@
-// The average over windows, forward and to the data, for avg_pool.cu and adaptive_pool.cu. They differ in their
-// windows:
+// The average over windows, forward and to the data, for avg_pool.cu and adaptive_pool.cu; they differ in Windows:
 //   PoolView view;
 //   __device__ MeanWindow of(int oh, int ow) const;                 // of an output pixel
 //   __device__ OutputSpan rows(int h) const, columns(int w) const;  // the outputs whose windows hold a pixel of x

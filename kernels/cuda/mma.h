@@ -2,10 +2,12 @@
 // the same functions emulated lane by lane. All 32 lanes of a warp call the mma and ldmatrix functions together.
 //
 // Fragment layouts (PTX ISA, "Matrix fragments for mma.m16n8k16 / m16n8k8"), with g = lane / 4, t = lane % 4:
-//   A [16, 16] bf16: a[0] = (g, 2t..2t+1), a[1] = (g+8, same), a[2] = (g, 2t+8..2t+9), a[3] = (g+8, 2t+8..2t+9)
-//   B [16, 8]  bf16: b[0] = (2t..2t+1, g), b[1] = (2t+8..2t+9, g); the lower index is in the lower half of the
-//   register A [16, 8]  tf32: a[0] = (g, t), a[1] = (g+8, t), a[2] = (g, t+4), a[3] = (g+8, t+4) B [8, 8]   tf32:
-//   b[0] = (t, g), b[1] = (t+4, g) C, D [16, 8] fp32: d[0..1] = (g, 2t..2t+1), d[2..3] = (g+8, 2t..2t+1)
+//   A    [16, 16] bf16: a[0] = (g, 2t..2t+1), a[1] = (g+8, 2t..2t+1), a[2] = (g, 2t+8..+9), a[3] = (g+8, 2t+8..+9)
+//   B    [16, 8]  bf16: b[0] = (2t..2t+1, g), b[1] = (2t+8..2t+9, g)
+//   A    [16, 8]  tf32: a[0] = (g, t),        a[1] = (g+8, t),        a[2] = (g, t+4),        a[3] = (g+8, t+4)
+//   B    [8, 8]   tf32: b[0] = (t, g),        b[1] = (t+4, g)
+//   C, D [16, 8]  fp32: d[0..1] = (g, 2t..2t+1), d[2..3] = (g+8, 2t..2t+1)
+// Of two bf16 in a register the one with the lower index is in the lower half.
 #pragma once
 
 #include <cstdint>

@@ -1,5 +1,5 @@
-// The source of a convolution or product as libraries want it: dense, after the prologue, in the type of the
-// products.
+// The source of a convolution or product as libraries want
+// it: dense, after the prologue, in the type of the products.
 #pragma once
 
 #include "kernels/cuda/convolution.h"

@@ -1,7 +1,6 @@
 // The value of the loss tap on a convolution's output y (Conv2dArgs::tap_sum), in two stages:
-//   1. partial[p, s] = sum over the 32 channels of slice s of (y[pairs + p] - y[p])^2, p = sample * plane + pixel of
-//   the
-//      originals: by the implicit GEMM in its finish, or by a pass over y
+//   1. partial[p, s] = sum over the 32 channels of slice s of (y[pairs + p] - y[p])^2, p = sample * plane + pixel
+//      of the originals: by the implicit GEMM in its finish, or by a pass over y
 //   2. tap_sum[n] = sum over the sample's pixels and slices
 // No partial sum depends on the rest of the batch, and stage 2 adds them in double in a fixed order: a sample's bytes
 // are the same alone and among others.

@@ -1,6 +1,6 @@
-// Average pooling: y = gate * (relu)(sum over the window / divisor); the divisor is KH*KW, or the pixels of the
-// window inside the image where padding is not counted. To the data: dx (+)= sum of dz / divisor over the windows of
-// a pixel.
+// Average pooling: y = gate * (relu)(sum over the window / divisor); the divisor
+// is KH*KW, or the pixels of the window inside the image where padding is not
+// counted. To the data: dx (+)= sum of dz / divisor over the windows of a pixel.
 #pragma once
 
 #include "kernels/reference/common.h"

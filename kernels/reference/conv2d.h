@@ -1,6 +1,5 @@
 // Convolution: acc[n, oh, ow, o] = sum_{kh, kw, i} W[o, i, kh, kw] * x'[n, ih, iw, i]
-//   ih = oh*stride_h - pad_h + kh*dilation_h + offset_h, iw alike; outside x' = 0; x' = prologue(x); then the
-//   epilogue.
+//   ih = oh*stride_h - pad_h + kh*dilation_h + offset_h, iw alike; x' = prologue(x), 0 outside; then the epilogue.
 // To the data: dx[n, ih, iw, i] (+)= prologue'(x) * sum_{kh, kw, o} W[o, i, kh, kw] * scale[o] * dz[n, oh, ow, o]
 //   over the (kh, oh), (kw, ow) that meet the equation for ih and iw.
 // One output pixel and 16 channels at a time; weights are reordered so that these 16 are adjacent.

@@ -1,5 +1,5 @@
-// Linear: acc[n, o] = sum_j W[o, j] * x[n, j], then the epilogue. To the data: dx[n, j] (+)= sum_o W[o, j] * dz[n,
-// o].
+// Linear: acc[n, o] = sum_j W[o, j] * x[n, j], then the
+// epilogue. To the data: dx[n, j] (+)= sum_o W[o, j] * dz[n, o].
 #pragma once
 
 #include <algorithm>

@@ -1,9 +1,9 @@
-// loss[g] = mean over the group's valid samples, dlogits = coefficient * d loss[g] / d logits, p = softmax(z), y =
-// label:
+// loss[g] = mean over the group's valid samples, dlogits = coefficient * d loss[g] / d logits;
+// with p = softmax(z) and y = label:
 //   cross-entropy: -log p_y;   d/dz = p - onehot(y)
 //   binary (Eq. 12): -log max(p_y, e) - sum_{k != y} log max(1 - p_k, e), e = 1e-12
-//     with q_k = d/dp_k = -1/p_y for k = y, 1/(1 - p_k) otherwise, 0 where a clamp acts:  d/dz_k = p_k (q_k - sum_j
-//     q_j p_j)
+//     with q_k = d/dp_k = -1/p_y for k = y, 1/(1 - p_k) otherwise, 0 where a clamp acts:
+//     d/dz_k = p_k (q_k - sum_j q_j p_j)
 // `work` holds a probability per logit and the loss of each sample: N * (K + 1) doubles.
 #pragma once
 

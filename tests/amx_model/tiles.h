@@ -1,7 +1,6 @@
 // The tile instructions of AMX that the engine uses, on plain memory, under their names of <immintrin.h>: what is
-// compiled after this header runs on every processor. Semantics: Intel's Software Developer's Manual, volume 2.
-// A use without a configuration, a palette other than 1 and tiles of other shapes than the configured end the
-// program.
+// compiled after this header runs on every processor. Semantics: Intel's Software Developer's Manual, volume 2. A
+// use without a configuration, a palette other than 1 and tiles of other shapes than the configured end the program.
 #pragma once
 
 #include <immintrin.h>

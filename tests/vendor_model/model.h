@@ -1,7 +1,7 @@
 // What the stand-ins for cuDNN and cuBLAS share. They are shared libraries with the functions that
-// kernels/cuda/cudnn.h and cublas.h declare, computed by plain loops on the host, in order with the model's streams
-// (tests/host_cuda), whose functions they find in the program that opens them. NAD_VENDOR_MODEL in the environment
-// makes them misbehave.
+// kernels/cuda/cudnn.h and cublas.h declare, computed by plain loops on the host, in
+// order with the model's streams (tests/host_cuda), whose functions they find in the
+// program that opens them. NAD_VENDOR_MODEL in the environment makes them misbehave.
 #pragma once
 
 #include <cuda_runtime.h>

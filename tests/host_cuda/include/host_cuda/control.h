@@ -2,8 +2,7 @@
 //
 // What the model finds, each as a failing call with the whole story in cudaGetErrorString:
 // - accesses through Global and Shared outside their bounds, misaligned, to freed memory, or reading memory that
-// nobody
-//   wrote; damaged guard zones around every cudaMalloc (plain pointers) after each kernel;
+//   nobody wrote; damaged guard zones around every cudaMalloc (plain pointers) after each kernel;
 // - unordered accesses of two lanes to the same shared memory (a missing barrier), whatever the lane order;
 // - a __syncthreads that some threads miss; shuffles and votes whose mask names absent lanes or omits the caller;
 // - reading the target of a cp.async that nobody waited for;

@@ -1,5 +1,5 @@
-// Lanes and blocks: what runs a kernel on the host. Every thread of a block is a fiber that runs until it has to wait
-// for others.
+// Lanes and blocks: what runs a kernel on the host. Every thread
+// of a block is a fiber that runs until it has to wait for others.
 #pragma once
 
 #include <cstddef>

@@ -62,8 +62,8 @@ class Allocation {
   mutable std::vector<uint8_t> written_;  // also set where a plain pointer is found to have written
 };
 
-// The live allocation that holds the address, or null. Allocations are never destroyed, so a view of freed memory can
-// say so.
+// The live allocation that holds the address, or null. Allocations
+// are never destroyed, so a view of freed memory can say so.
 Allocation* find_allocation(const void* address);
 
 }  // namespace host_cuda

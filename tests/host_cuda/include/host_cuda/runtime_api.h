@@ -1,9 +1,9 @@
 // The part of CUDA's runtime API that kernels/cuda uses: errors, devices, memory, streams, events, graphs.
 //
-// Work on a stream is not done when it is enqueued but when something waits for it (synchronize, a blocking copy,
-// cudaFree), so code that forgets to wait reads old bytes here every time, not only on a busy device. A failing
-// kernel is reported by the call that waits; cudaGetErrorString then holds the whole finding of the model. control.h
-// has the settings.
+// Work on a stream is not done when it is enqueued but when something waits for it
+// (synchronize, a blocking copy, cudaFree), so code that forgets to wait reads old bytes here
+// every time, not only on a busy device. A failing kernel is reported by the call that waits;
+// cudaGetErrorString then holds the whole finding of the model. control.h has the settings.
 #pragma once
 
 #include <cstddef>

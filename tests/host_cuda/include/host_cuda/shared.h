@@ -18,8 +18,8 @@ size_t static_shared(const void* key, const char* name, size_t bytes, size_t ali
 // Checks that the launch's dynamic shared memory holds the range.
 void check_dynamic_shared(int64_t byte_offset, int64_t count, size_t element, size_t alignment);
 
-// The address of the bytes, after the checks: alignment to `alignment`, written (read, atomic), no copy under way, no
-// race.
+// The address of the bytes, after the checks: alignment to
+// `alignment`, written (read, atomic), no copy under way, no race.
 void* shared_access(const char* name, size_t offset, size_t bytes, size_t alignment, Access access,
                     const void* value);
 

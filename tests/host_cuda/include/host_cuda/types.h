@@ -65,8 +65,8 @@ inline uint4 make_uint4(unsigned x, unsigned y, unsigned z, unsigned w) { return
 inline uchar4 make_uchar4(unsigned char x, unsigned char y, unsigned char z, unsigned char w) { return {x, y, z, w}; }
 inline uint3 make_uint3(unsigned x, unsigned y, unsigned z) { return {x, y, z}; }
 
-// Where the running lane is. The model sets them whenever it switches to a lane; they are CUDA's own names, hence
-// global.
+// Where the running lane is. The model sets them whenever it
+// switches to a lane; they are CUDA's own names, hence global.
 inline thread_local constinit uint3 threadIdx{};
 inline thread_local constinit uint3 blockIdx{};
 inline thread_local constinit dim3 blockDim{};

@@ -1,5 +1,5 @@
-// Global and Shared, checked. The device's versions and the meaning of every function: kernels/cuda/views.h,
-// device.h.
+// Global and Shared, checked. The device's versions and the
+// meaning of every function: kernels/cuda/views.h, device.h.
 #pragma once
 
 #include <cstdint>
