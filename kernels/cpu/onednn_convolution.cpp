@@ -4,10 +4,10 @@
 // the library sees that it is already in parallel: no nested team, no summation split by the number of threads.
 #ifdef NAD_ONEDNN
 
-#include <oneapi/dnnl/dnnl.hpp>
 #include <unordered_map>
 
 #include "engine/parallel.h"
+#include "kernels/cpu/onednn.h"
 #include "kernels/cpu/sample_convolution.h"
 
 namespace nad::cpu {
@@ -78,12 +78,12 @@ class OnednnConvolution : public SampleConvolution {
     weight_dims_ = {p.y.c / groups, p.x.c / groups, p.params.kernel_h, p.params.kernel_w};
     if (groups > 1) weight_dims_.insert(weight_dims_.begin(), groups);
     weight_ = memory::desc(weight_dims_, type, memory::format_tag::any);
-    strides_ = {p.params.stride_h, p.params.stride_w};
-    dilations_ = {p.params.dilation_h - 1, p.params.dilation_w - 1};
-    pad_before_ = {p.params.pad_h, p.params.pad_w};
-    const int64_t reach_h = (p.y.h - 1) * strides_[0] + p.params.dilation_h * (p.params.kernel_h - 1) + 1;
-    const int64_t reach_w = (p.y.w - 1) * strides_[1] + p.params.dilation_w * (p.params.kernel_w - 1) + 1;
-    pad_after_ = {reach_h - p.x.h - p.params.pad_h, reach_w - p.x.w - p.params.pad_w};
+    geometry_.strides = {p.params.stride_h, p.params.stride_w};
+    geometry_.dilations = {p.params.dilation_h - 1, p.params.dilation_w - 1};
+    geometry_.pad_before = {p.params.pad_h, p.params.pad_w};
+    const int64_t reach_h = (p.y.h - 1) * p.params.stride_h + p.params.dilation_h * (p.params.kernel_h - 1) + 1;
+    const int64_t reach_w = (p.y.w - 1) * p.params.stride_w + p.params.dilation_w * (p.params.kernel_w - 1) + 1;
+    geometry_.pad_after = {reach_h - p.x.h - p.params.pad_h, reach_w - p.x.w - p.params.pad_w};
     attributes_.set_scratchpad_mode(dnnl::scratchpad_mode::user);
   }
 
@@ -91,16 +91,13 @@ class OnednnConvolution : public SampleConvolution {
                                                          const memory::desc& y, const dnnl::primitive_attr& attr) {
     const memory::desc bias =
         p.shift ? memory::desc({p.y.c}, memory::data_type::f32, memory::format_tag::a) : memory::desc();
-    const dnnl::convolution_forward::desc desc(dnnl::prop_kind::forward_inference,
-                                               dnnl::algorithm::convolution_direct, x, weight_, bias, y, strides_,
-                                               dilations_, pad_before_, pad_after_);
-    return {desc, attr, engine_};
+    return onednn_forward(engine_, x, weight_, bias, y, geometry_, attr);
   }
 
   void plan_forward(Planner& planner, const SampleProblem& p) {
     if (p.relu) {
       dnnl::post_ops post_ops;
-      post_ops.append_eltwise(1.f, dnnl::algorithm::eltwise_relu, 0.f, 0.f);
+      append_relu(post_ops);
       attributes_.set_post_ops(post_ops);
     }
     const auto desc = forward_desc(p, x_, y_, attributes_);
@@ -115,12 +112,10 @@ class OnednnConvolution : public SampleConvolution {
 
   void plan_backward(Planner& planner, const SampleProblem& p) {
     // The library wants a forward primitive as a hint; its types must be those of training.
-    const auto type = y_.data_type();
+    const auto type = p.bf16 ? memory::data_type::bf16 : memory::data_type::f32;
     const memory::desc x({1, p.x.c, p.x.h, p.x.w}, type, memory::format_tag::nhwc);
     const auto hint = forward_desc(p, x, y_, dnnl::primitive_attr());
-    const dnnl::convolution_backward_data::desc desc(dnnl::algorithm::convolution_direct, x_, weight_, y_, strides_,
-                                                     dilations_, pad_before_, pad_after_);
-    const dnnl::convolution_backward_data::primitive_desc backward(desc, attributes_, engine_, hint);
+    const auto backward = onednn_backward_data(engine_, x_, weight_, y_, geometry_, attributes_, hint);
     primitive_ = dnnl::convolution_backward_data(backward);
     finish_plan(planner, p, backward.weights_desc(), backward.scratchpad_desc(), DNNL_ARG_DIFF_DST, y_,
                 DNNL_ARG_DIFF_SRC, x_);
@@ -155,7 +150,8 @@ class OnednnConvolution : public SampleConvolution {
   int pool_threads_ = max_threads();
   dnnl::engine engine_;
   memory::desc x_, y_, weight_, scratchpad_;
-  memory::dims weight_dims_, strides_, dilations_, pad_before_, pad_after_;
+  memory::dims weight_dims_;
+  OnednnGeometry geometry_;
   dnnl::primitive_attr attributes_;
   dnnl::primitive primitive_;
   Buffer packed_, bias_;
