@@ -139,7 +139,7 @@ def main():
     parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
     parser.add_argument("--build", default=os.path.join(HERE, "../build"))
     parser.add_argument("--engine", help="the program bench_step (default: that of the build)")
-    parser.add_argument("--peer", default=os.path.join(HERE, "../../shared/peer"), help="folder of nad_torch.py")
+    parser.add_argument("--peer", default=os.path.join(HERE, "../tests/peer"), help="folder of nad_torch.py")
     parser.add_argument("--python", default="/usr/bin/python3")
     parser.add_argument("--arch", default="vgg16,resnet50,densenet121,darts")
     parser.add_argument("--precision", help="default: fp32,bf16, on a GPU fp32,tf32,bf16")

@@ -1,13 +1,14 @@
 #!/usr/bin/env python3
-"""Agreement with the PyTorch peer at full size, through nad_replay: one table row per network, head and objective.
+"""Agreement with tests/peer/nad_torch.py at full size, through nad_replay: one table row per network, head and objective.
 
-    agreement.py --replay build/nad_replay [--peer DIR] [--arch vgg16,resnet50,densenet121,darts] [--classes 1000,365]
+    agreement.py --replay build/nad_replay [--arch vgg16,resnet50,densenet121,darts] [--classes 1000,365]
                  [--objective released,paper,variational] [--steps 10] [--batch 2] [--double | --itself | --spread N]
 
 Random networks of full width (the peer's calibrated recipe) at 224x224, eight images, batches drawn with a seed. Checks
 and prints: logits of the original and of the binary sub-architecture (relative distance, at most 1e-4), gate gradients of
 the first step (1e-3, the worst gate), the losses of the first ten steps (1e-3; rounding grows from step to step, through
-ReLUs and updates of fixed length), the share of binary gates that are equal at the end (at least 99.5 %). The peer runs in fp32, with --double in fp64. Exits with 1 where a bound is broken.
+ReLUs and updates of fixed length), the share of binary gates that are equal at the end (at least 99.5 %). The peer runs in
+fp32, with --double in fp64. Exits with 1 where a bound is broken.
 --itself compares the peer in fp32 with the peer in fp64: how far rounding alone carries this random network.
 --spread N makes N networks of each kind and prints how far the gradients of the first step lie from the peer's in fp64:
 the engine's, and the peer's own in fp32. One network says little: whether a ReLU near 0 opens is a matter of rounding.
@@ -24,6 +25,9 @@ import numpy as np
 import torch
 
 HERE = os.path.dirname(os.path.abspath(__file__))
+sys.path.insert(0, os.path.join(HERE, "peer"))
+import nad_torch as peer  # noqa: E402
+
 BOUNDS = {"logits": 1e-4, "gradient": 1e-3, "losses": 1e-3, "equal": 0.995}
 
 
@@ -31,7 +35,7 @@ def distance(a, b):
     return float(np.linalg.norm(a.astype(np.float64) - b) / max(np.linalg.norm(b), 1e-30))
 
 
-def write_case(peer, path, arch, classes, steps, batch, seed):
+def write_case(path, arch, classes, steps, batch, seed):
     """Six images of one label that the network gets right, two that it does not; some batches hold no right one."""
     peer.build.__defaults__ = (classes,)
     scale, shift = peer.image_affine()
@@ -89,7 +93,7 @@ def replay(args, case, result, objective):
                     args.precision], check=True, stderr=subprocess.DEVNULL)
 
 
-def spread(peer, args):
+def spread(args):
     """Rows of --spread: distances of the first step's gradients from the peer in fp64, over networks of several seeds."""
     print("| network | classes | objective | networks | engine: median | largest | above 1e-3 | "
           "peer in fp32: median | largest | above 1e-3 |")
@@ -101,7 +105,7 @@ def spread(peer, args):
             for seed in range(args.seed, args.seed + args.spread):
                 with tempfile.TemporaryDirectory() as folder:
                     case, result = os.path.join(folder, "case.h5"), os.path.join(folder, "result.h5")
-                    write_case(peer, case, arch, classes, 2, args.batch, seed)  # the second step is skipped
+                    write_case(case, arch, classes, 2, args.batch, seed)  # the second step is skipped
                     for objective in objectives:
                         peer.run_h5(case, dtype=torch.float64, objective=objective, tag="peer")
                         peer.run_h5(case, dtype=torch.float32, objective=objective, tag="fp32")
@@ -119,7 +123,6 @@ def spread(peer, args):
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--replay", default=os.path.join(HERE, "../build/nad_replay"))
-    parser.add_argument("--peer", default=os.path.join(HERE, "../../shared/peer"), help="folder of nad_torch.py")
     parser.add_argument("--arch", default="vgg16,resnet50,densenet121,darts")
     parser.add_argument("--classes", default="1000,365")
     parser.add_argument("--objective", default="released,paper,variational")
@@ -132,11 +135,9 @@ def main():
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--precision", default="fp32")
     args = parser.parse_args()
-    sys.path.insert(0, args.peer)
-    import nad_torch as peer
     torch.set_num_threads(2)
     if args.spread:
-        return spread(peer, args)
+        return spread(args)
 
     print("| network | classes | objective | steps | logits | hard logits | gate gradients | losses of ten steps | binary gates that differ |")
     print("|---|---|---|---|---|---|---|---|---|")
@@ -145,7 +146,7 @@ def main():
         for classes in map(int, args.classes.split(",")):
             with tempfile.TemporaryDirectory() as folder:
                 case, result = os.path.join(folder, "case.h5"), os.path.join(folder, "result.h5")
-                write_case(peer, case, arch, classes, args.steps, args.batch, args.seed)
+                write_case(case, arch, classes, args.steps, args.batch, args.seed)
                 for objective in args.objective.split(","):
                     double = args.double or args.itself
                     peer.run_h5(case, dtype=torch.float64 if double else torch.float32, objective=objective, tag="peer")

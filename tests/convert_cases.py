@@ -18,7 +18,7 @@ import torch
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 CONVERT = ROOT / "weights" / "convert.py"
 DATA = pathlib.Path(os.environ.get("NAD_TEST_DATA", ROOT / ".." / "shared" / "data"))
-PEER = pathlib.Path(os.environ.get("NAD_TEST_PEER", ROOT / ".." / "shared" / "peer"))
+PEER = ROOT / "tests" / "peer"
 
 
 def bn(name, c):
