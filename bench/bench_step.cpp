@@ -21,8 +21,8 @@
 #include "engine/error.h"
 #include "engine/rng.h"
 #include "kernels/backends.h"
-#include "nad/learner.h"
-#include "nad/network.h"
+#include "nad/learn/learner.h"
+#include "nad/run/network.h"
 
 namespace {
 

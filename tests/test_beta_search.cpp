@@ -6,7 +6,7 @@
 #include <cmath>
 #include <limits>
 
-#include "nad/elbow.h"
+#include "nad/learn/elbow.h"
 
 using namespace nad;
 

@@ -4,9 +4,9 @@
 
 #include "engine/rng.h"
 #include "kernels/backends.h"
-#include "nad/augment.h"
-#include "nad/class_batches.h"
-#include "nad/network.h"
+#include "nad/images/augment.h"
+#include "nad/learn/class_batches.h"
+#include "nad/run/network.h"
 #include "tests/cuda_main.h"
 
 using namespace nad;

@@ -5,9 +5,9 @@
 #include <cstring>
 
 #include "engine/rng.h"
-#include "nad/learner.h"
-#include "nad/network.h"
-#include "nad/replay.h"
+#include "nad/learn/learner.h"
+#include "nad/learn/replay.h"
+#include "nad/run/network.h"
 #include "tests/cuda_main.h"
 #include "tests/golden_results.h"
 

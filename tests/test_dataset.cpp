@@ -11,8 +11,8 @@
 #include <vector>
 
 #include "engine/error.h"
-#include "nad/dataset.h"
-#include "nad/loader.h"
+#include "nad/images/dataset.h"
+#include "nad/images/loader.h"
 #include "tests/weights_file.h"
 
 namespace {

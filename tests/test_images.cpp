@@ -16,9 +16,9 @@
 
 #include "engine/error.h"
 #include "engine/rng.h"
-#include "nad/augment.h"
-#include "nad/images.h"
-#include "nad/resize.h"
+#include "nad/images/augment.h"
+#include "nad/images/images.h"
+#include "nad/images/resize.h"
 
 namespace {
 

@@ -13,9 +13,9 @@
 #include "engine/rng.h"
 #include "kernels/backends.h"
 #include "kernels/cpu/conv2d_blocks.h"
-#include "nad/learner.h"
-#include "nad/network.h"
-#include "nad/replay.h"
+#include "nad/learn/learner.h"
+#include "nad/learn/replay.h"
+#include "nad/run/network.h"
 #include "tests/golden_results.h"
 
 namespace {

@@ -11,9 +11,9 @@
 
 #include "engine/error.h"
 #include "engine/rng.h"
-#include "nad/augment.h"
-#include "nad/dataset.h"
-#include "nad/loader.h"
+#include "nad/images/augment.h"
+#include "nad/images/dataset.h"
+#include "nad/images/loader.h"
 
 namespace {
 

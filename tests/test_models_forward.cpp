@@ -12,7 +12,7 @@
 #include "engine/plan.h"
 #include "kernels/backends.h"
 #include "models/models.h"
-#include "nad/network.h"
+#include "nad/run/network.h"
 #include "tests/golden_results.h"
 #include "weights/replay_case.h"
 

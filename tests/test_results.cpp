@@ -13,8 +13,8 @@
 #include <iterator>
 
 #include "engine/error.h"
-#include "nad/durable_file.h"
-#include "nad/results.h"
+#include "nad/store/durable_file.h"
+#include "nad/store/results.h"
 
 using namespace nad;
 namespace fs = std::filesystem;

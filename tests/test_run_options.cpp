@@ -8,9 +8,9 @@
 #include <sstream>
 
 #include "engine/error.h"
-#include "nad/class_selection.h"
-#include "nad/progress.h"
-#include "nad/run_options.h"
+#include "nad/run/class_selection.h"
+#include "nad/run/progress.h"
+#include "nad/run/run_options.h"
 
 using namespace nad;
 

@@ -1,4 +1,4 @@
-"""Sample images for the weights file, found as nad_run finds them in a folder (nad/dataset.cpp)."""
+"""Sample images for the weights file, found as nad_run finds them in a folder (nad/images/dataset.cpp)."""
 import itertools
 import os
 

@@ -7,7 +7,7 @@ namespace nad {
 
 static OpTable make_cpu_ops() {
   OpTable ops = reference_ops();  // classify, softmax_loss, gate_values, gate_noise, gate_update,
-  // augment (of images: worker threads prepare them ahead of the step, nad/loader.h) stay
+  // augment (of images: worker threads prepare them ahead of the step, nad/images/loader.h) stay
   ops.conv2d = cpu::conv2d;
   ops.conv2d_backward = cpu::conv2d_backward;
   ops.conv2d_max_pool = cpu::conv2d_max_pool;

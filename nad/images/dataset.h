@@ -1,0 +1,90 @@
+// Where the images of a class come from, which class of the network they belong to, and the decoded class that
+// is kept while the class is learnt.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "nad/images/images.h"
+#include "weights/encoded_image.h"
+
+namespace nad {
+
+class WeightsFile;
+
+// A collection of encoded images: split ("train" or "val"), then class. Used by one thread at a time.
+class ImageSource {
+ public:
+  virtual ~ImageSource() = default;
+  virtual bool has_split(const std::string& split) const = 0;
+  // The classes of a split in sorted order. Throws Error(data) where the source has no such split.
+  virtual std::vector<std::string> classes(const std::string& split) const = 0;
+  // The images of a class, sorted by name; none where the class is absent or empty.
+  virtual std::vector<EncodedImage> load(const std::string& split, const std::string& class_id) const = 0;
+  // How many load() would return, without reading them: some may turn out to be broken.
+  virtual int64_t count(const std::string& split, const std::string& class_id) const = 0;
+  // For messages: where the images of a class lie.
+  virtual std::string where(const std::string& split, const std::string& class_id) const = 0;
+};
+
+// DIR/{train,val}/<class>/*: files ending in jpg, jpeg, png or bmp of any case, sorted bytewise by name. Other files
+// and names that begin with a dot are ignored. A file that cannot be read is listed without bytes, which the decoder
+// reports as a broken image.
+class FolderSource : public ImageSource {
+ public:
+  // Throws Error(data) where the folder, or both of its splits, do not exist.
+  explicit FolderSource(const std::string& folder);
+  bool has_split(const std::string& split) const override;
+  std::vector<std::string> classes(const std::string& split) const override;
+  std::vector<EncodedImage> load(const std::string& split, const std::string& class_id) const override;
+  int64_t count(const std::string& split, const std::string& class_id) const override;
+  std::string where(const std::string& split, const std::string& class_id) const override;
+
+ private:
+  std::string folder_;
+};
+
+// The sample images packed into a weights file, which must outlive the source.
+class PackedSource : public ImageSource {
+ public:
+  // Throws Error(data) where the file has no images.
+  explicit PackedSource(const WeightsFile& file);
+  bool has_split(const std::string& split) const override;
+  std::vector<std::string> classes(const std::string& split) const override;
+  std::vector<EncodedImage> load(const std::string& split, const std::string& class_id) const override;
+  int64_t count(const std::string& split, const std::string& class_id) const override;
+  std::string where(const std::string& split, const std::string& class_id) const override;
+
+ private:
+  const WeightsFile& file_;
+};
+
+// The source's class for each class of the network.
+struct ClassMatch {
+  std::vector<std::string> source_class;  // [num_classes]; empty where the source has no such class
+  std::vector<std::string> ignored;       // classes of the source that are none of the network's
+};
+
+// found: the source's classes, sorted. ids: the network's class ids in class order, or empty.
+// With ids a source class belongs to the class with that id; without them the sorted order is the class order.
+// Throws Error(data) where nothing matches, or where there are no ids and the counts differ.
+ClassMatch match_classes(const std::vector<std::string>& found, const std::vector<std::string>& ids,
+                         int64_t num_classes);
+
+// One class in memory. images and names run in the source's order, without the broken images.
+struct DecodedClass {
+  int64_t index = 0;  // in the network's outputs
+  std::string id;     // the source's name for it, which keys its random draws
+  std::vector<Image> images;
+  std::vector<std::string> names;
+  int64_t broken = 0;
+};
+
+// Loads and decodes a class on `workers` threads (at least one). Every broken image is handed to `report` as one
+// line, in order and on the calling thread, counted and left out. Throws Error(data) where no image is left.
+DecodedClass decode_class(const ImageSource& source, const std::string& split, int64_t index, const std::string& id,
+                          int workers, const std::function<void(const std::string&)>& report);
+
+}  // namespace nad

@@ -1,0 +1,189 @@
+#include "nad/images/loader.h"
+
+#include <algorithm>
+#include <numeric>
+#include <stdexcept>
+#include <string>
+
+#include "engine/error.h"
+#include "engine/rng.h"
+
+namespace nad {
+namespace {
+
+void check(const DecodedClass& images, const LoaderOptions& o) {
+  if (images.images.empty()) throw Error(ErrorKind::data, "class " + images.id + " has no images to make batches of");
+  const auto require = [](bool ok, const char* name, int64_t value, const char* expected) {
+    if (ok) return;
+    throw Error(ErrorKind::usage,
+                std::string("batch loader: ") + name + " is " + std::to_string(value) + ", expected " + expected);
+  };
+  require(o.batch >= 1, "batch", o.batch, "at least 1");
+  require(o.size >= 1 && o.size <= kMaxImageSide, "size", o.size, "1 to 16384 pixels");
+  require(o.workers >= 1, "workers", o.workers, "at least 1");
+  require(o.ahead >= 1, "ahead", o.ahead, "at least 1");
+  if (!o.pixels && o.transform == Transform::evaluate) {
+    throw Error(ErrorKind::usage, "batch loader: evaluation has no draws", "ask for pixels");
+  }
+  require(o.first_step >= 0 && o.first_step <= o.steps, "first_step", o.first_step, "0 to steps");
+}
+
+}  // namespace
+
+void epoch_order(uint64_t seed, std::string_view class_id, int64_t epoch, std::span<int> order) {
+  const uint64_t of_class = random_key(random_key(seed, hash_name("order")), hash_name(class_id));
+  const uint64_t key = random_key(of_class, static_cast<uint64_t>(epoch));
+  std::iota(order.begin(), order.end(), 0);
+  for (size_t i = order.size(); i > 1; i--) {
+    const size_t j = static_cast<size_t>((random_bits(key, i) >> 32) * i >> 32);  // below i
+    std::swap(order[i - 1], order[j]);
+  }
+}
+
+BatchLoader::BatchLoader(const DecodedClass& images, const LoaderOptions& options)
+    : class_(images), options_(options), oldest_(options.first_step), filling_(options.first_step) {
+  check(class_, options_);
+  order_.resize(class_.images.size());
+  slots_.resize(options_.pixels ? static_cast<size_t>(options_.ahead) : 1);
+  for (Slot& slot : slots_) slot.indices.resize(static_cast<size_t>(options_.batch));
+  if (!options_.pixels) return;
+  int width = 0, height = 0;
+  for (const Image& image : class_.images) {
+    width = std::max(width, image.width);
+    height = std::max(height, image.height);
+  }
+  preprocessors_.assign(static_cast<size_t>(options_.workers), Preprocessor(options_.size, options_.normalization));
+  for (Preprocessor& preprocessor : preprocessors_) preprocessor.reserve(width, height);
+  for (Slot& slot : slots_) {
+    slot.pixels.resize(static_cast<size_t>(options_.batch) * static_cast<size_t>(options_.size) *
+                       static_cast<size_t>(options_.size) * 3);
+    slot.batch.step = -1;
+  }
+  try {
+    for (Preprocessor& preprocessor : preprocessors_) {
+      threads_.emplace_back([this, &preprocessor] { work(preprocessor); });
+    }
+  } catch (...) {
+    stop();
+    throw;
+  }
+}
+
+BatchLoader::~BatchLoader() { stop(); }
+
+void BatchLoader::stop() {
+  {
+    const std::lock_guard lock(mutex_);
+    stopping_ = true;
+  }
+  work_ready_.notify_all();
+  for (std::thread& thread : threads_) thread.join();
+  threads_.clear();
+}
+
+// On the calling thread: a draw is a few random numbers.
+const Batch& BatchLoader::next_draws() {
+  if (filling_ >= options_.steps) throw std::logic_error("BatchLoader::next behind the last step");
+  open(filling_++);
+  Slot& slot = slots_[0];
+  slot.draws.clear();
+  for (const int index : slot.batch.indices) {
+    const Image& image = class_.images[static_cast<size_t>(index)];
+    const uint64_t key = augmentation_key(options_.seed, class_.id, slot.batch.epoch, index);
+    slot.draws.push_back(draw_augmentation(key, image.width, image.height));
+  }
+  slot.batch.draws = slot.draws;
+  return slot.batch;
+}
+
+const Batch& BatchLoader::next() {
+  if (!options_.pixels) return next_draws();
+  std::unique_lock lock(mutex_);
+  if (in_use_) {
+    oldest_++;
+    in_use_ = false;
+    work_ready_.notify_all();
+  }
+  if (oldest_ >= options_.steps) throw std::logic_error("BatchLoader::next behind the last step");
+  Slot& slot = slot_of(oldest_);
+  batch_ready_.wait(lock, [&] { return slot.batch.step == oldest_ && slot.pending == 0; });
+  if (slot.error) std::rethrow_exception(slot.error);
+  in_use_ = true;
+  return slot.batch;
+}
+
+// A step that has begun is finished; a new one needs a free slot.
+bool BatchLoader::work_left() const {
+  if (filling_ >= options_.steps) return false;
+  return next_position_ > 0 || filling_ < oldest_ + options_.ahead;
+}
+
+BatchLoader::Ticket BatchLoader::take() {
+  if (next_position_ == 0) open(filling_);
+  Slot& slot = slot_of(filling_);
+  const Ticket ticket{&slot, next_position_++};
+  if (next_position_ == slot.batch.valid) {
+    filling_++;
+    next_position_ = 0;
+  }
+  return ticket;
+}
+
+void BatchLoader::open(int64_t step) {
+  const int64_t images = static_cast<int64_t>(class_.images.size());
+  const int64_t in_epoch = steps_per_epoch(images, options_.batch);
+  const int64_t epoch = step / in_epoch, begin = step % in_epoch * options_.batch;
+  if (epoch != order_epoch_) {
+    if (options_.transform == Transform::learn) {
+      epoch_order(options_.seed, class_.id, epoch, order_);
+    } else {
+      std::iota(order_.begin(), order_.end(), 0);
+    }
+    order_epoch_ = epoch;
+  }
+  Slot& slot = slot_of(step);
+  const int valid = static_cast<int>(std::min<int64_t>(options_.batch, images - begin));
+  std::copy_n(order_.begin() + begin, valid, slot.indices.begin());
+  slot.batch = {options_.pixels ? slot.pixels.data() : nullptr,    valid, step, epoch,
+                {slot.indices.data(), static_cast<size_t>(valid)}, {}};
+  slot.pending = valid;
+  slot.error = nullptr;
+}
+
+void BatchLoader::prepare(Preprocessor& preprocessor, const Ticket& ticket) const {
+  Slot& slot = *ticket.slot;
+  const size_t sample = static_cast<size_t>(options_.size) * static_cast<size_t>(options_.size) * 3;
+  if (ticket.position == 0) {  // the first sample's worker clears the rest of a short batch
+    std::fill(slot.pixels.begin() + static_cast<int64_t>(sample) * slot.batch.valid, slot.pixels.end(), 0.0f);
+  }
+  const int index = slot.indices[static_cast<size_t>(ticket.position)];
+  const Image& image = class_.images[static_cast<size_t>(index)];
+  float* out = slot.pixels.data() + sample * static_cast<size_t>(ticket.position);
+  if (options_.transform == Transform::evaluate) {
+    preprocessor.evaluate(image, out);
+  } else {
+    const uint64_t key = augmentation_key(options_.seed, class_.id, slot.batch.epoch, index);
+    preprocessor.augment(image, draw_augmentation(key, image.width, image.height), out);
+  }
+}
+
+void BatchLoader::work(Preprocessor& preprocessor) {
+  std::unique_lock lock(mutex_);
+  while (true) {
+    work_ready_.wait(lock, [&] { return stopping_ || work_left(); });
+    if (stopping_) return;
+    const Ticket ticket = take();
+    lock.unlock();
+    std::exception_ptr error;
+    try {
+      prepare(preprocessor, ticket);
+    } catch (...) {
+      error = std::current_exception();
+    }
+    lock.lock();
+    if (error && !ticket.slot->error) ticket.slot->error = error;
+    if (--ticket.slot->pending == 0) batch_ready_.notify_one();
+  }
+}
+
+}  // namespace nad

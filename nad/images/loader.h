@@ -1,0 +1,104 @@
+// Batches of one class, prepared by worker threads ahead of the step that uses them. What a batch holds depends on
+// (seed, class, step) alone: not on the number of workers, their timing, or the step at which the loader started.
+#pragma once
+
+#include <condition_variable>
+#include <cstdint>
+#include <exception>
+#include <mutex>
+#include <span>
+#include <string_view>
+#include <thread>
+#include <vector>
+
+#include "nad/images/augment.h"
+#include "nad/images/dataset.h"
+
+namespace nad {
+
+enum class Transform {
+  learn,     // shuffled in every epoch, random crop and flip
+  evaluate,  // in the class's order, centre crop
+};
+
+struct LoaderOptions {
+  Transform transform = Transform::learn;
+  bool pixels = true;  // false: batches hold indices and draws, for Learner::set_batch on a backend that augments
+  int batch = 16;      // samples
+  int size = 224;      // pixels of a side
+  Normalization normalization;
+  uint64_t seed = 233;
+  int64_t first_step = 0;  // of a run that is resumed
+  int64_t steps = 0;       // delivers steps first_step, ..., steps - 1
+  int workers = 2;         // threads
+  int ahead = 4;           // batches kept, with the one in use
+};
+
+// Batches in one epoch: the last may be short (PyTorch's DataLoader with drop_last=False).
+inline int64_t steps_per_epoch(int64_t images, int64_t batch) { return (images + batch - 1) / batch; }
+
+// Fills `order` with a permutation of 0, ..., order.size() - 1 (Fisher-Yates). A pure function of its arguments.
+void epoch_order(uint64_t seed, std::string_view class_id, int64_t epoch, std::span<int> order);
+
+struct Batch {
+  const float* images = nullptr;  // [batch, size, size, 3]; samples from `valid` on are 0. Null without pixels
+  int valid = 0;                  // samples, 1 to batch
+  int64_t step = 0, epoch = 0;
+  std::span<const int> indices;         // [valid], which of the class's images
+  std::span<const Augmentation> draws;  // [valid], what to do with them; without pixels
+};
+
+class BatchLoader {
+ public:
+  // The class must outlive the loader. All memory is allocated here. Throws Error(usage) for options out of range
+  // and Error(data) for a class without images.
+  BatchLoader(const DecodedClass& images, const LoaderOptions& options);
+  ~BatchLoader();  // stops the workers, also in the middle of a run
+  BatchLoader(const BatchLoader&) = delete;
+  BatchLoader& operator=(const BatchLoader&) = delete;
+
+  // The next step's batch; waits until it is ready. Valid until the next call. An error of a worker is thrown here,
+  // at its step and at every call after. Throws std::logic_error behind the last step.
+  const Batch& next();
+
+ private:
+  struct Slot {
+    std::vector<float> pixels;  // [batch, size, size, 3]
+    std::vector<int> indices;   // [batch]
+    std::vector<Augmentation> draws;
+    Batch batch;
+    int pending = 0;  // samples not yet written
+    std::exception_ptr error;
+  };
+  struct Ticket {  // one sample to prepare
+    Slot* slot = nullptr;
+    int position = 0;
+  };
+
+  Slot& slot_of(int64_t step) { return slots_[static_cast<size_t>(step) % slots_.size()]; }
+  bool work_left() const;  // these three: with the lock held
+  Ticket take();
+  void open(int64_t step);
+  void prepare(Preprocessor& preprocessor, const Ticket& ticket) const;
+  void work(Preprocessor& preprocessor);
+  void stop();
+  const Batch& next_draws();
+
+  const DecodedClass& class_;
+  const LoaderOptions options_;
+  std::vector<Preprocessor> preprocessors_;  // one per worker
+  std::vector<Slot> slots_;
+
+  std::mutex mutex_;  // guards everything below and the slots' pending and error
+  std::condition_variable work_ready_, batch_ready_;
+  std::vector<int> order_;  // of order_epoch_
+  int64_t order_epoch_ = -1;
+  int64_t oldest_;         // first step whose slot is still needed
+  int64_t filling_;        // step of the next ticket
+  int next_position_ = 0;  // its sample
+  bool in_use_ = false;    // the caller holds the batch of step oldest_
+  bool stopping_ = false;
+  std::vector<std::thread> threads_;
+};
+
+}  // namespace nad

@@ -1,0 +1,50 @@
+// The command line of nad_run: every flag read, checked and given its default. What needs the weights file (beta of
+// the architecture, which classes there are) is resolved in nad/run/run_setup.h.
+#pragma once
+
+#include <cstdint>
+#include <iosfwd>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "engine/context.h"
+#include "engine/ops.h"
+#include "kernels/backends.h"
+
+namespace nad {
+
+struct RunOptions {
+  std::string weights;          // path of the weights file
+  std::string arch;             // must agree with the weights file; empty = the file decides
+  std::string data;             // image folder; empty = the images packed into the weights file
+  std::string classes = "all";  // as given: indices, ranges, ids
+  Objective objective = Objective::released;
+  std::optional<double> beta;     // absent = the architecture's
+  bool beta_auto = false;         // find beta before learning (nad/run/beta_search.h)
+  std::vector<double> beta_grid;  // growing; empty = default_beta_grid() of the architecture's
+  double lr = 0.1;
+  int64_t epochs = 20;
+  int64_t steps = 0;  // replaces epochs where above 0
+  int64_t batch = 16;
+  uint64_t seed = 233;
+  int64_t classes_per_step = 0;  // 0 = auto
+  std::string device = "auto";
+  Precision precision = Precision::fp32;
+  int threads = 0;    // 0 = all cores
+  bool graph = true;  // a CUDA step runs as one captured graph
+  ConvChoice conv = ConvChoice::handwritten;
+  std::string out;  // empty = <arch>_results.h5
+  bool resume = false, dry_run = false, json = false, eval = true, profile = false, quiet = false;
+  int64_t log_every = 0;         // steps between progress lines; 0 = ten lines per class
+  double checkpoint_every = 60;  // seconds; 0 = after every step
+};
+
+std::string program_version();  // "nad_run 0.1.0"
+
+// Empty where the program is done: --help or --version was asked for and written to `out`.
+// Throws Error(usage): an unknown flag, a value that is not one of the known ones or out of range, flags that
+// exclude each other.
+std::optional<RunOptions> parse_run_options(int argc, const char* const* argv, std::ostream& out);
+
+}  // namespace nad

@@ -1,0 +1,57 @@
+#include "nad/store/results.h"
+
+#include <algorithm>
+#include <cmath>
+#include <cstdio>
+#include <type_traits>
+
+namespace nad {
+
+std::string first_difference(const RunSettings& there, const RunSettings& here) {
+  std::string found;
+  const auto compare = [&](const char* name, const auto& a, const auto& b) {
+    if (a == b || !found.empty()) return;
+    const auto text = [](const auto& value) {
+      if constexpr (std::is_convertible_v<decltype(value), std::string>) {
+        return std::string(value);
+      } else {
+        char number[32];
+        std::snprintf(number, sizeof number, "%.10g", static_cast<double>(value));
+        if (std::isnan(static_cast<double>(value))) return std::string("still searched for");
+        return std::string(number);
+      }
+    };
+    found = std::string(name) + " is " + text(a) + " there and " + text(b) + " here";
+  };
+  compare("arch", there.arch, here.arch);
+  compare("the hash of the weights file", there.weights_hash, here.weights_hash);
+  compare("objective", there.objective, here.objective);
+  if (!std::isnan(there.beta) || !std::isnan(here.beta)) compare("beta", there.beta, here.beta);
+  compare("lr", there.lr, here.lr);
+  compare("steps", there.steps, here.steps);
+  if (here.steps == 0) compare("epochs", there.epochs, here.epochs);
+  compare("batch", there.batch, here.batch);
+  compare("seed", std::to_string(there.seed), std::to_string(here.seed));
+  compare("precision", there.precision, here.precision);
+  compare("device", there.device, here.device);
+  compare("conv", there.conv, here.conv);
+  return found;
+}
+
+double ClassResult::last_loss() const {
+  for (size_t i = losses.size(); i-- > 0;) {
+    if (!skipped[i]) return losses[i][0];
+  }
+  return kNone;
+}
+
+double ClassResult::kept_percent() const {
+  int64_t kept = 0, all = 0;
+  for (const std::vector<float>& gate : logits) {
+    kept += std::count_if(gate.begin(), gate.end(), in_mask);
+    all += static_cast<int64_t>(gate.size());
+  }
+  return all ? 100.0 * static_cast<double>(kept) / static_cast<double>(all) : kNone;
+}
+
+}  // namespace nad

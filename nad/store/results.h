@@ -1,0 +1,80 @@
+// What a run found out, and the HDF5 file that keeps it (weights/FORMAT.md, "Results"). The file always holds the
+// finished classes and the classes in progress as of the last save, so that a run can go on with it.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <limits>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "nad/gates/gate_vectors.h"
+
+namespace nad {
+
+// Resolved values. A class's bytes depend on those above the line, which a resumed run must share.
+struct RunSettings {
+  std::string arch, weights_hash, objective, precision, device;
+  std::string conv = "handwritten";  // whose kernels a CUDA device used (kernels/backends.h)
+  double beta = 0, lr = 0;           // beta is NaN while --beta auto searches for it
+  int64_t epochs = 0, steps = 0;     // steps is 0 where epochs count
+  int64_t batch = 0;
+  uint64_t seed = 0;
+  // ---- for the record ----
+  std::string weights_file, data, program, command_line, device_description;
+  int64_t threads = 0, classes_per_step = 0, input_size = 0, num_classes = 0;
+  std::string conv_choices;  // what --conv auto measured; a resumed run goes by it
+};
+
+// "beta is 0.5 there and 0.02 here" for the first value above the line that differs; empty where none does.
+std::string first_difference(const RunSettings& there, const RunSettings& here);
+
+struct ClassResult {
+  static constexpr double kNone = std::numeric_limits<double>::quiet_NaN();
+
+  int64_t index = 0;
+  std::string id, name;
+  int64_t steps = 0;                          // to take; taken are losses.size()
+  bool finished = false;                      // learnt and evaluated
+  std::string error;                          // why the class failed; it then has neither gates nor losses
+  int64_t error_code = 0;                     // the exit code of that error
+  GateVectors logits, sigma;                  // sigma: objective `variational` only
+  std::vector<std::array<double, 4>> losses;  // total, first term, regularising term, cross-entropy
+  std::vector<int32_t> correct;               // samples of the batch that the original network classifies correctly
+  std::vector<uint8_t> skipped;
+  double top1_before = kNone, top1_after = kNone;  // percent of the val images
+  int64_t train_images = 0, val_images = 0, broken_images = 0;
+  std::string images_hash;  // of the decoded training images
+  double seconds = 0;       // spent on the class, wall clock
+
+  int64_t taken() const { return static_cast<int64_t>(losses.size()); }
+  bool in_progress() const { return !finished && !logits.empty(); }
+  double last_loss() const;     // total of the last step that was not skipped, NaN where there is none
+  double kept_percent() const;  // channels with logit > 0, of all gates together
+};
+
+// What --beta auto learnt to find beta (nad/run/beta_search.h). Empty where beta was given.
+struct BetaSearch {
+  std::vector<double> beta;            // the grid, growing
+  std::vector<int64_t> classes;        // that it is tried on
+  std::vector<double> first, regular;  // [beta, classes], means over the last tenth of the steps; NaN: not learnt
+  std::vector<double> mean_first, mean_regular;  // [beta], the curve; NaN: not known
+  std::vector<double> distance;                  // [beta], from its chord; NaN: not known
+};
+
+struct Results {
+  RunSettings settings;
+  BetaSearch beta_search;
+  std::vector<std::string> gate_names;
+  std::vector<int64_t> channels;
+  std::map<int64_t, ClassResult> classes;  // by index
+};
+
+// Whole or not at all (nad/store/durable_file.h). Throws Error(data).
+void write_results(const std::string& path, const Results& results);
+
+// Throws Error(data) where the file is missing, not HDF5, damaged, or its parts contradict each other.
+Results read_results(const std::string& path);
+
+}  // namespace nad
