@@ -8,6 +8,8 @@
 #include <omp.h>
 #endif
 
+#include "engine/cores.h"
+
 namespace nad {
 
 inline int max_threads() {
@@ -18,9 +20,10 @@ inline int max_threads() {
 #endif
 }
 
+// 0: as many as there are cores for this process.
 inline void set_threads(int n) {
 #ifdef _OPENMP
-  omp_set_num_threads(n);
+  omp_set_num_threads(n > 0 ? n : available_cores());
 #else
   (void)n;
 #endif

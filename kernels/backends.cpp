@@ -3,6 +3,7 @@
 #include <charconv>
 
 #include "engine/error.h"
+#include "engine/parallel.h"
 #include "kernels/cpu/conv2d.h"
 #include "kernels/host_backend.h"
 
@@ -82,7 +83,10 @@ std::unique_ptr<Backend> make_backend(const std::string& name, const BackendOpti
     throw Error(ErrorKind::usage, "threads: " + std::to_string(threads) + " is negative", "0 means all cores");
   }
   if (name == "auto") return make_backend(choose_device().name, options);
-  if (is_cuda(name)) return make_cuda(device_index(name), options);
+  if (is_cuda(name)) {
+    set_threads(threads);  // images are read and scaled on the CPU
+    return make_cuda(device_index(name), options);
+  }
   const bool is_cpu = name == "cpu";
   if (!is_cpu && name != "reference") {
     throw Error(ErrorKind::usage, "device '" + name + "' is unknown",

@@ -115,11 +115,7 @@ bool host_has(const std::string& instruction_set) {
 HostBackend::HostBackend(std::string name, const OpTable& ops, std::vector<Precision> precisions, int threads,
                          std::string bf16_note)
     : name_(std::move(name)), ops_(ops), precisions_(std::move(precisions)), bf16_note_(std::move(bf16_note)) {
-#ifdef _OPENMP
-  set_threads(threads > 0 ? threads : omp_get_num_procs());
-#else
-  (void)threads;
-#endif
+  set_threads(threads);
 }
 
 std::string HostBackend::description() const {

@@ -7,7 +7,7 @@
 #include <nlohmann/json.hpp>
 #include <ostream>
 
-#include "engine/parallel.h"
+#include "engine/cores.h"
 
 namespace nad {
 namespace {
@@ -195,7 +195,7 @@ void say_banner(const RunSetup& s, Progress& progress) {
   line("device", r.device + ": " + r.device_description + " (" + s.device_choice + ")");
   const std::string about = s.context->backend().precision_note(s.options.precision);
   line("precision", r.precision + (about.empty() ? "" : " (" + about + ")"));
-  line("threads", std::to_string(r.threads) + (s.options.threads == 0 ? " (all cores)" : ""));
+  line("threads", std::to_string(r.threads) + (s.options.threads == 0 ? " (" + describe_cores() + ")" : ""));
   line("evaluation", !s.options.eval ? "none" : s.val_classes > 0 ? "Top-1 on val" : "none, there are no val images");
   line("out", s.out + format(", saved every %g s and after every class", s.options.checkpoint_every));
   if (!s.results.classes.empty()) {
