@@ -1,0 +1,93 @@
+#include "nad/analyse/statistics.h"
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+#include <numeric>
+
+#include "engine/rng.h"
+
+namespace nad {
+namespace {
+
+constexpr double kNone = std::numeric_limits<double>::quiet_NaN();
+constexpr double kTwoSided95 = 1.959963984540054;  // quantile 0.975 of the standard normal
+
+}  // namespace
+
+Interval wilson(int64_t hits, int64_t n) {
+  if (n == 0) return {0, 1};
+  const double count = static_cast<double>(n), share = static_cast<double>(hits) / count;
+  const double z2 = kTwoSided95 * kTwoSided95;
+  const double center = (share + z2 / (2 * count)) / (1 + z2 / count);
+  const double half =
+      kTwoSided95 / (1 + z2 / count) * std::sqrt(share * (1 - share) / count + z2 / (4 * count * count));
+  return {hits == 0 ? 0.0 : center - half, hits == n ? 1.0 : center + half};
+}
+
+double auroc(std::span<const float> own, std::span<const float> others) {
+  if (own.empty() || others.empty()) return kNone;
+  std::vector<float> sorted(others.begin(), others.end());
+  std::sort(sorted.begin(), sorted.end());
+  double pairs = 0;  // in which `own` wins; a tie is half of one
+  for (const float score : own) {
+    const auto [first, last] = std::equal_range(sorted.begin(), sorted.end(), score);
+    pairs += static_cast<double>(first - sorted.begin()) + 0.5 * static_cast<double>(last - first);
+  }
+  return pairs / (static_cast<double>(own.size()) * static_cast<double>(others.size()));
+}
+
+double p_value(double observed, std::span<const double> draws) {
+  const auto extreme = std::count_if(draws.begin(), draws.end(), [&](double draw) { return draw >= observed; });
+  return (1.0 + static_cast<double>(extreme)) / (1.0 + static_cast<double>(draws.size()));
+}
+
+std::vector<bool> holm(std::span<const double> p, double level) {
+  std::vector<size_t> order(p.size());
+  std::iota(order.begin(), order.end(), size_t{0});
+  const auto value = [&](size_t i) { return std::isnan(p[i]) ? std::numeric_limits<double>::infinity() : p[i]; };
+  std::stable_sort(order.begin(), order.end(), [&](size_t a, size_t b) { return value(a) < value(b); });
+  std::vector<bool> rejected(p.size(), false);
+  for (size_t k = 0; k < order.size(); ++k) {
+    if (!(value(order[k]) <= level / static_cast<double>(p.size() - k))) break;
+    rejected[order[k]] = true;
+  }
+  return rejected;
+}
+
+int64_t index_below(uint64_t key, uint64_t counter, int64_t n) {
+  return static_cast<int64_t>(((random_bits(key, counter) >> 32) * static_cast<uint64_t>(n)) >> 32);
+}
+
+double quantile(std::span<const double> sorted, double q) {
+  const double at = q * static_cast<double>(sorted.size() - 1);
+  const auto below = static_cast<size_t>(std::floor(at));
+  const size_t above = std::min(below + 1, sorted.size() - 1);
+  return sorted[below] + (at - static_cast<double>(below)) * (sorted[above] - sorted[below]);
+}
+
+Interval bootstrap(int64_t n, uint64_t key, int64_t draws,
+                   const std::function<double(std::span<const int64_t>)>& statistic) {
+  std::vector<int64_t> items(static_cast<size_t>(n));
+  std::vector<double> values;
+  for (int64_t d = 0; d < draws && n > 0; ++d) {
+    const uint64_t draw_key = random_key(key, static_cast<uint64_t>(d));
+    for (int64_t i = 0; i < n; ++i) items[i] = index_below(draw_key, static_cast<uint64_t>(i), n);
+    const double value = statistic(items);
+    if (!std::isnan(value)) values.push_back(value);
+  }
+  if (values.empty()) return {kNone, kNone};
+  std::sort(values.begin(), values.end());
+  return {quantile(values, 0.025), quantile(values, 0.975)};
+}
+
+Interval bootstrap_mean(std::span<const double> values, uint64_t key, int64_t draws) {
+  const auto n = static_cast<int64_t>(values.size());
+  return bootstrap(n, key, draws, [&](std::span<const int64_t> items) {
+    double sum = 0;
+    for (const int64_t i : items) sum += values[i];
+    return sum / static_cast<double>(n);
+  });
+}
+
+}  // namespace nad

@@ -1,0 +1,185 @@
+#!/usr/bin/env python3
+"""Golden values of the analyses from numpy (and PyTorch for the resize), written from docs/METHOD.md without a look at
+the engine:
+
+    python3 tests/golden/make_analyse.py        writes tests/golden/analyse.json, which tests/test_analyse.cpp reads
+
+Inputs are drawn here and stored with the results, so that the test needs no Python.
+"""
+import json
+import math
+from itertools import combinations
+from pathlib import Path
+
+import numpy as np
+import torch
+
+MASK64 = (1 << 64) - 1
+
+
+def random_bits(key, counter):  # splitmix64, as engine/rng.h documents it
+    z = (key + (counter + 1) * 0x9E3779B97F4A7C15) & MASK64
+    z = ((z ^ (z >> 30)) * 0xBF58476D1CE4E5B9) & MASK64
+    z = ((z ^ (z >> 27)) * 0x94D049BB133111EB) & MASK64
+    return z ^ (z >> 31)
+
+
+def random_key(key, coordinate):
+    return random_bits(key ^ 0xD1B54A32D192ED03, coordinate)
+
+
+def wilson(hits, n):
+    """The two p where |share - p| = z sqrt(p (1 - p) / n), by bisection: no closed form shared with the engine."""
+    z, share = 1.959963984540054, hits / n
+
+    def border(outside, inside):
+        for _ in range(200):
+            p = (outside + inside) / 2
+            if abs(share - p) <= z * math.sqrt(p * (1 - p) / n):
+                inside = p
+            else:
+                outside = p
+        return inside
+
+    return [0.0 if hits == 0 else border(0.0, share), 1.0 if hits == n else border(1.0, share)]
+
+
+def auroc(own, others):
+    wins = sum((1.0 if a > b else 0.5 if a == b else 0.0) for a in own for b in others)
+    return wins / (len(own) * len(others))
+
+
+def bootstrap_mean(values, key, draws):
+    n, means = len(values), []
+    for d in range(draws):
+        k = random_key(key, d)
+        means.append(np.mean([values[((random_bits(k, i) >> 32) * n) >> 32] for i in range(n)]))
+    return list(np.percentile(means, [2.5, 97.5]))
+
+
+def holm(p, level):
+    rejected = [False] * len(p)
+    for k, i in enumerate(np.argsort(p, kind="stable")):
+        if p[i] > level / (len(p) - k):
+            break
+        rejected[i] = True
+    return rejected
+
+
+def jaccard(a, b):
+    union = (a | b).sum()
+    return 1.0 if union == 0 else (a & b).sum() / union
+
+
+def expected_jaccard(a, b, c):
+    """Over all subsets of size b of c elements, against one fixed subset of size a: enumeration."""
+    fixed = set(range(a))
+    if a == 0 and b == 0:
+        return 1.0
+    return float(np.mean([len(fixed & set(s)) / len(fixed | set(s)) for s in combinations(range(c), b)]))
+
+
+def statistics(rng):
+    ties = [1.0, 2.0, 2.0, 3.5], [0.5, 2.0, 2.0, 3.5, 4.0, -1.0]
+    random = rng.normal(0.5, 1, 30).round(1).tolist(), rng.normal(0, 1, 50).round(1).tolist()
+    values = rng.normal(0.2, 0.1, 12).tolist()
+    p = [0.01, 0.04, 0.03, 0.005, 0.2, 0.0125]
+    return {
+        "wilson": [{"hits": h, "n": n, "interval": wilson(h, n)} for h, n in ((0, 20), (20, 20), (1, 40), (27, 40), (500, 1000))],
+        "auroc": [{"own": a, "others": b, "value": auroc(a, b)} for a, b in (ties, random)],
+        "bootstrap": {"values": values, "key": 4711, "draws": 200, "interval": bootstrap_mean(values, 4711, 200)},
+        "holm": {"p": p, "level": 0.05, "rejected": holm(p, 0.05)},
+        "expected_jaccard": [{"a": a, "b": b, "channels": c, "value": expected_jaccard(a, b, c)}
+                             for a, b, c in ((3, 4, 9), (0, 4, 9), (9, 2, 9), (5, 5, 5), (7, 6, 11), (0, 0, 8))],
+    }
+
+
+def similarity(rng):
+    channels, classes = [3, 64, 70, 5], 6
+    logits = [[rng.normal(0, 1, c).round(3) for c in channels] for _ in range(classes)]
+    logits[2][3][:] = -1.0  # two empty sets in the last gate
+    logits[4][3][:] = -0.5
+    logits[1][0][0] = 0.0  # sigmoid(0) is not above 0.5
+    masks = [[1 / (1 + np.exp(-g)) > 0.5 for g in c] for c in logits]
+    pairs = list(combinations(range(classes), 2))
+    layers = [float(np.mean([jaccard(masks[a][g], masks[b][g]) for a, b in pairs])) for g in range(len(channels))]
+    small = [float(np.mean([expected_jaccard(masks[a][g].sum(), masks[b][g].sum(), channels[g]) for a, b in pairs]))
+             for g in (0, 3)]
+    matrix = [[float(np.mean([jaccard(masks[a][g], masks[b][g]) for g in range(len(channels))])) for b in range(classes)]
+              for a in range(classes)]
+    return {"channels": channels, "logits": [[g.tolist() for g in c] for c in logits], "layers": layers,
+            "chance_of_gates_0_and_3": small, "matrix": matrix}
+
+
+def hit_rate(rng):
+    cases = []
+    for c, h, w, size in ((3, 4, 4, 16), (2, 7, 5, 20), (1, 4, 4, 8), (2, 20, 20, 10)):
+        values = rng.normal(0, 1, (h, w, c)).round(2).astype(np.float32)
+        if size == 8:
+            values = np.round(values)  # many ties, and weights of quarters: exact in every order of operations
+        total = torch.from_numpy(values.astype(np.float64).sum(2).astype(np.float32))[None, None]
+        resized = torch.nn.functional.interpolate(total, (size, size), mode="bilinear", align_corners=False)[0, 0].numpy()
+        mark = np.sort(resized.ravel())[::-1][math.ceil(0.05 * size * size) - 1]
+        mask = resized >= mark
+        half = size // 2
+        parts = [mask[:half, :half], mask[:half, half:], mask[half:, :half], mask[half:, half:]]
+        cases.append({"shape": [h, w, c], "values": values.ravel().tolist(), "size": size,
+                      "resized": resized.ravel().tolist(), "activated": int(mask.sum()),
+                      "rates": [float(q.sum() / mask.sum()) for q in parts]})
+    return cases
+
+
+def mistakes(rng):
+    n = 6
+    matrix = rng.uniform(0.2, 0.9, (n, n))
+    matrix = (matrix + matrix.T) / 2
+    np.fill_diagonal(matrix, 1)
+    mistaken = rng.integers(0, 3, (n, n))
+    np.fill_diagonal(mistaken, 0)
+    mistaken[1] = 0  # never mistaken
+    mistaken[2] = 1  # mistaken for every class
+    mistaken[2, 2] = 0
+    mis, oth = [], []
+    for c in range(n):
+        answers = np.repeat(np.arange(n), mistaken[c])
+        rest = [k for k in range(n) if k != c and mistaken[c, k] == 0]
+        mis.append(float(matrix[c, answers].mean()) if len(answers) else None)
+        oth.append(float(matrix[c, rest].mean()) if rest else None)
+    both = [(a, b) for a, b in zip(mis, oth) if a is not None and b is not None]
+    differences = [a - b for a, b in both]
+    shares = []
+    for k in (1, 3, 5):
+        inside = 0
+        for c in range(n):
+            order = sorted((j for j in range(n) if j != c), key=lambda j: -matrix[c, j])
+            inside += int(sum(mistaken[c, j] for j in order[:k]))
+        shares.append({"k": k, "share": inside / int(mistaken.sum()), "chance": k / (n - 1)})
+    return {"classes": n, "similarity": matrix.ravel().tolist(), "mistaken": mistaken.ravel().tolist(), "mis": mis, "oth": oth,
+            "with_both": len(both), "mean_mis": float(np.mean([a for a, _ in both])), "mean_oth": float(np.mean([b for _, b in both])),
+            "key": 99, "interval": bootstrap_mean(differences, 99, 2000), "among": shares}
+
+
+def specificity(rng):
+    images, own = [40, 20, 0, 10, 25], 1
+    answers = [rng.integers(0, 5, n) for n in images]
+    answers[1][:15] = 1
+    as_own = [int((a == own).sum()) for a in answers]
+    correct = [int((a == k).sum()) for k, a in enumerate(answers)]
+    rates = [(a == own).mean() for k, a in enumerate(answers) if k != own and len(a)]
+    right = [(a == k).mean() for k, a in enumerate(answers) if k != own and len(a)]
+    return {"images": images, "as_own": as_own, "correct": correct, "own": own, "own_share": as_own[own] / images[own],
+            "false_alarms": float(np.mean(rates)), "others_right": float(np.mean(right)),
+            "balanced": (as_own[own] / images[own] + 1 - float(np.mean(rates))) / 2}
+
+
+def main():
+    rng = np.random.default_rng(20211011)
+    golden = {"statistics": statistics(rng), "similarity": similarity(rng), "hit_rate": hit_rate(rng), "mistakes": mistakes(rng),
+              "specificity": specificity(rng)}
+    path = Path(__file__).with_name("analyse.json")
+    path.write_text(json.dumps(golden, indent=None, separators=(",", ":")) + "\n")
+    print(path, path.stat().st_size, "bytes")
+
+
+if __name__ == "__main__":
+    main()
