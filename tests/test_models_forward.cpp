@@ -1,13 +1,11 @@
 // The forward pass of the four networks against PyTorch in double precision: logits, and mean and mean square of the
-// representation at every gate, original and with binary gates. Small networks come from tests/golden/make_models.py,
-// the full ones from the peer's golden files where those are.
+// representation at every gate, original and with binary gates. Small networks and the full ones
+// (tests/golden/make_models.py).
 #define DOCTEST_CONFIG_IMPLEMENT_WITH_MAIN
 #include <doctest/doctest.h>
 
 #include <algorithm>
 #include <cmath>
-#include <cstdlib>
-#include <filesystem>
 
 #include "engine/plan.h"
 #include "kernels/backends.h"
@@ -127,15 +125,8 @@ TEST_CASE("logits and representations of small networks equal PyTorch's, BatchNo
 }
 
 TEST_CASE("logits and representations of the full networks equal PyTorch's") {
-  const char* folder = std::getenv("NAD_TEST_PEER");
-  const std::string peer = folder ? folder : std::string(NAD_SOURCE_DIR) + "/../shared/peer";
   for (const std::string& arch : architectures()) {
-    const std::string path = peer + "/golden/" + arch + ".h5";
-    if (!std::filesystem::exists(path)) {
-      MESSAGE("skipped: no golden file of the full ", arch, "; NAD_TEST_PEER is the peer's folder");
-      continue;
-    }
     CAPTURE(arch);
-    check_forward(path, "cpu", true);
+    check_forward(std::string(NAD_SOURCE_DIR) + "/tests/golden/" + arch + ".h5", "cpu", true);
   }
 }

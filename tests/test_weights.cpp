@@ -2,7 +2,6 @@
 #define DOCTEST_CONFIG_IMPLEMENT_WITH_MAIN
 #include <doctest/doctest.h>
 
-#include <cstdlib>
 #include <map>
 
 #include "tests/weights_file.h"
@@ -11,11 +10,6 @@ using namespace nad::test;
 using nad::WeightsFile;
 
 namespace {
-
-fs::path outside(const char* variable, const char* fallback) {
-  const char* value = std::getenv(variable);
-  return value ? fs::path(value) : fs::path(NAD_SOURCE_DIR) / ".." / "shared" / fallback;
-}
 
 TEST_CASE("header, tensors and images of a complete file") {
   const Watch watch;
@@ -93,12 +87,8 @@ TEST_CASE("a recipe draws the peer's values") {
   CHECK(tensors.at("layer.bias").data == std::vector<float>{1, 2});
 }
 
-TEST_CASE("the peer's golden files: every drawn tensor has the peer's checksum") {
-  const fs::path golden = outside("NAD_TEST_PEER", "peer") / "golden";
-  if (!fs::is_directory(golden)) {
-    MESSAGE("SKIPPED: ", golden.string(), " is absent (set NAD_TEST_PEER)");
-    return;
-  }
+TEST_CASE("the golden files of the full networks: every drawn tensor has the peer's checksum") {
+  const fs::path golden = fs::path(NAD_SOURCE_DIR) / "tests" / "golden";
   const std::map<std::string, size_t> counts = {
       {"vgg16", 32}, {"resnet50", 267}, {"densenet121", 606}, {"darts", 952}};
   const Watch watch;
