@@ -192,7 +192,7 @@ class Out(ReplayCase):
         weights = self.make_case("weights.h5")
         os.symlink("case.h5", self.dir / "link.h5")
         os.link(weights, self.dir / "hard.h5")
-        os.link(self.case, self.dir / "r.h5.writing")
+        os.link(self.case, self.dir / "r.h5.part")
         for out in ("case.h5", self.case, "./case.h5", "link.h5", "weights.h5", "hard.h5", "r.h5"):
             with self.subTest(out=out):
                 lines = self.refuse([self.case, "--weights", weights, "--out", out], ["--out", "which is read"], 2)
@@ -204,7 +204,7 @@ class Out(ReplayCase):
         cases = [("", "is empty"), ("folder", "is a folder"), ("folder/", "is a folder"),
                  ("no/r.h5", "lies in a folder that does not exist"),
                  ("case.h5/r.h5", "lies in a folder that does not exist"), ("pipe", "is not a regular file"),
-                 ("/proc/r.h5", "cannot be written"), ("x" * 250, "cannot be written: File name too long")]
+                 ("/proc/r.h5", "cannot be written"), ("x" * 253, "cannot be written: File name too long")]
         for out, fragment in cases:
             with self.subTest(out=out):
                 lines = self.refuse([self.case, "--out", out], ["--out '" + out, fragment], 2)
@@ -229,7 +229,7 @@ class Out(ReplayCase):
             signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
             resource.setrlimit(resource.RLIMIT_FSIZE, (4096, 4096))
         (self.dir / "r.h5").write_bytes(b"earlier")
-        self.refuse([self.case, "--out", "r.h5"], ["'r.h5' cannot be written: File too large"], 3, preexec_fn=limit)
+        self.refuse([self.case, "--out", "r.h5"], ["replay result r.h5 cannot be written: File too large"], 3, preexec_fn=limit)
 
 
 class Cases(ReplayCase):

@@ -13,8 +13,9 @@
 #include <iterator>
 
 #include "engine/error.h"
-#include "nad/store/durable_file.h"
+#include "nad/store/file_hash.h"
 #include "nad/store/results.h"
+#include "weights/durable_file.h"
 
 using namespace nad;
 namespace fs = std::filesystem;

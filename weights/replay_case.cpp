@@ -1,38 +1,18 @@
 #include "weights/replay_case.h"
 
-#include <unistd.h>
-
 #include <algorithm>
-#include <cerrno>
 #include <cmath>
-#include <cstdio>
-#include <cstring>
-#include <fstream>
 #include <limits>
 #include <type_traits>
 
 #include "engine/error.h"
-#include "weights/hdf5_reader.h"
+#include "weights/durable_file.h"
+#include "weights/hdf5_writer.h"
 
 namespace nad {
 namespace {
 
 using hdf5::Handle;
-
-// 00, 01, ..., 99, 100, ...: a gate's place in its groups.
-std::string gate_name(size_t i) {
-  char name[24];
-  std::snprintf(name, sizeof name, "%02zu", i);
-  return name;
-}
-
-template <class T>
-hid_t memory_type() {
-  if constexpr (std::is_same_v<T, float>) return H5T_NATIVE_FLOAT;
-  if constexpr (std::is_same_v<T, double>) return H5T_NATIVE_DOUBLE;
-  if constexpr (std::is_same_v<T, int64_t>) return H5T_NATIVE_INT64;
-  if constexpr (std::is_same_v<T, uint8_t>) return H5T_NATIVE_UINT8;
-}
 
 // What a dataset must be stored as. HDF5 converts between widths and clips what
 // does not fit without a word: too large a float becomes infinite and too large
@@ -73,7 +53,8 @@ class CaseReader {
     size_t count = 1;
     for (int64_t d : *shape) count *= static_cast<size_t>(d);
     std::vector<T> values(count);
-    if (count > 0 && H5Dread(dataset.get(), memory_type<T>(), H5S_ALL, H5S_ALL, H5P_DEFAULT, values.data()) < 0) {
+    if (count > 0 &&
+        H5Dread(dataset.get(), hdf5::stored_type<T>(), H5S_ALL, H5S_ALL, H5P_DEFAULT, values.data()) < 0) {
       fail("dataset " + hdf5::quoted(name) + " cannot be read");
     }
     if constexpr (std::is_floating_point_v<T>) {
@@ -93,10 +74,10 @@ class CaseReader {
     const size_t count = group ? hdf5::children(group.get(), where_).size() : 0;
     if (count == 0) fail(hdf5::quoted(name) + " must be a group of one dataset per gate");
     for (size_t i = 0; i < count; ++i) {
-      const std::string gate = name + "/" + gate_name(i);
+      const std::string gate = name + "/" + hdf5::place_name(i);
       if (!has(gate)) {
         fail("group " + hdf5::quoted(name) + " has " + std::to_string(count) + " members but no dataset '" +
-             gate_name(i) + "', expected 00, 01, 02 and so on");
+             hdf5::place_name(i) + "', expected 00, 01, 02 and so on");
       }
       std::vector<int64_t> shape;
       result.push_back(read<float>(gate, rank, &shape));
@@ -249,95 +230,26 @@ ReplayCase read_replay_case(const std::string& path, const std::array<float, 3>&
   return out;
 }
 
-namespace {
-
-// Removes what is left of a file in the end: nothing where it has been renamed.
-struct Remover {
-  std::string path;
-  ~Remover() { unlink(path.c_str()); }
-};
-
-// Composes the file in memory: HDF5 cannot close one for which the disk has no room, and crashes in the end.
-class ResultWriter {
- public:
-  ResultWriter() {
-    const Handle access(H5Pcreate(H5P_FILE_ACCESS), H5Pclose);
-    check(H5Pset_fapl_core(access.get(), size_t{1} << 20, false));
-    file_ = Handle(H5Fcreate("replay result in memory", H5F_ACC_TRUNC, H5P_DEFAULT, access.get()), H5Fclose);
-    check(file_.get());
-  }
-  template <class T>
-  void write(hid_t parent, const std::string& name, const std::vector<T>& values, const std::vector<hsize_t>& shape) {
-    const Handle space(H5Screate_simple(static_cast<int>(shape.size()), shape.data(), nullptr), H5Sclose);
-    const hid_t type = memory_type<T>();
-    const Handle dataset(H5Dcreate2(parent, name.c_str(), type, space.get(), H5P_DEFAULT, H5P_DEFAULT, H5P_DEFAULT),
-                         H5Dclose);
-    check(dataset.get());
-    check(H5Dwrite(dataset.get(), type, H5S_ALL, H5S_ALL, H5P_DEFAULT, values.data()));
-  }
-  template <class T>
-  void per_gate(const std::string& name, const std::vector<std::vector<T>>& gates) {
-    const Handle group(H5Gcreate2(file_.get(), name.c_str(), H5P_DEFAULT, H5P_DEFAULT, H5P_DEFAULT), H5Gclose);
-    check(group.get());
-    for (size_t i = 0; i < gates.size(); ++i) {
-      write(group.get(), gate_name(i), gates[i], {gates[i].size()});
-    }
-  }
-  hid_t file() const { return file_.get(); }
-  std::vector<char> bytes() const {
-    check(H5Fflush(file_.get(), H5F_SCOPE_GLOBAL));
-    const ssize_t size = H5Fget_file_image(file_.get(), nullptr, 0);
-    check(size);
-    std::vector<char> image(static_cast<size_t>(size));
-    check(H5Fget_file_image(file_.get(), image.data(), image.size()));
-    return image;
-  }
-
- private:
-  static void check(int64_t status) {
-    if (status < 0) throw Error(ErrorKind::memory, "the replay result cannot be composed: HDF5 refused");
-  }
-
-  hdf5::QuietErrors quiet_;
-  Handle file_;
-};
-
-std::vector<char> compose(const ReplayResult& result) {
-  ResultWriter writer;
+void write_replay_result(const std::string& path, const ReplayResult& result) {
+  const hdf5::Writer writer("replay result");
+  const hid_t root = writer.root();
   const hsize_t steps = result.skipped.size();
-  writer.write(writer.file(), "losses", result.losses, {steps, 4});
-  writer.write(writer.file(), "skipped", result.skipped, {steps});
-  writer.write(writer.file(), "correct", result.correct, {steps});
-  writer.per_gate("grad0", result.gradient0);
-  writer.per_gate("gates_final", result.gates_final);
-  if (!result.sigma_final.empty()) writer.per_gate("sigma_final", result.sigma_final);
+  writer.dataset(root, "losses", result.losses, {steps, 4});
+  writer.dataset(root, "skipped", result.skipped);
+  writer.dataset(root, "correct", result.correct);
+  writer.per_gate(root, "grad0", result.gradient0);
+  writer.per_gate(root, "gates_final", result.gates_final);
+  if (!result.sigma_final.empty()) writer.per_gate(root, "sigma_final", result.sigma_final);
   std::vector<std::vector<uint8_t>> hard;
   for (const std::vector<float>& gate : result.gates_final) {
     hard.emplace_back();
-    for (float m : gate) hard.back().push_back(m > 0 ? 1 : 0);  // sigmoid(m) > 0.5
+    for (const float m : gate) hard.back().push_back(m > 0 ? 1 : 0);  // sigmoid(m) > 0.5
   }
-  writer.per_gate("hard", hard);
+  writer.per_gate(root, "hard", hard);
   const hsize_t count = static_cast<hsize_t>(result.count), classes = static_cast<hsize_t>(result.classes);
-  writer.write(writer.file(), "logits_orig", result.logits_original, {count, classes});
-  writer.write(writer.file(), "logits_hard", result.logits_hard, {count, classes});
-  return writer.bytes();
-}
-
-}  // namespace
-
-void write_replay_result(const std::string& path, const ReplayResult& result) {
-  const std::vector<char> bytes = compose(result);
-  const std::string unfinished = path + kUnfinished;
-  const Remover remover{unfinished};
-  errno = 0;
-  std::ofstream file(unfinished, std::ios::binary);
-  file.write(bytes.data(), static_cast<std::streamsize>(bytes.size()));
-  file.close();
-  if (!file || std::rename(unfinished.c_str(), path.c_str()) != 0) {
-    throw Error(ErrorKind::data,
-                "replay result " + hdf5::quoted(path) + " cannot be written: " + std::strerror(errno),
-                "make room or choose another --out");
-  }
+  writer.dataset(root, "logits_orig", result.logits_original, {count, classes});
+  writer.dataset(root, "logits_hard", result.logits_hard, {count, classes});
+  write_durably(path, writer.bytes(), "replay result");
 }
 
 }  // namespace nad

@@ -38,10 +38,7 @@ struct ReplayResult {
   std::vector<float> logits_original, logits_hard;  // [count, classes]
 };
 
-// Added to the name of a result until it is whole.
-inline constexpr const char* kUnfinished = ".writing";
-
-// Writes to a temporary file beside `path` and renames it, or removes it and throws Error(data).
+// Whole or not at all (weights/durable_file.h). Throws Error(data).
 void write_replay_result(const std::string& path, const ReplayResult& result);
 
 }  // namespace nad

@@ -19,7 +19,7 @@
 #include "nad/run/network.h"
 #include "nad/run/progress.h"
 #include "nad/run/run_options.h"
-#include "nad/store/durable_file.h"
+#include "weights/durable_file.h"
 
 namespace {
 

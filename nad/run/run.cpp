@@ -8,7 +8,7 @@
 #include "nad/analyse/accuracy.h"
 #include "nad/learn/class_batches.h"
 #include "nad/run/signals.h"
-#include "nad/store/durable_file.h"
+#include "nad/store/file_hash.h"
 
 namespace nad {
 

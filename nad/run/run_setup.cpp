@@ -16,7 +16,8 @@
 #include "kernels/backends.h"
 #include "nad/learn/elbow.h"
 #include "nad/run/network.h"
-#include "nad/store/durable_file.h"
+#include "nad/store/file_hash.h"
+#include "weights/durable_file.h"
 
 namespace nad {
 namespace {

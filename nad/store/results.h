@@ -71,7 +71,7 @@ struct Results {
   std::map<int64_t, ClassResult> classes;  // by index
 };
 
-// Whole or not at all (nad/store/durable_file.h). Throws Error(data).
+// Whole or not at all (weights/durable_file.h). Throws Error(data).
 void write_results(const std::string& path, const Results& results);
 
 // Throws Error(data) where the file is missing, not HDF5, damaged, or its parts contradict each other.

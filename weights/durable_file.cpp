@@ -1,4 +1,4 @@
-#include "nad/store/durable_file.h"
+#include "weights/durable_file.h"
 
 #include <fcntl.h>
 #include <unistd.h>
@@ -7,7 +7,6 @@
 #include <cstdio>
 #include <cstring>
 #include <filesystem>
-#include <memory>
 
 #include "engine/error.h"
 
@@ -38,7 +37,7 @@ void flush_folder(const std::string& path) {
 }  // namespace
 
 void write_durably(const std::string& path, const std::vector<std::byte>& bytes, const std::string& what) {
-  const std::string part = path + ".part";
+  const std::string part = path + kUnfinished;
   const auto fail = [&](int error) {
     unlink(part.c_str());
     throw Error(ErrorKind::data, what + " " + path + " cannot be written: " + std::strerror(error),
@@ -64,31 +63,6 @@ std::string follow_links(const std::string& path) {
     place = place.parent_path() / fs::read_symlink(place, ignored);  // an absolute target replaces the folder
   }
   return place.string();
-}
-
-uint64_t hash_bytes(uint64_t hash, const void* data, size_t bytes) {
-  const auto* byte = static_cast<const unsigned char*>(data);
-  for (size_t i = 0; i < bytes; i++) hash = (hash ^ byte[i]) * 0x100000001B3ull;
-  return hash;
-}
-
-std::string hexadecimal(uint64_t value) {
-  char text[17];
-  std::snprintf(text, sizeof text, "%016llx", static_cast<unsigned long long>(value));
-  return text;
-}
-
-std::string file_hash(const std::string& path) {
-  const auto fail = [&]() { return Error(ErrorKind::data, "cannot read " + path + ": " + std::strerror(errno)); };
-  const std::unique_ptr<std::FILE, int (*)(std::FILE*)> file(std::fopen(path.c_str(), "rb"), std::fclose);
-  if (!file) throw fail();
-  std::vector<unsigned char> block(size_t{1} << 20);
-  uint64_t hash = kHashStart;
-  while (const size_t count = std::fread(block.data(), 1, block.size(), file.get())) {
-    hash = hash_bytes(hash, block.data(), count);
-  }
-  if (std::ferror(file.get())) throw fail();
-  return hexadecimal(hash);
 }
 
 }  // namespace nad

@@ -1,0 +1,70 @@
+// The parts of a results file (weights/FORMAT.md, "Results"), each once: what its writer and its reader go by.
+#pragma once
+
+#include "nad/store/results.h"
+
+namespace nad {
+
+inline constexpr int64_t kResultsVersion = 1;
+inline constexpr const char* kResultsKind = "nad results";
+
+// Each visit: name of the attribute, value.
+template <class Settings, class Visit>
+void visit_settings(Settings& s, Visit&& visit) {
+  visit("arch", s.arch);
+  visit("weights_hash", s.weights_hash);
+  visit("objective", s.objective);
+  visit("precision", s.precision);
+  visit("device", s.device);
+  visit("beta", s.beta);
+  visit("lr", s.lr);
+  visit("epochs", s.epochs);
+  visit("steps", s.steps);
+  visit("batch", s.batch);
+  visit("seed", s.seed);
+  visit("weights_file", s.weights_file);
+  visit("data", s.data);
+  visit("program", s.program);
+  visit("command_line", s.command_line);
+  visit("device_description", s.device_description);
+  visit("threads", s.threads);
+  visit("classes_per_step", s.classes_per_step);
+  visit("input_size", s.input_size);
+  visit("num_classes", s.num_classes);
+}
+
+// Those that files written before them lack.
+template <class Settings, class Visit>
+void visit_later_settings(Settings& s, Visit&& visit) {
+  visit("conv", s.conv);
+  visit("conv_choices", s.conv_choices);
+}
+
+template <class Class, class Visit>
+void visit_class(Class& c, Visit&& visit) {
+  visit("id", c.id);
+  visit("name", c.name);
+  visit("steps", c.steps);
+  visit("finished", c.finished);
+  visit("error", c.error);
+  visit("error_code", c.error_code);
+  visit("top1_before", c.top1_before);
+  visit("top1_after", c.top1_after);
+  visit("train_images", c.train_images);
+  visit("val_images", c.val_images);
+  visit("broken_images", c.broken_images);
+  visit("images_hash", c.images_hash);
+  visit("seconds", c.seconds);
+}
+
+// Each visit: name of the dataset, values, whether there is one per class.
+template <class Search, class Visit>
+void visit_search(Search& s, Visit&& visit) {
+  visit("first", s.first, true);
+  visit("regular", s.regular, true);
+  visit("mean_first", s.mean_first, false);
+  visit("mean_regular", s.mean_regular, false);
+  visit("distance", s.distance, false);
+}
+
+}  // namespace nad

@@ -1,0 +1,62 @@
+#include "nad/store/results_layout.h"
+#include "weights/durable_file.h"
+#include "weights/hdf5_writer.h"
+
+namespace nad {
+namespace {
+
+using hdf5::Handle;
+using hdf5::Writer;
+
+void write_class(const Writer& writer, hid_t parent, const ClassResult& c) {
+  const Handle group = writer.group(parent, std::to_string(c.index));
+  const hid_t id = group.get();
+  visit_class(c, [&](const char* name, const auto& value) { writer.attribute(id, name, value); });
+  if (c.logits.empty()) return;
+  writer.per_gate(id, "logits", c.logits);
+  std::vector<std::vector<uint8_t>> masks;
+  for (const std::vector<float>& gate : c.logits) {
+    masks.emplace_back();
+    for (const float logit : gate) masks.back().push_back(in_mask(logit));
+  }
+  writer.per_gate(id, "mask", masks);
+  if (!c.sigma.empty()) writer.per_gate(id, "sigma", c.sigma);
+  std::vector<double> losses;
+  for (const auto& step : c.losses) losses.insert(losses.end(), step.begin(), step.end());
+  writer.dataset(id, "losses", losses, {c.losses.size(), 4});
+  writer.dataset(id, "correct", c.correct);
+  writer.dataset(id, "skipped", c.skipped);
+}
+
+void write_search(const Writer& writer, const BetaSearch& s) {
+  const Handle group = writer.group(writer.root(), "beta_search");
+  writer.dataset(group.get(), "beta", s.beta);
+  writer.dataset(group.get(), "classes", s.classes);
+  visit_search(s, [&](const char* name, const std::vector<double>& values, bool per_class) {
+    std::vector<hsize_t> shape = {s.beta.size()};
+    if (per_class) shape.push_back(s.classes.size());
+    writer.dataset(group.get(), name, values, shape);
+  });
+}
+
+}  // namespace
+
+void write_results(const std::string& path, const Results& results) {
+  const Writer writer("results file");
+  const auto write = [&](const char* name, const auto& value) { writer.attribute(writer.root(), name, value); };
+  write("kind", std::string(kResultsKind));
+  write("format_version", kResultsVersion);
+  visit_settings(results.settings, write);
+  visit_later_settings(results.settings, write);
+  const BetaSearch& search = results.beta_search;
+  write("beta_auto", !search.beta.empty());
+  if (!search.beta.empty()) write_search(writer, search);
+  const Handle gates = writer.group(writer.root(), "gates");
+  writer.attribute(gates.get(), "names", results.gate_names);
+  writer.attribute(gates.get(), "channels", results.channels);
+  const Handle classes = writer.group(writer.root(), "classes");
+  for (const auto& [index, result] : results.classes) write_class(writer, classes.get(), result);
+  write_durably(path, writer.bytes(), "results file");
+}
+
+}  // namespace nad
