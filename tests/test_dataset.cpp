@@ -7,11 +7,14 @@
 #include <filesystem>
 #include <fstream>
 #include <functional>
+#include <set>
+#include <stdexcept>
 #include <string>
 #include <vector>
 
 #include "engine/error.h"
 #include "nad/images/dataset.h"
+#include "nad/images/image_pool.h"
 #include "nad/images/loader.h"
 #include "tests/weights_file.h"
 
@@ -218,6 +221,65 @@ TEST_CASE("real images: one JPEG of each of ImageNet's first 50 classes decodes"
     CHECK(c.broken == 0);
     CHECK(c.images.size() == 1);
   }
+}
+
+TEST_CASE("some images of a class are loaded by their places") {
+  const Folder dir;
+  for (const char* name : {"a.bmp", "b.bmp", "c.bmp"}) write(dir.path / "val/fish" / name, bmp(2, 2, 1, 2, 3));
+  const nad::FolderSource source(dir.path.string());
+  const std::vector<nad::EncodedImage> some = source.load("val", "fish", {0, 2});
+  REQUIRE(some.size() == 2);
+  CHECK(fs::path(some[1].name).filename() == "c.bmp");
+  CHECK_THROWS_AS(source.load("val", "fish", {3}), std::out_of_range);
+}
+
+TEST_CASE("a pool takes evenly from the classes, each image once, the same for a seed") {
+  const Folder dir;
+  // Class k has images of its own brightness: 20 k + place. Class 2 has two images, class 3 none, class 4 no folder.
+  const std::vector<std::string> names = {"ant", "bee", "cat", "dog", ""};
+  for (size_t k = 0; k < 4; k++) {
+    fs::create_directories(dir.path / "val" / names[k]);
+    const int images = k == 2 ? 2 : k == 3 ? 0 : 9;
+    for (int i = 0; i < images; i++) {
+      const auto grey = static_cast<uint8_t>(20 * static_cast<int>(k) + i);
+      write(dir.path / "val" / names[k] / (std::to_string(i) + ".bmp"), bmp(2, 2, grey, grey, grey));
+    }
+  }
+  const nad::FolderSource source(dir.path.string());
+  std::vector<std::string> reports;
+  const auto draw = [&](int64_t count, uint64_t seed) {
+    return nad::draw_image_pool(source, "val", names, count, seed, 2,
+                                [&](const std::string& r) { reports.push_back(r); });
+  };
+  const auto of_class = [](const nad::ImagePool& pool, int64_t label) {
+    return std::count(pool.labels.begin(), pool.labels.end(), label);
+  };
+
+  const nad::ImagePool pool = draw(10, 1);
+  REQUIRE(pool.images.size() == 10);
+  CHECK(of_class(pool, 2) == 2);
+  CHECK(of_class(pool, 0) == 4);
+  CHECK(of_class(pool, 1) == 4);
+  std::set<int> seen;
+  for (size_t i = 0; i < pool.images.size(); i++) {
+    const int grey = pool.images[i].rgb[0];
+    CHECK(grey / 20 == pool.labels[i]);
+    CHECK(seen.insert(grey).second);
+  }
+  CHECK(draw(10, 1).labels == pool.labels);
+  CHECK(draw(10, 1).images[3].rgb == pool.images[3].rgb);
+  CHECK(draw(100, 1).images.size() == 20);
+  CHECK(draw(0, 1).images.empty());
+  std::set<int> first_of_seeds;
+  for (uint64_t seed = 0; seed < 20; seed++) first_of_seeds.insert(draw(1, seed).images[0].rgb[0]);
+  CHECK(first_of_seeds.size() > 5);
+
+  CHECK(reports.empty());
+  write(dir.path / "val/cat/1.bmp", {1, 2, 3});
+  const nad::ImagePool damaged = draw(20, 1);
+  CHECK(damaged.images.size() == 19);
+  CHECK(damaged.broken == 1);
+  CHECK(reports.size() == 1);
 }
 
 }  // namespace

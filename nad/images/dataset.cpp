@@ -6,6 +6,7 @@
 #include <filesystem>
 #include <fstream>
 #include <iterator>
+#include <numeric>
 #include <system_error>
 #include <thread>
 
@@ -100,21 +101,32 @@ std::vector<std::string> FolderSource::classes(const std::string& split) const {
   });
 }
 
-std::vector<EncodedImage> FolderSource::load(const std::string& split, const std::string& class_id) const {
+std::vector<std::string> FolderSource::names(const std::string& split, const std::string& class_id) const {
   const fs::path folder = fs::path(folder_) / split / class_id;
   std::error_code ignored;
-  if (!fs::exists(folder, ignored)) return {};
+  return fs::exists(folder, ignored) ? list(folder, is_image_file) : std::vector<std::string>();
+}
+
+std::vector<EncodedImage> FolderSource::load(const std::string& split, const std::string& class_id) const {
+  std::vector<int64_t> all(names(split, class_id).size());
+  std::iota(all.begin(), all.end(), int64_t{0});
+  return load(split, class_id, all);
+}
+
+std::vector<EncodedImage> FolderSource::load(const std::string& split, const std::string& class_id,
+                                             const std::vector<int64_t>& which) const {
+  const fs::path folder = fs::path(folder_) / split / class_id;
+  const std::vector<std::string> found = names(split, class_id);
   std::vector<EncodedImage> images;
-  for (const std::string& name : list(folder, is_image_file)) {
+  for (const int64_t i : which) {
+    const std::string& name = found.at(static_cast<size_t>(i));
     images.push_back({(folder / name).string(), read_bytes(folder / name)});
   }
   return images;
 }
 
 int64_t FolderSource::count(const std::string& split, const std::string& class_id) const {
-  const fs::path folder = fs::path(folder_) / split / class_id;
-  std::error_code ignored;
-  return fs::exists(folder, ignored) ? static_cast<int64_t>(list(folder, is_image_file).size()) : 0;
+  return static_cast<int64_t>(names(split, class_id).size());
 }
 
 std::string FolderSource::where(const std::string& split, const std::string& class_id) const {
@@ -139,6 +151,13 @@ std::vector<std::string> PackedSource::classes(const std::string& split) const {
 std::vector<EncodedImage> PackedSource::load(const std::string& split, const std::string& class_id) const {
   std::vector<EncodedImage> images = file_.images(split, class_id);
   for (EncodedImage& image : images) image.name = where(split, class_id) + "/" + image.name;
+  return images;
+}
+
+std::vector<EncodedImage> PackedSource::load(const std::string& split, const std::string& class_id,
+                                             const std::vector<int64_t>& which) const {
+  std::vector<EncodedImage> all = load(split, class_id), images;
+  for (const int64_t i : which) images.push_back(std::move(all.at(static_cast<size_t>(i))));
   return images;
 }
 
@@ -179,9 +198,8 @@ ClassMatch match_classes(const std::vector<std::string>& found, const std::vecto
   return match;
 }
 
-DecodedClass decode_class(const ImageSource& source, const std::string& split, int64_t index, const std::string& id,
-                          int workers, const std::function<void(const std::string&)>& report) {
-  std::vector<EncodedImage> encoded = source.load(split, id);
+DecodedImages decode_images(std::vector<EncodedImage> encoded, int workers,
+                            const std::function<void(const std::string&)>& report) {
   std::vector<Image> images(encoded.size());
   std::vector<std::exception_ptr> errors(encoded.size());
   share_out(encoded.size(), workers, [&](size_t i) {
@@ -193,7 +211,7 @@ DecodedClass decode_class(const ImageSource& source, const std::string& split, i
     }
   });
 
-  DecodedClass decoded{index, id, {}, {}, 0};
+  DecodedImages decoded;
   for (size_t i = 0; i < encoded.size(); i++) {
     if (!errors[i]) {
       decoded.images.push_back(std::move(images[i]));
@@ -208,7 +226,15 @@ DecodedClass decode_class(const ImageSource& source, const std::string& split, i
       if (report) report(e.what());
     }
   }
-  if (!decoded.images.empty()) return decoded;
+  return decoded;
+}
+
+DecodedClass decode_class(const ImageSource& source, const std::string& split, int64_t index, const std::string& id,
+                          int workers, const std::function<void(const std::string&)>& report) {
+  DecodedImages decoded = decode_images(source.load(split, id), workers, report);
+  if (!decoded.images.empty()) {
+    return {index, id, std::move(decoded.images), std::move(decoded.names), decoded.broken};
+  }
   throw Error(ErrorKind::data,
               "class " + std::to_string(index) + " (" + id + "): no image to use in " + source.where(split, id) +
                   " (" + std::to_string(decoded.broken) + " broken)",

@@ -23,6 +23,9 @@ class ImageSource {
   virtual std::vector<std::string> classes(const std::string& split) const = 0;
   // The images of a class, sorted by name; none where the class is absent or empty.
   virtual std::vector<EncodedImage> load(const std::string& split, const std::string& class_id) const = 0;
+  // Some of them: `which` holds their places in load()'s order, ascending. Throws std::out_of_range beyond the last.
+  virtual std::vector<EncodedImage> load(const std::string& split, const std::string& class_id,
+                                         const std::vector<int64_t>& which) const = 0;
   // How many load() would return, without reading them: some may turn out to be broken.
   virtual int64_t count(const std::string& split, const std::string& class_id) const = 0;
   // For messages: where the images of a class lie.
@@ -39,10 +42,14 @@ class FolderSource : public ImageSource {
   bool has_split(const std::string& split) const override;
   std::vector<std::string> classes(const std::string& split) const override;
   std::vector<EncodedImage> load(const std::string& split, const std::string& class_id) const override;
+  std::vector<EncodedImage> load(const std::string& split, const std::string& class_id,
+                                 const std::vector<int64_t>& which) const override;
   int64_t count(const std::string& split, const std::string& class_id) const override;
   std::string where(const std::string& split, const std::string& class_id) const override;
 
  private:
+  std::vector<std::string> names(const std::string& split, const std::string& class_id) const;
+
   std::string folder_;
 };
 
@@ -54,6 +61,8 @@ class PackedSource : public ImageSource {
   bool has_split(const std::string& split) const override;
   std::vector<std::string> classes(const std::string& split) const override;
   std::vector<EncodedImage> load(const std::string& split, const std::string& class_id) const override;
+  std::vector<EncodedImage> load(const std::string& split, const std::string& class_id,
+                                 const std::vector<int64_t>& which) const override;
   int64_t count(const std::string& split, const std::string& class_id) const override;
   std::string where(const std::string& split, const std::string& class_id) const override;
 
@@ -73,6 +82,17 @@ struct ClassMatch {
 ClassMatch match_classes(const std::vector<std::string>& found, const std::vector<std::string>& ids,
                          int64_t num_classes);
 
+struct DecodedImages {
+  std::vector<Image> images;       // without the broken ones
+  std::vector<std::string> names;  // of each
+  int64_t broken = 0;
+};
+
+// Decodes on `workers` threads (at least one), in the order given. Every broken image is handed to `report` as one
+// line, in order and on the calling thread, counted and left out.
+DecodedImages decode_images(std::vector<EncodedImage> encoded, int workers,
+                            const std::function<void(const std::string&)>& report);
+
 // One class in memory. images and names run in the source's order, without the broken images.
 struct DecodedClass {
   int64_t index = 0;  // in the network's outputs
@@ -82,8 +102,7 @@ struct DecodedClass {
   int64_t broken = 0;
 };
 
-// Loads and decodes a class on `workers` threads (at least one). Every broken image is handed to `report` as one
-// line, in order and on the calling thread, counted and left out. Throws Error(data) where no image is left.
+// Loads and decodes a class (decode_images). Throws Error(data) where no image is left.
 DecodedClass decode_class(const ImageSource& source, const std::string& split, int64_t index, const std::string& id,
                           int workers, const std::function<void(const std::string&)>& report);
 
