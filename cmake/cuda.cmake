@@ -2,6 +2,9 @@
 # learns of it by the definition NAD_CUDA. Without nvcc the program is complete but has no device "cuda".
 set(NAD_HAVE_CUDA OFF)
 if(NOT NAD_CUDA STREQUAL "OFF")
+  if(NOT CMAKE_CUDA_COMPILER)
+    unset(CMAKE_CUDA_COMPILER CACHE)  # "not found" of an earlier run: nvcc may have come since
+  endif()
   include(CheckLanguage)
   check_language(CUDA)
   if(CMAKE_CUDA_COMPILER)

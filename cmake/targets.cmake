@@ -64,7 +64,8 @@ function(nad_module name)
   target_link_libraries(nad_${name} PRIVATE nad_flags)
 endfunction()
 
-# nad_programs(folder LIBRARIES ...): folder/X_main.cpp becomes the program X.
+# nad_programs(folder LIBRARIES ...): folder/X_main.cpp becomes the program X. Target programs: all of them.
+add_custom_target(programs)
 function(nad_programs folder)
   cmake_parse_arguments(M "" "" "LIBRARIES" ${ARGN})
   file(GLOB mains CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/${folder}/*_main.cpp)
@@ -80,5 +81,6 @@ function(nad_programs folder)
       endif()
     endforeach()
     target_link_libraries(${program} PRIVATE nad_flags)
+    add_dependencies(programs ${program})
   endforeach()
 endfunction()
