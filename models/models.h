@@ -26,7 +26,7 @@ struct BuildOptions {
 };
 
 std::vector<std::string> architectures();                      // the known names
-double default_beta(const std::string& arch, bool places365);  // method.md section 2
+double default_beta(const std::string& arch, bool places365);  // docs/METHOD.md section 2
 
 // The tensors that this network needs. Throws Error(data) for an unknown architecture or attributes that contradict
 // each other (the message names the attribute).

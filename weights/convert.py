@@ -42,25 +42,29 @@ def finite(text):
 
 def arguments(argv):
     p = OneLineParser(prog="convert.py", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    p.add_argument("input", metavar="IN")
-    p.add_argument("output", metavar="OUT.h5")
+    p.add_argument("input", metavar="IN", help="the checkpoint")
+    p.add_argument("output", metavar="OUT.h5", help="the weights file to write")
     p.add_argument("--arch", choices=("vgg16", "resnet50", "densenet121", "darts"),
-                   help="guessed from the tensor names where omitted")
+                   help="the network; default: what the tensors' names say")
     p.add_argument("--classes", metavar="FILE",
-                   help="a line = class id and name, in the order of the outputs; or categories_places365.txt")
-    p.add_argument("--images", metavar="DIR", help="pack images of DIR/train/<class id>/ and DIR/val/<class id>/")
-    p.add_argument("--per-class", type=positive(1 << 30), metavar="N", help="so many training images a class (all)")
-    p.add_argument("--val-per-class", type=positive(1 << 30), metavar="N", help="as many of val (as --per-class)")
+                   help="text file with a class id and its name per line, in the order of the outputs, "
+                        "or categories_places365.txt")
+    p.add_argument("--images", metavar="DIR", help="pack the images of DIR/train/<class id>/ and DIR/val/<class id>/ into the file")
+    p.add_argument("--per-class", type=positive(1 << 30), metavar="N",
+                   help="pack at most N training images of each class; default: all")
+    p.add_argument("--val-per-class", type=positive(1 << 30), metavar="N",
+                   help="pack at most N validation images of each class; default: as --per-class")
     p.add_argument("--input-size", type=positive(MAX_INPUT), metavar="PIXELS",
-                   help="224; 32 for DARTS of the CIFAR form")
+                   help="side of the network's input; default: 224, for DARTS' CIFAR form 32")
     p.add_argument("--mean", type=finite, nargs=3, default=[0.485, 0.456, 0.406], metavar=("R", "G", "B"),
-                   help="of images in [0, 1]; ImageNet's by default")
-    p.add_argument("--std", type=finite, nargs=3, default=[0.229, 0.224, 0.225], metavar=("R", "G", "B"))
+                   help="mean that is subtracted from images in [0, 1]; default: ImageNet's")
+    p.add_argument("--std", type=finite, nargs=3, default=[0.229, 0.224, 0.225], metavar=("R", "G", "B"),
+                   help="standard deviation that images are divided by; default: ImageNet's")
     p.add_argument("--batchnorm-eps", type=finite, metavar="EPS",
-                   help="added to the variance of every normalisation; 1e-5, as in torchvision")
+                   help="epsilon that BatchNorm adds to the variance; default: 1e-5, as in torchvision")
     p.add_argument("--genotype", default="DARTS_V2", metavar="G",
-                   help="of a DARTS network: DARTS_V1, DARTS_V2, FILE, FILE:NAME, JSON or a Python literal")
-    p.add_argument("--half", action="store_true", help="store float16: half the size, 11 significant bits")
+                   help="cells of a DARTS network: DARTS_V1, DARTS_V2 (default), FILE, FILE:NAME, JSON or a Python literal")
+    p.add_argument("--half", action="store_true", help="store the weights in float16: half the size, 11 significant bits")
     a = p.parse_args(argv)
     if min(a.std) <= 0:
         p.error("argument --std: values above 0 are expected")
