@@ -4,7 +4,7 @@
 
 #include "engine/error.h"
 #include "engine/parallel.h"
-#include "kernels/cpu/conv2d.h"
+#include "kernels/cpu/convolution/conv2d.h"
 #include "kernels/host_backend.h"
 
 namespace nad {

@@ -12,7 +12,7 @@
 #include "engine/parallel.h"
 #include "engine/rng.h"
 #include "kernels/backends.h"
-#include "kernels/cpu/conv2d_blocks.h"
+#include "kernels/cpu/convolution/blocks.h"
 #include "nad/learn/learner.h"
 #include "nad/learn/replay.h"
 #include "nad/run/network.h"

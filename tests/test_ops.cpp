@@ -6,7 +6,7 @@
 #include <map>
 
 #include "engine/parallel.h"
-#include "kernels/cpu/conv2d_blocks.h"
+#include "kernels/cpu/convolution/blocks.h"
 #include "tests/batch_norm_problems.h"
 #include "tests/gate_problems.h"
 #include "tests/problems.h"

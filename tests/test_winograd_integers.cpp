@@ -1,5 +1,5 @@
 // Winograd's products in 16-bit integers, which convolutions take in bf16 where the processor multiplies them fast
-// (kernels/cpu/conv2d_winograd_block.h): their error, and what becomes of numbers that integers do not know.
+// (kernels/cpu/convolution/winograd_block.h): their error, and what becomes of numbers that integers do not know.
 #define DOCTEST_CONFIG_IMPLEMENT_WITH_MAIN
 #include <doctest/doctest.h>
 

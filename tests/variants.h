@@ -6,7 +6,7 @@
 #include <vector>
 
 #include "kernels/backends.h"
-#include "kernels/cpu/conv2d.h"
+#include "kernels/cpu/convolution/conv2d.h"
 
 namespace nad::test {
 
@@ -51,7 +51,7 @@ inline std::vector<Variant> variants() {
       list.push_back(forced<ConvAlgorithm::depthwise>("depthwise", precision));
       list.push_back(forced<ConvAlgorithm::gemm>("gemm", precision));
       list.push_back(forced<ConvAlgorithm::winograd>("winograd", precision));
-      list.push_back(forced<ConvAlgorithm::onednn>("onednn", precision));
+      list.push_back(forced<ConvAlgorithm::by_sample>("by_sample", precision));
     }
   }
   return list;

@@ -6,7 +6,7 @@
 #include <algorithm>
 
 #include "engine/parallel.h"
-#include "kernels/cpu/conv2d.h"
+#include "kernels/cpu/convolution/conv2d.h"
 #include "kernels/cpu/ops.h"
 #include "kernels/cpu/pointwise.h"
 

@@ -1,11 +1,11 @@
 // A processor with AMX, made of plain code: in a program that has this file the convolutions in bf16 are those of
-// AMX, planning and all, on modelled tiles. It takes the place of kernels/cpu/conv2d_isa.cpp.
+// AMX, planning and all, on modelled tiles. It takes the place of kernels/cpu/convolution/instruction_sets.cpp.
 #include <doctest/doctest.h>
 
 #include "tests/amx_model/vectors.h"
 //
-#include "kernels/cpu/conv2d.h"
-#include "kernels/cpu/conv2d_gemm_block.h"
+#include "kernels/cpu/convolution/conv2d.h"
+#include "kernels/cpu/convolution/gemm_block.h"
 #include "tests/problems.h"
 #include "tests/variants.h"
 

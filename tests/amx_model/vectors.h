@@ -1,9 +1,9 @@
-// Vectors of 16 floats with the names of kernels/cpu/vector_avx512_ops.h, for every processor, around modelled tiles.
+// Vectors of 16 floats with the names of kernels/cpu/convolution/vector_avx512_ops.h, for every processor, around modelled tiles.
 #pragma once
 
 #include "tests/amx_model/tiles.h"
 //
-#include "kernels/cpu/gemm_tile_amx.h"
+#include "kernels/cpu/convolution/tile_amx.h"
 
 #define NAD_VECTOR amx_model
 

@@ -1,0 +1,5 @@
+#ifdef __AVX512F__
+#include "kernels/cpu/convolution/vector_avx512.h"
+//
+#include "kernels/cpu/convolution/gemm_block.h"
+#endif

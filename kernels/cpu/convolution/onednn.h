@@ -1,0 +1,54 @@
+// oneDNN 2 and 3 under one interface: only what by_sample_onednn.cpp needs. Version 3 makes a primitive's
+// description in one step, version 2 in two.
+#pragma once
+
+#include <oneapi/dnnl/dnnl.hpp>
+
+namespace nad::cpu {
+
+// What forward and backward share. Dilation 0 is none.
+struct OnednnGeometry {
+  dnnl::memory::dims strides, dilations, pad_before, pad_after;
+};
+
+inline void append_relu(dnnl::post_ops& ops) {
+#if DNNL_VERSION_MAJOR >= 3
+  ops.append_eltwise(dnnl::algorithm::eltwise_relu, 0.f, 0.f);
+#else
+  ops.append_eltwise(1.f, dnnl::algorithm::eltwise_relu, 0.f, 0.f);
+#endif
+}
+
+inline dnnl::convolution_forward::primitive_desc onednn_forward(const dnnl::engine& engine,
+                                                                const dnnl::memory::desc& x,
+                                                                const dnnl::memory::desc& weight,
+                                                                const dnnl::memory::desc& bias,
+                                                                const dnnl::memory::desc& y, const OnednnGeometry& g,
+                                                                const dnnl::primitive_attr& attributes) {
+  const auto kind = dnnl::prop_kind::forward_inference;
+  const auto algorithm = dnnl::algorithm::convolution_direct;
+#if DNNL_VERSION_MAJOR >= 3
+  return {engine, kind, algorithm, x, weight, bias, y, g.strides, g.dilations, g.pad_before, g.pad_after, attributes};
+#else
+  const dnnl::convolution_forward::desc desc(kind, algorithm, x, weight, bias, y, g.strides, g.dilations,
+                                             g.pad_before, g.pad_after);
+  return {desc, attributes, engine};
+#endif
+}
+
+// hint: the forward convolution, in types of training.
+inline dnnl::convolution_backward_data::primitive_desc onednn_backward_data(
+    const dnnl::engine& engine, const dnnl::memory::desc& dx, const dnnl::memory::desc& weight,
+    const dnnl::memory::desc& dy, const OnednnGeometry& g, const dnnl::primitive_attr& attributes,
+    const dnnl::convolution_forward::primitive_desc& hint) {
+  const auto algorithm = dnnl::algorithm::convolution_direct;
+#if DNNL_VERSION_MAJOR >= 3
+  return {engine, algorithm, dx, weight, dy, g.strides, g.dilations, g.pad_before, g.pad_after, hint, attributes};
+#else
+  const dnnl::convolution_backward_data::desc desc(algorithm, dx, weight, dy, g.strides, g.dilations, g.pad_before,
+                                                   g.pad_after);
+  return {desc, attributes, engine, hint};
+#endif
+}
+
+}  // namespace nad::cpu

@@ -1,0 +1,5 @@
+#if defined(__AVX512BF16__) && defined(__AVX512VNNI__)
+#include "kernels/cpu/convolution/vector_avx512_narrow.h"
+//
+#include "kernels/cpu/convolution/winograd_block.h"
+#endif
