@@ -54,7 +54,7 @@ def write_case(path, arch, classes, steps, batch, seed):
         f["labels"] = labels.astype(np.int64)
         batches = random.randint(0, 8, (steps, batch))
         batches[0] = np.arange(batch)
-        batches[3 % steps] = 6
+        batches[min(3, steps - 1)] = 6
         f["batches"] = batches
         for i, channels in enumerate(net.gate_channels):
             f["gates_init/%02d" % i] = random.randn(channels).astype(np.float32)
