@@ -51,7 +51,7 @@ class BetaAuto(Case):
         self.assertEqual((attributes["beta"], attributes["beta_auto"]), (GRID[point], 1))
         self.assertNotIn(point, (0, len(GRID) - 1))
         self.assertIn("beta %g is the elbow of the curve\n" % GRID[point], result.stderr)
-        self.assertRegex(result.stderr, r"\n +beta +first +regular +distance\n +0\.0005 ")
+        self.assertRegex(result.stderr, r"\n +beta +reconstruction +regularisation +distance\n +0\.0005 ")
         self.assert_plain(result.stderr)
         printed = json.loads(result.stdout)
         self.assertEqual((printed["settings"]["beta"], printed["settings"]["beta_auto"]), (GRID[point], True))

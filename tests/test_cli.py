@@ -34,6 +34,7 @@ FLAGS = [
     (["--steps", "0"], "a whole number from 1", 2),
     (["--steps", "-5"], "a whole number from 1", 2),
     (["--steps", "99999999999999999999999"], "a whole number from 1", 2),
+    (["--steps", "Auto"], "--steps 'Auto'; expected auto or a whole number from 1", 2),
     (["--epochs", "3", "--steps", "3"], "exclude each other", 2),
     (["--batch", "0"], "--batch '0'", 2),
     (["--batch", "1e2"], "a whole number", 2),
@@ -282,10 +283,31 @@ class PlainOptions(Case):
         out = self.dir / "dry.h5"
         result = self.learn(out, "--dry-run")
         for fragment in ("beta 0.02 (default)", "4 with 60 channels", "largest batch", "seed", "threads",
-                         "train 10 classes, val 10 classes; 60 and 40 images", "20 epochs per class, batch 4"):
+                         "train 10 classes, val 10 classes; 60 and 40 images", "20 epochs, at least 400 steps per class (auto), batch 4"):
             self.assertIn(fragment, result.stderr)
         self.assertFalse(out.exists())
         self.assertEqual(result.stdout, "")
+
+    def test_few_steps_are_warned_of(self):
+        def told(*args):
+            return self.learn(self.dir / "few.h5", "--dry-run", *args).stderr
+        self.assertNotIn("warning", told())
+        self.assertNotIn("warning", told("--steps", 400))
+        self.assertIn("warning: 10 classes get fewer than 400 steps (down to 40): too few for most gates to settle; "
+                      "--steps auto takes at least 400\n", told("--epochs", 20))
+        self.assertIn("warning: 1 class gets fewer than 400 steps (399)", told("--steps", 399, "--classes", "3"))
+
+    def test_the_default_beta_of_365_classes_is_told(self):
+        def widen(file):
+            file.attrs["num_classes"] = 365
+            bound, rng = file["weights/bound"], np.random.default_rng(3)
+            width = int(bound["fc.weight"].attrs["shape"][1])
+            del bound["fc.weight"], file["weights/small/fc.bias"]
+            file["weights/small/fc.weight"] = rng.standard_normal((365, width)).astype(np.float32)
+            file["weights/small/fc.bias"] = np.zeros(365, np.float32)
+        weights = make_weights(self.dir / "places.h5", [*IDS, *("p%d" % c for c in range(365 - CLASSES))], widen)
+        result = run("--weights", weights, "--data", self.data, "--classes", "0", "--dry-run")
+        self.assertIn("beta 0.02 (Places365's default: 365 classes)", result.stderr)
 
     def test_dry_run_notes_what_would_stop_a_run(self):
         out = self.dir / "dry_there.h5"

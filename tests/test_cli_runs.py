@@ -80,6 +80,28 @@ class Results(Case):
         for image in sorted((cls.data / "train" / IDS[1]).iterdir())[2:]:
             image.unlink()
 
+    def test_auto_length_and_files_of_the_older_default(self):
+        auto, old, passes = (self.dir / name for name in ("length.h5", "older.h5", "passes.h5"))
+        args = ["--no-eval", "--objective", "paper"]
+        self.learn(auto, *args, "--classes", "0")
+        with h5py.File(auto, "r") as file:
+            self.assertEqual([file.attrs[k] for k in ("epochs", "steps", "least_steps")], [20, 0, 400])
+            self.assertEqual(len(file["classes/0/losses"]), 400)
+        result = self.learn(auto, *args, "--classes", "0", "--epochs", 20, "--resume", code=2)
+        self.assertIn("the least number of steps is 400 there and 0 here", result.stderr)
+
+        # A file from before --steps auto: 20 passes were the default, and nothing is said of a least number of steps.
+        self.learn(old, *args, "--classes", "0", "--epochs", 20)
+        with h5py.File(old, "r+") as file:
+            self.assertEqual([file.attrs[k] for k in ("epochs", "steps", "least_steps")], [20, 0, 0])
+            del file.attrs["least_steps"]
+        result = self.learn(old, *args, "--classes", "0,2", "--resume")
+        self.assertIn("length        20 epochs per class (as the results file says), batch 4", result.stderr)
+        self.assertIn("warning: 2 classes get fewer than 400 steps (down to 40)", result.stderr)
+        self.learn(passes, *args, "--classes", "0,2", "--epochs", 20)
+        self.assert_same(passes, old)
+        self.assertIn("steps is 0 there and 60 here", self.learn(old, *args, "--classes", "0", "--steps", 60, "--resume", code=2).stderr)
+
     def test_packed_images(self):
         def pack(file):
             for split in ("train", "val"):
@@ -207,7 +229,7 @@ class Ends(Case):
     def test_finished_runs_are_told_again(self):
         result = run(*self.command(self.whole))
         self.assertEqual(result.returncode, 0)
-        self.assertEqual(len(result.stdout.strip().split("\n")), 5)
+        self.assertEqual(len(result.stdout.strip().split("\n")), 6)
 
     def test_two_runs_on_one_file(self):
         out = self.dir / "two.h5"

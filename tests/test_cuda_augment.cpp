@@ -134,13 +134,14 @@ GateVectors learn(const std::string& backend, bool draws, bool graph, bool& on_d
   Learner learner(context, network, load_tensors(file, network), options);
 
   DecodedClass images;
+  images.index = 4;
   images.id = "n1";
   for (const Sample& sample : random_samples(5)) images.images.push_back(sample.image);
   LoaderOptions loader;
   loader.batch = 3;
   loader.size = static_cast<int>(learner.input_size());
   loader.steps = 5;
-  ClassBatches batches(context, learner, images, 4, loader);
+  ClassBatches batches(context, learner, images, loader);
   on_device = batches.on_device();
   learner.assign(1, initial_gates(learner.channels(), 9), {}, 9);
   for (int t = 0; t < 5; ++t) {
@@ -185,7 +186,7 @@ TEST_CASE("images that are too large, and backends that do not augment, get pixe
   LoaderOptions loader;
   loader.steps = 1;
   loader.size = 32;
-  CHECK_FALSE(ClassBatches(context, learner, images, 0, loader).on_device());
+  CHECK_FALSE(ClassBatches(context, learner, images, loader).on_device());
   images.images[0] = random_image(3, kMaxAugmentSide, 1);
-  CHECK(ClassBatches(context, learner, images, 0, loader).on_device());
+  CHECK(ClassBatches(context, learner, images, loader).on_device());
 }

@@ -1,6 +1,7 @@
 // The results file: what is written comes back, nothing half-written is ever seen, other files are refused.
 #define DOCTEST_CONFIG_IMPLEMENT_WITH_MAIN
 #include <doctest/doctest.h>
+#include <hdf5.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
@@ -85,10 +86,8 @@ Results example() {
   a.steps = 3;
   a.finished = true;
   a.logits = {{-1.5f, 0.0f, 2.5f}, {1e-30f, -0.0f}};
-  a.losses = {
-      {3, 2, 1, 0.5}, {ClassResult::kNone, ClassResult::kNone, ClassResult::kNone, ClassResult::kNone}, {2, 1, 1, 0}};
-  a.correct = {4, 0, 5};
-  a.skipped = {0, 1, 0};
+  constexpr double kNone = ClassResult::kNone;
+  a.history = {{3, 2, 1, 0.5, 4, false}, {kNone, kNone, kNone, kNone, 0, true}, {2, 1, 1, 0, 5, false}};
   a.top1_before = 87.5;
   a.top1_after = 100;
   a.train_images = 60;
@@ -102,9 +101,7 @@ Results example() {
   b.index = 3;
   b.finished = false;
   b.sigma = {{-2, -2, -2}, {-2.5f, 1}};
-  b.losses.resize(1);
-  b.correct.resize(1);
-  b.skipped.resize(1);
+  b.history.resize(1);
   b.top1_before = b.top1_after = ClassResult::kNone;
   r.classes[b.index] = b;
 
@@ -118,6 +115,24 @@ Results example() {
 }
 
 bool same(double a, double b) { return a == b || (std::isnan(a) && std::isnan(b)); }
+
+bool same(const StepRecord& a, const StepRecord& b) {
+  return same(a.total, b.total) && same(a.reconstruction, b.reconstruction) &&
+         same(a.regularisation, b.regularisation) && same(a.cross_entropy, b.cross_entropy) &&
+         a.correct == b.correct && a.skipped == b.skipped;
+}
+
+// Puts [count] zeros in place of a dataset of int32.
+void replace_dataset(const std::string& path, const char* name, hsize_t count) {
+  const hid_t file = H5Fopen(path.c_str(), H5F_ACC_RDWR, H5P_DEFAULT);
+  REQUIRE(H5Ldelete(file, name, H5P_DEFAULT) >= 0);
+  const hid_t space = H5Screate_simple(1, &count, nullptr);
+  const hid_t set = H5Dcreate2(file, name, H5T_STD_I32LE, space, H5P_DEFAULT, H5P_DEFAULT, H5P_DEFAULT);
+  CHECK(set >= 0);
+  H5Dclose(set);
+  H5Sclose(space);
+  H5Fclose(file);
+}
 
 }  // namespace
 
@@ -145,12 +160,8 @@ TEST_CASE("what is written comes back") {
     CHECK(r.error_code == w.error_code);
     CHECK(r.logits == w.logits);
     CHECK(r.sigma == w.sigma);
-    CHECK(r.correct == w.correct);
-    CHECK(r.skipped == w.skipped);
-    REQUIRE(r.losses.size() == w.losses.size());
-    for (size_t i = 0; i < r.losses.size(); i++) {
-      for (size_t k = 0; k < 4; k++) CHECK(same(r.losses[i][k], w.losses[i][k]));
-    }
+    REQUIRE(r.history.size() == w.history.size());
+    for (size_t i = 0; i < r.history.size(); i++) CHECK(same(r.history[i], w.history[i]));
     CHECK(same(r.top1_before, w.top1_before));
     CHECK(same(r.top1_after, w.top1_after));
     CHECK(r.train_images == w.train_images);
@@ -168,26 +179,26 @@ TEST_CASE("the search for beta comes back, a NaN beta is one that is still searc
   BetaSearch& s = wrote.beta_search;
   s.beta = {0.01, 0.02, 0.04};
   s.classes = {3, 217};
-  s.first = {1, 2, 3, 4, 5, 6};
-  s.regular = {6, 5, 4, 3, 2, 1};
-  s.mean_first = {1.5, 3.5, 5.5};
-  s.mean_regular = {5.5, 3.5, 1.5};
+  s.reconstruction = {1, 2, 3, 4, 5, 6};
+  s.regularisation = {6, 5, 4, 3, 2, 1};
+  s.mean_reconstruction = {1.5, 3.5, 5.5};
+  s.mean_regularisation = {5.5, 3.5, 1.5};
   s.distance = {0, 0.25, 0};
   write_results(folder / "r.h5", wrote);
   const Results read = read_results(folder / "r.h5");
   CHECK(std::isnan(read.settings.beta));
   CHECK(read.beta_search.beta == s.beta);
   CHECK(read.beta_search.classes == s.classes);
-  CHECK(read.beta_search.first == s.first);
-  CHECK(read.beta_search.regular == s.regular);
-  CHECK(read.beta_search.mean_first == s.mean_first);
-  CHECK(read.beta_search.mean_regular == s.mean_regular);
+  CHECK(read.beta_search.reconstruction == s.reconstruction);
+  CHECK(read.beta_search.regularisation == s.regularisation);
+  CHECK(read.beta_search.mean_reconstruction == s.mean_reconstruction);
+  CHECK(read.beta_search.mean_regularisation == s.mean_regularisation);
   CHECK(read.beta_search.distance == s.distance);
   CHECK(first_difference(read.settings, wrote.settings) == "");
   CHECK(first_difference(read.settings, example().settings) == "beta is still searched for there and 0.02 here");
 
-  s.first.clear();
-  s.regular.clear();
+  s.reconstruction.clear();
+  s.regularisation.clear();
   s.classes.clear();  // none of the classes has images
   write_results(folder / "none.h5", wrote);
   CHECK(read_results(folder / "none.h5").beta_search.classes.empty());
@@ -221,6 +232,12 @@ TEST_CASE("the first setting that differs is named") {
   CHECK(changed([](RunSettings& s) { s.seed = 1; }) == "seed is 18446744073709551614 there and 1 here");
   CHECK(changed([](RunSettings& s) { s.objective = "paper"; }) == "objective is variational there and paper here");
   CHECK(changed([](RunSettings& s) { s.steps = 0; }).find("steps is 3") == 0);
+  RunSettings passes = a;
+  passes.steps = 0;
+  passes.epochs = 20;
+  RunSettings at_least = passes;
+  at_least.least_steps = 400;
+  CHECK(first_difference(passes, at_least) == "the least number of steps is 0 there and 400 here");
   for (const auto& change : std::vector<std::function<void(RunSettings&)>>{
            [](RunSettings& s) { s.arch = "x"; }, [](RunSettings& s) { s.weights_hash = "x"; },
            [](RunSettings& s) { s.precision = "bf16"; }, [](RunSettings& s) { s.device = "reference"; },
@@ -258,8 +275,10 @@ TEST_CASE("results that contradict themselves are refused") {
   };
   CHECK(refused([](Results& r) { r.channels[1] = 4; }).find("logits/01") != std::string::npos);
   CHECK(refused([](Results& r) { r.classes[217].steps = 5; }).find("losses") != std::string::npos);
-  CHECK(refused([](Results& r) { r.classes[217].correct.push_back(1); }).find("correct") != std::string::npos);
   CHECK(refused([](Results& r) { r.classes[217].logits.clear(); }).find("no gates") != std::string::npos);
+  write_results(path, example());
+  replace_dataset(path, "classes/217/correct", 4);
+  CHECK(message_of([&] { read_results(path); }, ErrorKind::data).find("'correct'") != std::string::npos);
 }
 
 TEST_CASE("a write that fails leaves the former file and no other") {

@@ -11,6 +11,7 @@
 #include "nad/run/class_selection.h"
 #include "nad/run/progress.h"
 #include "nad/run/run_options.h"
+#include "nad/run/run_state.h"
 
 using namespace nad;
 
@@ -53,8 +54,8 @@ TEST_CASE("defaults are those of the method") {
   CHECK(o.objective == Objective::released);
   CHECK_FALSE(o.beta.has_value());
   CHECK(o.lr == 0.1);
-  CHECK(o.epochs == 20);
-  CHECK(o.steps == 0);
+  CHECK(o.auto_length());
+  CHECK((kAutoEpochs == 20 && kAutoSteps == 400));
   CHECK(o.batch == 16);
   CHECK(o.seed == 233);
   CHECK(o.device == "auto");
@@ -121,6 +122,8 @@ TEST_CASE("every flag arrives") {
   CHECK((o.resume && o.dry_run && o.json && o.quiet && !o.eval && !o.profile));
   CHECK(parse({"--weights", "w", "--classes-per-step", "auto"})->classes_per_step == 0);
   CHECK(parse({"--weights", "w", "--profile"})->profile);
+  CHECK(parse({"--weights", "w", "--steps", "auto"})->auto_length());
+  CHECK(parse({"--weights", "w", "--epochs", "3"})->epochs == 3);
 }
 
 TEST_CASE("beta auto and its grid") {
@@ -137,6 +140,29 @@ TEST_CASE("beta auto and its grid") {
   }
   CHECK_THROWS_AS(parse({"--weights", "w", "--beta-grid", "1,2,3"}), Error);
   CHECK_THROWS_AS(parse({"--weights", "w", "--beta", "Auto"}), Error);
+}
+
+TEST_CASE("a class is learnt for so many steps, or passes over its images, or by default both count") {
+  RunSettings s;
+  s.batch = 16;
+  s.steps = 7;
+  CHECK(class_steps(s, 1300) == 7);
+  s.steps = 0;
+  s.epochs = 20;
+  CHECK(class_steps(s, 1300) == 20 * 82);  // the last batch of a pass may be short
+  CHECK(class_steps(s, 60) == 80);
+  s.least_steps = 400;
+  CHECK(class_steps(s, 60) == 400);
+  CHECK(class_steps(s, 1300) == 20 * 82);
+}
+
+TEST_CASE("beta's default says where it comes from; 365 classes are taken for Places365") {
+  BetaDefault beta = default_beta(NetworkDescription{"vgg16", 1000, 224, {}});
+  CHECK(beta.value == 4.5);
+  CHECK(beta.why == "default");
+  beta = default_beta(NetworkDescription{"vgg16", 365, 224, {}});
+  CHECK(beta.value == 5);
+  CHECK(beta.why == "Places365's default: 365 classes");
 }
 
 TEST_CASE("help and version print and end") {

@@ -4,9 +4,9 @@
 
 namespace nad {
 
-ClassBatches::ClassBatches(Context& context, const Learner& learner, const DecodedClass& images, int64_t label,
+ClassBatches::ClassBatches(Context& context, const Learner& learner, const DecodedClass& images,
                            LoaderOptions options)
-    : class_(images), labels_(static_cast<size_t>(options.batch), static_cast<int32_t>(label)) {
+    : class_(images), labels_(static_cast<size_t>(options.batch), static_cast<int32_t>(images.index)) {
   options.pixels = learner.options().byte_values.empty() || !fits(context);
   loader_ = std::make_unique<BatchLoader>(class_, options);
   if (!options.pixels) upload(context);

@@ -27,15 +27,16 @@ std::vector<double> normalised(const std::vector<double>& values) {
 
 }  // namespace
 
-Elbow find_elbow(const std::vector<double>& first, const std::vector<double>& regular) {
+Elbow find_elbow(const std::vector<double>& reconstruction, const std::vector<double>& regularisation) {
   Elbow elbow;
   const auto none = [&](const char* why) {
     elbow.why = why;
     return elbow;
   };
-  if (first.size() < 3 || first.size() != regular.size()) return none("it has fewer than three points");
-  if (!all_finite(first) || !all_finite(regular)) return none("not every point of it is known");
-  const std::vector<double> x = normalised(first), y = normalised(regular);
+  if (reconstruction.size() < 3 || reconstruction.size() != regularisation.size())
+    return none("it has fewer than three points");
+  if (!all_finite(reconstruction) || !all_finite(regularisation)) return none("not every point of it is known");
+  const std::vector<double> x = normalised(reconstruction), y = normalised(regularisation);
   if (x.empty() || y.empty()) return none("it is flat, one of the losses does not depend on beta");
   const double dx = x.back() - x.front(), dy = y.back() - y.front();
   if (dx <= 0 || dy >= 0)

@@ -14,10 +14,10 @@ struct Elbow {
   std::string why;
 };
 
-// first, regular: [points], the two losses in the order of a growing beta. Both are normalised to [0, 1]; the elbow
+// reconstruction, regularisation: [points], the two losses in the order of a growing beta. Both are normalised to [0, 1]; the elbow
 // is the point farthest from the chord between the curve's ends. Only points on the side of smaller losses count:
-// exact minimisers of first + beta * regular all lie there, on the other side there is only noise.
-Elbow find_elbow(const std::vector<double>& first, const std::vector<double>& regular);
+// exact minimisers of reconstruction + beta * regularisation all lie there, on the other side there is only noise.
+Elbow find_elbow(const std::vector<double>& reconstruction, const std::vector<double>& regularisation);
 
 // The mean over the last tenth of the values (at least one), those that are NaN left out. NaN where none is left.
 double mean_of_last_tenth(const std::vector<double>& values);

@@ -16,8 +16,8 @@
 
 #include "kernels/backends.h"
 #include "nad/learn/replay.h"
+#include "nad/report/text.h"
 #include "nad/run/network.h"
-#include "nad/run/progress.h"
 #include "nad/run/run_options.h"
 #include "weights/durable_file.h"
 
@@ -86,7 +86,7 @@ void replay(const Options& o) {
 
   LearnOptions options;
   options.objective = choose_objective(o, replay_case);
-  options.beta = beta ? *beta : replay_case.beta.value_or(default_beta(network.arch, network.num_classes == 365));
+  options.beta = beta ? *beta : replay_case.beta.value_or(default_beta(network).value);
   options.lr = lr ? *lr : replay_case.lr.value_or(0.1);
   options.batch = replay_case.batch;
   options.given_noise = true;

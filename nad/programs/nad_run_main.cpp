@@ -7,12 +7,16 @@
 #include <new>
 
 #include "engine/error.h"
+#include "nad/report/results_table.h"
+#include "nad/report/text.h"
+#include "nad/run/banner.h"
 #include "nad/run/beta_search.h"
+#include "nad/run/outcome.h"
+#include "nad/run/profile.h"
 #include "nad/run/progress.h"
 #include "nad/run/run.h"
 #include "nad/run/run_options.h"
-#include "nad/run/run_report.h"
-#include "nad/run/run_setup.h"
+#include "nad/run/run_state.h"
 #include "nad/run/signals.h"
 
 namespace {
@@ -42,28 +46,34 @@ void flush_results() {
     throw Error(ErrorKind::data, "the results cannot be written to standard output", "they are in --out");
 }
 
+void say_results(const RunSetup& setup, const Results& results) {
+  std::vector<int64_t> classes;
+  for (const ClassTask& task : setup.classes) classes.push_back(task.index);
+  setup.options.json ? write_json(results, classes, setup.out, std::cout) : write_table(results, classes, std::cout);
+  flush_results();
+}
+
 int run(const RunOptions& options, const std::string& command, Progress& progress) {
   const bool learning = !options.dry_run && !options.profile;
   if (learning) catch_signals();
-  RunSetup setup = prepare_run(options, command);
-  say_banner(setup, progress);
+  const RunSetup setup = prepare_run(options);
+  RunState state = open_run(setup, command);
+  say_banner(setup, state, progress);
 
-  if (!learning || !all_finished(setup)) {
-    const std::unique_ptr<Learner> learner = plan_learner(setup, progress);
-    say_memory(setup, *learner, progress);
+  if (!learning || !all_finished(setup, state.results)) {
+    plan_learner(setup, state, progress);
+    say_memory(state, progress);
     if (options.dry_run) return 0;
-    Run work(setup, *learner, progress);
     if (options.profile) {
-      write_profile(work.profile(kProfiledSteps), std::cout);
+      write_profile(profile(setup, state, progress, kProfiledSteps), std::cout);
       flush_results();
       return 0;
     }
-    if (beta_search_due(setup)) search_beta(setup, *learner, progress);
-    work.learn();
+    if (beta_search_due(setup, state)) search_beta(setup, state, progress);
+    Run(setup, state, progress).learn();
   }
-  options.json ? write_json(setup, std::cout) : write_table(setup, std::cout);
-  flush_results();
-  const Failures failed = failures(setup);
+  say_results(setup, state.results);
+  const Failures failed = failures(setup, state.results);
   if (failed.count > 0)
     progress.warn(std::to_string(failed.count) + " classes failed, the others are in " + setup.out);
   return failed.exit_code;

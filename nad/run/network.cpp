@@ -12,6 +12,12 @@ std::map<std::string, HostTensor> load_tensors(const WeightsFile& file, const Ne
   return file.read_all(required_tensors(network));
 }
 
+BetaDefault default_beta(const NetworkDescription& network) {
+  constexpr int64_t kPlaces365 = 365;
+  const bool places365 = network.num_classes == kPlaces365;
+  return {default_beta(network.arch, places365), places365 ? "Places365's default: 365 classes" : "default"};
+}
+
 Objective parse_objective(const std::string& name) {
   for (Objective o : {Objective::released, Objective::paper, Objective::variational}) {
     if (name == to_string(o)) return o;

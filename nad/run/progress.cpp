@@ -6,6 +6,8 @@
 #include <algorithm>
 #include <cmath>
 
+#include "nad/report/text.h"
+
 namespace nad {
 namespace {
 
@@ -33,14 +35,6 @@ size_t columns(std::FILE* stream) {
 }
 
 }  // namespace
-
-std::string one_line(const std::string& text) {
-  std::string line = text;
-  for (char& c : line) {
-    if (static_cast<unsigned char>(c) < 32 || c == 127) c = '?';
-  }
-  return line;
-}
 
 std::string clock_text(double seconds) {
   if (!std::isfinite(seconds) || seconds < 0) return "?";

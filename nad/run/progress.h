@@ -11,8 +11,6 @@
 
 namespace nad {
 
-// Control characters become '?': a line stays one line whatever names a file holds.
-std::string one_line(const std::string& text);
 std::string clock_text(double seconds);  // "0:07", "12:34", "1:02:03"
 
 // Steps between the plain lines of a class of `steps` steps. log_every: 0 = ten lines per class.

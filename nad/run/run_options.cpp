@@ -27,10 +27,10 @@ bool parse(const std::string& text, T* value) {
 }
 
 template <class T>
-T whole_number(const std::string& flag, const std::string& text, T least, T most) {
+T whole_number(const std::string& flag, const std::string& text, T least, T most, const std::string& or_else = "") {
   T value = 0;
   if (parse(text, &value) && value >= least && value <= most) return value;
-  throw usage(flag, text, "a whole number from " + std::to_string(least) + " to " + std::to_string(most));
+  throw usage(flag, text, or_else + "a whole number from " + std::to_string(least) + " to " + std::to_string(most));
 }
 
 double real_number(const std::string& flag, const std::string& text, bool zero_allowed,
@@ -64,44 +64,59 @@ struct Texts {
       precision, conv, threads, log_every, checkpoint_every;
 };
 
-void declare(CLI::App& app, RunOptions& o, Texts& t, bool& no_eval, bool& version) {
-  app.add_option("--weights", o.weights, "weights file (weights/convert.py makes one)")->type_name("W.h5");
-  app.add_option("--arch", o.arch, "must agree with the weights file")->type_name("A");
-  app.add_option("--data", t.data, "image folder: DIR/{train,val}/<class>/*; default: the packed images")
+void declare_work(CLI::App& app, RunOptions& o, Texts& t, bool& no_eval) {
+  app.add_option("--weights", o.weights, "weights file of the network (weights/convert.py makes one)")
+      ->type_name("W.h5");
+  app.add_option("--arch", o.arch, "stop if the weights file holds another architecture")->type_name("A");
+  app.add_option("--data", t.data,
+                 "image folder, DIR/{train,val}/<class>/*; default: images packed into the weights file")
       ->type_name("DIR");
-  app.add_option("--classes", o.classes, "0,217 or n01440764,n02102040 or 0-9 or all (default)")->type_name("LIST");
-  app.add_option("--objective", t.objective, "released (default), paper or variational")->type_name("NAME");
-  app.add_option("--beta", t.beta, "weight of the regularising term, or auto; default: the architecture's")
-      ->type_name("X");
-  app.add_option("--beta-grid", t.beta_grid, "what --beta auto tries; default: the architecture's times 2^-4 to 2^4")
+  app.add_option("--classes", o.classes, "classes to learn: 0,217 or n01440764,n02102040 or 0-9 or all (default)")
       ->type_name("LIST");
-  app.add_option("--lr", t.lr, "step size, 0.1")->type_name("X");
-  app.add_option("--epochs", t.epochs, "passes over a class's images, 20")->type_name("N");
-  app.add_option("--steps", t.steps, "steps per class, instead of --epochs")->type_name("N");
-  app.add_option("--batch", t.batch, "images per class and step, 16")->type_name("N");
-  app.add_option("--seed", t.seed, "233")->type_name("N");
+  app.add_option("--objective", t.objective, "released (default), paper or variational")->type_name("NAME");
+  app.add_option("--beta", t.beta,
+                 "weight of the regularising term, or auto: search for it; default: the architecture's")
+      ->type_name("X");
+  app.add_option("--beta-grid", t.beta_grid,
+                 "values that --beta auto tries; default: the architecture's times 2^-4 to 2^4")
+      ->type_name("LIST");
+  app.add_option("--lr", t.lr, "step size; default: 0.1")->type_name("X");
+  app.add_option("--steps", t.steps,
+                 "steps to learn each class; auto (default): " + std::to_string(kAutoEpochs) +
+                     " passes over its training images, but at least " + std::to_string(kAutoSteps) + " steps")
+      ->type_name("N");
+  app.add_option("--epochs", t.epochs, "passes over a class's training images, instead of --steps")->type_name("N");
+  app.add_option("--batch", t.batch, "training images of a class in each step; default: 16")->type_name("N");
+  app.add_option("--seed", t.seed, "where all random numbers start; default: 233")->type_name("N");
+  app.add_flag("--no-eval", no_eval, "leave out the accuracies before and after");
+}
+
+void declare_device(CLI::App& app, RunOptions& o, Texts& t) {
   app.add_option("--classes-per-step", t.classes_per_step, "classes learnt side by side: auto (default) or a number")
       ->type_name("N");
   app.add_option("--device", o.device, "auto (default), cpu, cuda, cuda:I or reference")->type_name("NAME");
   app.add_option("--precision", t.precision, "fp32 (default), bf16 or, on cuda, tf32")->type_name("NAME");
-  app.add_option("--threads", t.threads, "0 (default) = all cores")->type_name("N");
+  app.add_option("--threads", t.threads, "threads of the processor; 0 (default): one for each core")->type_name("N");
   app.add_option("--conv", t.conv,
-                 "cuda: handwritten kernels (default), cudnn (and cuBLAS), or auto: the faster one per layer")
+                 "cuda: handwritten kernels (default), cudnn (and cuBLAS), or auto: the faster one for each layer")
       ->type_name("NAME");
   app.add_flag_callback(
       "--no-graph", [&o] { o.graph = false; },
-      "cuda: run a step's kernels one by one instead of as a captured graph");
+      "cuda: run the kernels of a step one by one instead of as a captured graph");
+}
+
+void declare_output(CLI::App& app, RunOptions& o, Texts& t, bool& version) {
   app.add_option("--out", t.out, "results file; default: <arch>_results.h5")->type_name("R.h5");
-  app.add_flag("--resume", o.resume, "go on with the results file of an interrupted run");
-  app.add_flag("--dry-run", o.dry_run, "resolve and plan everything, then stop");
-  app.add_flag("--json", o.json, "results on stdout as one JSON document instead of a table");
-  app.add_option("--log-every", t.log_every, "steps between progress lines; default: ten lines per class")
+  app.add_flag("--resume", o.resume, "go on with the results file of an earlier run");
+  app.add_flag("--dry-run", o.dry_run, "check and plan everything, then stop");
+  app.add_flag("--json", o.json, "print the results as JSON instead of a table");
+  app.add_option("--log-every", t.log_every, "steps between progress lines; default: ten lines for each class")
       ->type_name("N");
-  app.add_flag("--no-eval", no_eval, "no accuracies before and after");
-  app.add_option("--checkpoint-every", t.checkpoint_every, "save classes in progress every so often, 60")
+  app.add_option("--checkpoint-every", t.checkpoint_every,
+                 "seconds between saves of the classes in progress; default: 60")
       ->type_name("SECONDS");
   app.add_flag("--profile", o.profile, "time every kernel of one step, then stop");
-  app.add_flag("--quiet", o.quiet, "no banner and no progress on stderr");
+  app.add_flag("--quiet", o.quiet, "print warnings only, no banner and no progress");
   app.add_flag("--version", version, "print the version");
 }
 
@@ -123,17 +138,13 @@ void convert(const Texts& t, RunOptions& o) {
   if (t.lr) o.lr = real_number("--lr", *t.lr, false);
   if (t.checkpoint_every) o.checkpoint_every = real_number("--checkpoint-every", *t.checkpoint_every, true);
   if (t.epochs) o.epochs = whole_number<int64_t>("--epochs", *t.epochs, 1, 1'000'000);
-  if (t.steps) o.steps = whole_number<int64_t>("--steps", *t.steps, 1, 100'000'000);
+  if (t.steps && t.steps != "auto") o.steps = whole_number<int64_t>("--steps", *t.steps, 1, 100'000'000, "auto or ");
   if (t.batch) o.batch = whole_number<int64_t>("--batch", *t.batch, 1, 65'536);
   if (t.log_every) o.log_every = whole_number<int64_t>("--log-every", *t.log_every, 1, 100'000'000);
   if (t.threads) o.threads = whole_number<int>("--threads", *t.threads, 0, 4096);
   if (t.seed) o.seed = whole_number<uint64_t>("--seed", *t.seed, 0, std::numeric_limits<uint64_t>::max());
-  if (t.classes_per_step && *t.classes_per_step != "auto") {
-    int64_t value = 0;
-    if (!parse(*t.classes_per_step, &value) || value < 1 || value > 4096) {
-      throw usage("--classes-per-step", *t.classes_per_step, "auto or a whole number from 1 to 4096");
-    }
-    o.classes_per_step = value;
+  if (t.classes_per_step && t.classes_per_step != "auto") {
+    o.classes_per_step = whole_number<int64_t>("--classes-per-step", *t.classes_per_step, 1, 4096, "auto or ");
   }
 }
 
@@ -164,7 +175,9 @@ std::optional<RunOptions> parse_run_options(int argc, const char* const* argv, s
   RunOptions options;
   Texts texts;
   bool no_eval = false, version = false;
-  declare(app, options, texts, no_eval, version);
+  declare_work(app, options, texts, no_eval);
+  declare_device(app, options, texts);
+  declare_output(app, options, texts, version);
   try {
     app.parse(argc, argv);
   } catch (const CLI::CallForHelp&) {

@@ -14,6 +14,10 @@
 
 namespace nad {
 
+// --steps auto, the default: so many passes over a class's images, but at least so many steps, because a class with few
+// images is far from settled after the passes alone (method.md section 3).
+inline constexpr int64_t kAutoEpochs = 20, kAutoSteps = 400;
+
 struct RunOptions {
   std::string weights;          // path of the weights file
   std::string arch;             // must agree with the weights file; empty = the file decides
@@ -24,8 +28,7 @@ struct RunOptions {
   bool beta_auto = false;         // find beta before learning (nad/run/beta_search.h)
   std::vector<double> beta_grid;  // growing; empty = default_beta_grid() of the architecture's
   double lr = 0.1;
-  int64_t epochs = 20;
-  int64_t steps = 0;  // replaces epochs where above 0
+  std::optional<int64_t> epochs, steps;  // at most one; neither: kAutoEpochs, but at least kAutoSteps
   int64_t batch = 16;
   uint64_t seed = 233;
   int64_t classes_per_step = 0;  // 0 = auto
@@ -38,6 +41,8 @@ struct RunOptions {
   bool resume = false, dry_run = false, json = false, eval = true, profile = false, quiet = false;
   int64_t log_every = 0;         // steps between progress lines; 0 = ten lines per class
   double checkpoint_every = 60;  // seconds; 0 = after every step
+
+  bool auto_length() const { return !epochs && !steps; }
 };
 
 std::string program_version();  // "nad_run 0.1.0"

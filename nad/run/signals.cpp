@@ -45,4 +45,15 @@ std::string signal_name(int signal) {
   return "signal " + std::to_string(signal);
 }
 
+void stop_if_asked() {
+  if (stop_signal()) throw Stopped{};
+}
+
+Error interrupted(const std::string& during, const std::string& saved, const std::string& out) {
+  return Error(ErrorKind::interrupted,
+               "interrupted by " + signal_name(stop_signal()) + (during.empty() ? "" : " " + during) + ": " + saved +
+                   " are saved in " + out,
+               "go on with the same command and --resume");
+}
+
 }  // namespace nad

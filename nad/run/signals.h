@@ -5,10 +5,18 @@
 
 #include <string>
 
+#include "engine/error.h"
+
 namespace nad {
 
 void catch_signals();
 int stop_signal();  // the signal that came, or 0
 std::string signal_name(int signal);
+
+struct Stopped {};  // thrown where a signal is noticed; whoever can save catches it
+void stop_if_asked();
+// What to throw after saving. during: "in the search for beta", or empty; saved: "2 classes finished and 1 in
+// progress"; out: the results file.
+Error interrupted(const std::string& during, const std::string& saved, const std::string& out);
 
 }  // namespace nad

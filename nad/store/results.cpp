@@ -29,7 +29,10 @@ std::string first_difference(const RunSettings& there, const RunSettings& here) 
   if (!std::isnan(there.beta) || !std::isnan(here.beta)) compare("beta", there.beta, here.beta);
   compare("lr", there.lr, here.lr);
   compare("steps", there.steps, here.steps);
-  if (here.steps == 0) compare("epochs", there.epochs, here.epochs);
+  if (here.steps == 0) {
+    compare("epochs", there.epochs, here.epochs);
+    compare("the least number of steps", there.least_steps, here.least_steps);
+  }
   compare("batch", there.batch, here.batch);
   compare("seed", std::to_string(there.seed), std::to_string(here.seed));
   compare("precision", there.precision, here.precision);
@@ -39,10 +42,8 @@ std::string first_difference(const RunSettings& there, const RunSettings& here) 
 }
 
 double ClassResult::last_loss() const {
-  for (size_t i = losses.size(); i-- > 0;) {
-    if (!skipped[i]) return losses[i][0];
-  }
-  return kNone;
+  const auto last = std::find_if(history.rbegin(), history.rend(), [](const StepRecord& s) { return !s.skipped; });
+  return last == history.rend() ? kNone : last->total;
 }
 
 double ClassResult::kept_percent() const {

@@ -2,7 +2,6 @@
 // finished classes and the classes in progress as of the last save, so that a run can go on with it.
 #pragma once
 
-#include <array>
 #include <cstdint>
 #include <limits>
 #include <map>
@@ -18,7 +17,8 @@ struct RunSettings {
   std::string arch, weights_hash, objective, precision, device;
   std::string conv = "handwritten";  // whose kernels a CUDA device used (kernels/backends.h)
   double beta = 0, lr = 0;           // beta is NaN while --beta auto searches for it
-  int64_t epochs = 0, steps = 0;     // steps is 0 where epochs count
+  int64_t epochs = 0, steps = 0;     // passes over a class's images; steps is 0 where epochs count
+  int64_t least_steps = 0;           // of a class, where its epochs are fewer
   int64_t batch = 0;
   uint64_t seed = 0;
   // ---- for the record ----
@@ -30,25 +30,30 @@ struct RunSettings {
 // "beta is 0.5 there and 0.02 here" for the first value above the line that differs; empty where none does.
 std::string first_difference(const RunSettings& there, const RunSettings& here);
 
+// What a step found out about its class. The losses are NaN where it was skipped.
+struct StepRecord {
+  double total = 0, reconstruction = 0, regularisation = 0, cross_entropy = 0;
+  int32_t correct = 0;   // samples of the batch that the original network classifies correctly
+  bool skipped = false;  // no update
+};
+
 struct ClassResult {
   static constexpr double kNone = std::numeric_limits<double>::quiet_NaN();
 
   int64_t index = 0;
   std::string id, name;
-  int64_t steps = 0;                          // to take; taken are losses.size()
-  bool finished = false;                      // learnt and evaluated
-  std::string error;                          // why the class failed; it then has neither gates nor losses
-  int64_t error_code = 0;                     // the exit code of that error
-  GateVectors logits, sigma;                  // sigma: objective `variational` only
-  std::vector<std::array<double, 4>> losses;  // total, first term, regularising term, cross-entropy
-  std::vector<int32_t> correct;               // samples of the batch that the original network classifies correctly
-  std::vector<uint8_t> skipped;
+  int64_t steps = 0;                               // to take
+  std::vector<StepRecord> history;                 // of the steps taken
+  bool finished = false;                           // learnt and evaluated
+  std::string error;                               // why the class failed; it then has neither gates nor history
+  int64_t error_code = 0;                          // the exit code of that error
+  GateVectors logits, sigma;                       // sigma: objective `variational` only
   double top1_before = kNone, top1_after = kNone;  // percent of the val images
   int64_t train_images = 0, val_images = 0, broken_images = 0;
   std::string images_hash;  // of the decoded training images
   double seconds = 0;       // spent on the class, wall clock
 
-  int64_t taken() const { return static_cast<int64_t>(losses.size()); }
+  int64_t taken() const { return static_cast<int64_t>(history.size()); }
   bool in_progress() const { return !finished && !logits.empty(); }
   double last_loss() const;     // total of the last step that was not skipped, NaN where there is none
   double kept_percent() const;  // channels with logit > 0, of all gates together
@@ -56,11 +61,12 @@ struct ClassResult {
 
 // What --beta auto learnt to find beta (nad/run/beta_search.h). Empty where beta was given.
 struct BetaSearch {
-  std::vector<double> beta;            // the grid, growing
-  std::vector<int64_t> classes;        // that it is tried on
-  std::vector<double> first, regular;  // [beta, classes], means over the last tenth of the steps; NaN: not learnt
-  std::vector<double> mean_first, mean_regular;  // [beta], the curve; NaN: not known
-  std::vector<double> distance;                  // [beta], from its chord; NaN: not known
+  std::vector<double> beta;      // the grid, growing
+  std::vector<int64_t> classes;  // that it is tried on
+  // [beta, classes], means over the last tenth of the steps; NaN: not learnt
+  std::vector<double> reconstruction, regularisation;
+  std::vector<double> mean_reconstruction, mean_regularisation;  // [beta], the curve; NaN: not known
+  std::vector<double> distance;                                  // [beta], from its chord; NaN: not known
 };
 
 struct Results {

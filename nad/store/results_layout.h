@@ -38,6 +38,7 @@ template <class Settings, class Visit>
 void visit_later_settings(Settings& s, Visit&& visit) {
   visit("conv", s.conv);
   visit("conv_choices", s.conv_choices);
+  visit("least_steps", s.least_steps);
 }
 
 template <class Class, class Visit>
@@ -57,13 +58,14 @@ void visit_class(Class& c, Visit&& visit) {
   visit("seconds", c.seconds);
 }
 
-// Each visit: name of the dataset, values, whether there is one per class.
+// Each visit: name of the dataset, values, whether there is one per class. The names are those of the first version:
+// `first` is the reconstruction term, `regular` the regularising one.
 template <class Search, class Visit>
 void visit_search(Search& s, Visit&& visit) {
-  visit("first", s.first, true);
-  visit("regular", s.regular, true);
-  visit("mean_first", s.mean_first, false);
-  visit("mean_regular", s.mean_regular, false);
+  visit("first", s.reconstruction, true);
+  visit("regular", s.regularisation, true);
+  visit("mean_first", s.mean_reconstruction, false);
+  visit("mean_regular", s.mean_regularisation, false);
   visit("distance", s.distance, false);
 }
 

@@ -85,11 +85,12 @@ ClassResult read_class(const Reader& r, int64_t index, const std::vector<int64_t
   if (r.has_group("sigma")) c.sigma = read_vectors(r, "sigma", channels);
   const int64_t taken = r.rows("losses");
   const std::vector<double> losses = r.dataset<double>("losses", {taken, 4});
-  for (size_t i = 0; i < losses.size(); i += 4) {
-    c.losses.push_back({losses[i], losses[i + 1], losses[i + 2], losses[i + 3]});
+  const std::vector<int32_t> correct = r.dataset<int32_t>("correct", {taken});
+  const std::vector<uint8_t> skipped = r.dataset<uint8_t>("skipped", {taken});
+  for (size_t i = 0; i < correct.size(); i++) {
+    const double* of_step = &losses[4 * i];
+    c.history.push_back({of_step[0], of_step[1], of_step[2], of_step[3], correct[i], skipped[i] != 0});
   }
-  c.correct = r.dataset<int32_t>("correct", {taken});
-  c.skipped = r.dataset<uint8_t>("skipped", {taken});
   if (taken > c.steps || (c.finished && taken != c.steps))
     throw r.bad("has a number of losses that is not its steps");
   return c;

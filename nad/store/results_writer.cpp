@@ -22,10 +22,16 @@ void write_class(const Writer& writer, hid_t parent, const ClassResult& c) {
   writer.per_gate(id, "mask", masks);
   if (!c.sigma.empty()) writer.per_gate(id, "sigma", c.sigma);
   std::vector<double> losses;
-  for (const auto& step : c.losses) losses.insert(losses.end(), step.begin(), step.end());
-  writer.dataset(id, "losses", losses, {c.losses.size(), 4});
-  writer.dataset(id, "correct", c.correct);
-  writer.dataset(id, "skipped", c.skipped);
+  std::vector<int32_t> correct;
+  std::vector<uint8_t> skipped;
+  for (const StepRecord& step : c.history) {
+    losses.insert(losses.end(), {step.total, step.reconstruction, step.regularisation, step.cross_entropy});
+    correct.push_back(step.correct);
+    skipped.push_back(step.skipped);
+  }
+  writer.dataset(id, "losses", losses, {c.history.size(), 4});
+  writer.dataset(id, "correct", correct);
+  writer.dataset(id, "skipped", skipped);
 }
 
 void write_search(const Writer& writer, const BetaSearch& s) {

@@ -1,0 +1,30 @@
+#include "nad/run/outcome.h"
+
+#include <algorithm>
+#include <cmath>
+
+namespace nad {
+
+bool lacks_accuracy(const RunSetup& setup, const ClassTask& task, const ClassResult& result) {
+  return setup.options.eval && task.val_images > 0 && result.finished && std::isnan(result.top1_before);
+}
+
+bool all_finished(const RunSetup& setup, const Results& results) {
+  return std::all_of(setup.classes.begin(), setup.classes.end(), [&](const ClassTask& task) {
+    const auto found = results.classes.find(task.index);
+    return found != results.classes.end() && found->second.finished && !lacks_accuracy(setup, task, found->second);
+  });
+}
+
+Failures failures(const RunSetup& setup, const Results& results) {
+  Failures failed;
+  for (const ClassTask& task : setup.classes) {
+    const auto found = results.classes.find(task.index);
+    if (found == results.classes.end() || found->second.error.empty()) continue;
+    failed.count++;
+    failed.exit_code = std::max(failed.exit_code, static_cast<int>(found->second.error_code));
+  }
+  return failed;
+}
+
+}  // namespace nad
