@@ -3,19 +3,23 @@
 //
 //   bench_kernels --benchmark_filter='resnet50/conv2d/.*cpu fp32'
 //   bench_kernels --device cuda --batch 16,256 --benchmark_filter='^(roof|vgg16)/' --benchmark_out=vgg16.json
+//   bench_kernels --device cuda --batch 256 --most 12 --benchmark_filter='bf16'     of each network the 12 largest
 //
-// Flops and bytes are those of the case (each tensor and parameter read or written once). On a
-// device: the median of --runs launches with a cold L2 cache, by device events; `roof%` is the
-// share of the ceiling that these flops and bytes leave, as measured in this process (the rows
-// roof/...). Where cuDNN and cuBLAS are found, convolutions and linear layers have two more
-// rows: cuda/cudnn, and cuda/auto, the faster of both. The reference backend is not measured.
+// Flops and bytes are those of the case (each tensor and parameter read or written once). On a device: the median of
+// --runs launches with a cold L2 cache, by device events; `roof%` is the share of the ceiling that these flops and
+// bytes leave, as measured in this process (the rows roof/...). Where cuDNN and cuBLAS are found, convolutions and
+// linear layers have two more rows: cuda/cudnn, and cuda/auto, the faster of both; cuda/cudnn-alone is cuDNN's
+// convolution without the passes that pack its source and finish its sums. A device makes its inputs itself. The
+// reference backend is not measured.
 #include <benchmark/benchmark.h>
 
 #include <CLI/CLI.hpp>
 #include <map>
 
+#include "bench/device_inputs.h"
 #include "bench/device_timer.h"
 #include "bench/kernel_cases.h"
+#include "bench/library_alone.h"
 #include "bench/quantile.h"
 #include "tests/variants.h"
 
@@ -35,8 +39,10 @@ struct Machine {
   std::unique_ptr<DeviceTimer> timer;
 };
 
-// The case measured last stays in memory: drawing its tensors takes
-// longer than most layers, and its variants follow each other.
+bool is_alone(const Variant& v) { return v.name.starts_with("cuda/cudnn-alone"); }
+
+// The case measured last stays in memory: drawing its tensors takes longer than most layers, and its variants follow
+// each other.
 class Bench {
  public:
   explicit Bench(int runs) : runs_(runs) {}
@@ -71,14 +77,17 @@ class Bench {
     variant_.clear();
     if (case_ != c.name || backend_ != v.backend) {
       placed_.reset();
-      if (case_ != c.name) problem_ = c.make();
-      case_ = c.name, backend_ = v.backend;
+      const Data data = on_device(v) ? Data::device : Data::random;
+      if (case_ != c.name || data != data_) problem_ = c.make(data);
+      case_ = c.name, backend_ = v.backend, data_ = data;
       Context& owner = machine(v).context;  // memory of one context serves all of the backend
-      placed_ = std::make_unique<Placed>(owner, problem_.arrays, problem_.params, false);
+      placed_ = std::make_unique<Placed>(owner, problem_.arrays, problem_.params, false, fill_on_device);
       owner.backend().synchronize();
     }
-    Planner planner(machine(v).context);
+    Context& context = machine(v).context;
+    Planner planner(context);
     kernel_ = problem_.plan(planner, v.table, *placed_);
+    if (is_alone(v)) fill_with_bf16(context.backend(), context.scratch(), context.scratch_bytes());
     variant_ = v.name;
   }
 
@@ -108,6 +117,7 @@ class Bench {
 
   int runs_;
   Roofs roofs_;
+  Data data_ = Data::random;
   std::map<std::string, std::unique_ptr<Machine>> machines_;
   std::string case_, backend_, variant_;
   Problem problem_;
@@ -150,8 +160,21 @@ bool covers(const Variant& v, const KernelCase& c) {
   return c.products || v.precision == Precision::fp32;
 }
 
-void add_network(Bench& bench, const KernelCases& cases, const std::vector<Variant>& variants) {
-  for (const KernelCase& c : cases.list()) {
+// cuDNN once more, alone.
+void add_alone(std::vector<Variant>& list) {
+  std::vector<Variant> alone;
+  for (Variant v : list) {
+    if (v.conv != ConvChoice::cudnn) continue;
+    v.name = "cuda/cudnn-alone " + to_string(v.precision);
+    v.table = with_library_alone(v.table);
+    v.one_algorithm = true;
+    alone.push_back(v);
+  }
+  list.insert(list.end(), alone.begin(), alone.end());
+}
+
+void add_network(Bench& bench, const std::vector<KernelCase>& cases, const std::vector<Variant>& variants) {
+  for (const KernelCase& c : cases) {
     for (const Variant& v : variants) {
       if (covers(v, c)) add_case(bench, c, v);
     }
@@ -164,16 +187,18 @@ int main(int argc, char** argv) {
   ::benchmark::Initialize(&argc, argv);
   std::vector<int64_t> batches = {16};
   std::string device = "all";
-  int runs = 25;
+  int runs = 25, most = 0;
   CLI::App app("Times kernels; for --benchmark_... see Google Benchmark's user guide.");
   app.add_option("--batch", batches, "images of a step")->delimiter(',')->check(CLI::PositiveNumber);
   app.add_option("--device", device, "all, cpu or cuda");
   app.add_option("--runs", runs, "timed launches of a kernel on a device")->check(CLI::PositiveNumber);
+  app.add_option("--most", most, "only this many cases of each network and batch, those with the largest floors");
   CLI11_PARSE(app, argc, argv);
   try {
     if (device != "all") make_backend(device);  // its message, where it is not there
     std::vector<Variant> list = variants();
     for (const Variant& v : library_variants()) list.push_back(v);
+    add_alone(list);
     std::erase_if(list, [&](const Variant& v) { return device != "all" && device != v.backend; });
     Bench bench(runs);
     for (const Variant& v : list) {
@@ -183,7 +208,10 @@ int main(int argc, char** argv) {
       }
     }
     for (const Network& network : {vgg16(), resnet50(), densenet121(), darts()}) {
-      for (int64_t batch : batches) add_network(bench, KernelCases(network, batch), list);
+      for (int64_t batch : batches) {
+        const KernelCases cases(network, batch);
+        add_network(bench, most > 0 ? cases.largest(static_cast<size_t>(most)) : cases.list(), list);
+      }
     }
     ::benchmark::RunSpecifiedBenchmarks();
   } catch (const Error& error) {

@@ -2,6 +2,7 @@
 //
 //   bench_step --arch resnet50 --batch 16 --precision fp32 --steps 7        median and minimum of timed steps
 //   bench_step --arch resnet50 --device cuda --precision fp32,tf32,bf16 --slots 1,16 [--no-graph] [--json]
+//   bench_step --arch resnet50 --device cuda --slots 16 --augment          with what a run sends before every step
 //   bench_step --arch resnet50 --profile                                   time per kernel, grouped by op
 //   bench_step --arch resnet50 --interactive                               one step per line read:
 //   bench/compare_peer.py
@@ -15,12 +16,16 @@
 #include <fstream>
 #include <iostream>
 #include <map>
+#include <memory>
+#include <span>
 
 #include "bench/device_timer.h"
 #include "bench/quantile.h"
 #include "engine/error.h"
+#include "engine/parallel.h"
 #include "engine/rng.h"
 #include "kernels/backends.h"
+#include "nad/images/augment.h"
 #include "nad/learn/learner.h"
 #include "nad/run/network.h"
 
@@ -31,8 +36,9 @@ using namespace nad;
 struct Options {
   std::string arch = "resnet50", device = "auto", precision = "fp32", objective = "released", conv = "handwritten";
   int64_t batch = 16, size = 224, classes = 1000, slots = 1;
-  int threads = 0, steps = 7, together = 5;
-  bool no_graph = false, json = false, profile = false, interactive = false, every = false;
+  int threads = 0, steps = 7, together = 5, warm_ups = -1;
+  bool no_graph = false, json = false, profile = false, interactive = false, every = false, augment = false,
+       ncu = false;
 };
 
 using Weights = std::map<std::string, HostTensor>;
@@ -48,9 +54,11 @@ Weights random_weights(const NetworkDescription& network) {
     const double fan_in = matrix ? static_cast<double>(tensor.count() / spec.shape[0]) : 1;
     const float bound = matrix ? static_cast<float>(std::sqrt(6 / fan_in)) : 0.05f;
     const uint64_t key = hash_name(spec.name);
-    for (size_t i = 0; i < tensor.data.size(); ++i) {
-      tensor.data[i] = (scale ? 0.7f : 0.0f) + bound * (2 * random_uniform(key, i) - 1);
-    }
+    parallel_for(tensor.count(), [&](int64_t begin, int64_t end, int) {
+      for (int64_t i = begin; i < end; ++i) {
+        tensor.data[i] = (scale ? 0.7f : 0.0f) + bound * (2 * random_uniform(key, static_cast<uint64_t>(i)) - 1);
+      }
+    });
     weights.emplace(spec.name, std::move(tensor));
   }
   return weights;
@@ -64,39 +72,89 @@ double peak_gib() {  // VmHWM of this process
   return 0;
 }
 
-// Images, and as labels what the network says of them, so that every sample counts as correct.
-void fill(Learner& learner, const Options& o) {
+// Images as a run has them, in the backend's memory, each cut out and mirrored in its own way for every slot.
+class Draws {
+ public:
+  Draws(Backend& backend, const Options& o) : memory_(backend.allocate(kWidth * kHeight * 3)) {
+    image_ = {kWidth, kHeight, std::vector<uint8_t>(kWidth * kHeight * 3)};
+    for (size_t i = 0; i < image_.rgb.size(); ++i) image_.rgb[i] = static_cast<uint8_t>(random_bits(2, i));
+    backend.upload(memory_.get(), image_.rgb.data(), image_.rgb.size());
+    for (int64_t i = 0; i < o.slots * o.batch; ++i) {
+      draws_.push_back(draw_augmentation(random_key(3, static_cast<uint64_t>(i)), kWidth, kHeight));
+      const auto& [crop, flip] = draws_.back();
+      samples_.push_back({reinterpret_cast<const uint8_t*>(memory_.get()), kWidth, kHeight, crop.left, crop.top,
+                          crop.width, crop.height, flip ? 1 : 0});
+    }
+  }
+  // images: [slots * batch, size, size, 3]
+  void pixels(float* images, int64_t size) const {
+    parallel_for(static_cast<int64_t>(draws_.size()), [&](int64_t begin, int64_t end, int) {
+      Preprocessor preprocessor(static_cast<int>(size), {});
+      for (int64_t i = begin; i < end; ++i) {
+        preprocessor.augment(image_, draws_[static_cast<size_t>(i)], images + i * size * size * 3);
+      }
+    });
+  }
+  std::span<const AugmentSample> of_slot(int64_t slot, int64_t batch) const {
+    return std::span(samples_).subspan(static_cast<size_t>(slot * batch), static_cast<size_t>(batch));
+  }
+
+ private:
+  static constexpr int kWidth = 500, kHeight = 375;  // as most of ImageNet
+  Buffer memory_;
+  Image image_;
+  std::vector<Augmentation> draws_;
+  std::vector<AugmentSample> samples_;
+};
+
+// Images, and as labels what the network says of them, so that every sample counts as correct. Returns the labels.
+std::vector<int32_t> fill(Learner& learner, const Options& o, const Draws* draws) {
   const int64_t pixels = o.size * o.size * 3, count = learner.capacity();
   std::vector<float> images(count * pixels), logits(count * learner.num_classes());
-  for (size_t i = 0; i < images.size(); ++i) images[i] = random_normal(1, i);
+  if (draws) {
+    draws->pixels(images.data(), o.size);
+  } else {
+    parallel_for(pixels * count, [&](int64_t begin, int64_t end, int) {
+      for (int64_t i = begin; i < end; ++i) images[i] = random_normal(1, static_cast<uint64_t>(i));
+    });
+  }
+  std::vector<int32_t> labels;
   const GateVectors gates = initial_gates(learner.channels(), 1);
   learner.evaluate(gates, images.data(), count, logits.data(), nullptr);
-  for (int64_t g = 0; g < o.slots; ++g) {
-    std::vector<int32_t> labels;
-    for (int64_t n = 0; n < o.batch; ++n) {
-      const auto row = logits.begin() + (g * o.batch + n) * learner.num_classes();
-      labels.push_back(static_cast<int32_t>(std::max_element(row, row + learner.num_classes()) - row));
-    }
-    learner.assign(g, gates, {}, 1);
-    learner.set_batch(g, images.data() + g * o.batch * pixels, labels.data(), o.batch, 0);
+  for (int64_t n = 0; n < count; ++n) {
+    const auto row = logits.begin() + n * learner.num_classes();
+    labels.push_back(static_cast<int32_t>(std::max_element(row, row + learner.num_classes()) - row));
   }
+  for (int64_t g = 0; g < o.slots; ++g) {
+    learner.assign(g, gates, {}, 1);
+    learner.set_batch(g, images.data() + g * o.batch * pixels, labels.data() + g * o.batch, o.batch, 0);
+  }
+  return labels;
 }
 
 // A learner on its backend, and what a step of it takes.
 class Steps {
  public:
   Steps(const Options& o, const NetworkDescription& network, const Weights& weights)
-      : context_(make_backend(o.device, {o.threads, !o.no_graph, parse_conv_choice(o.conv)}),
+      : options_(o),
+        context_(make_backend(o.device, {o.threads, !o.no_graph, parse_conv_choice(o.conv)}),
                  parse_precision(o.precision)),
         timer_(bench::make_device_timer(context_.backend())),
         together_(timer_ ? o.together : 1),
         learner_(context_, network, weights, options(o)) {
-    fill(learner_, o);
-    for (int t = 0; t < (timer_ ? 3 : 1); ++t) learner_.step();  // on a device: eager, captured, replayed
+    if (o.augment) {
+      if (!context_.backend().augments()) throw Error(ErrorKind::usage, "--augment", "needs --device cuda");
+      draws_ = std::make_unique<Draws>(context_.backend(), o);
+    }
+    labels_ = fill(learner_, o, draws_.get());
+    const int warm_ups = o.warm_ups >= 0 ? o.warm_ups : timer_ ? 3 : 1;  // on a device: eager, captured, replayed
+    for (int t = 0; t < warm_ups; ++t) step();
   }
 
   double seconds() {
+    if (options_.ncu && timer_) timer_->profile(true);
     const double elapsed = timer_ ? timer_->seconds([this] { run(); }) : host_seconds();
+    if (options_.ncu && timer_) timer_->profile(false);
     if (learner_.loss(0).skipped) throw Error(ErrorKind::not_finite, "bench_step: the step was skipped");
     return elapsed / together_;
   }
@@ -112,10 +170,19 @@ class Steps {
     options.beta = default_beta(o.arch, false);
     options.batch = o.batch;
     options.slots = o.slots;
+    if (o.augment) options.byte_values = byte_values({});
     return options;
   }
   void run() {
-    for (int t = 0; t < together_; ++t) learner_.step();
+    for (int t = 0; t < together_; ++t) step();
+  }
+  // With --augment, as a run does it: every slot's draws, labels, number of images and of the step in front.
+  void step() {
+    for (int64_t g = 0; draws_ && g < options_.slots; ++g) {
+      learner_.set_batch(g, draws_->of_slot(g, options_.batch), labels_.data() + g * options_.batch, steps_);
+    }
+    learner_.step();
+    ++steps_;
   }
   double host_seconds() {
     const auto start = std::chrono::steady_clock::now();
@@ -123,7 +190,11 @@ class Steps {
     return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
   }
 
+  const Options options_;
   Context context_;
+  std::unique_ptr<Draws> draws_;
+  std::vector<int32_t> labels_;
+  uint64_t steps_ = 0;
   std::unique_ptr<bench::DeviceTimer> timer_;
   int together_;
   Learner learner_;
@@ -177,11 +248,11 @@ void report(Steps& steps, const Options& o) {
   const char *arch = o.arch.c_str(), *precision = o.precision.c_str();
   if (o.json) {
     std::printf(
-        R"({"arch": "%s", "precision": "%s", "slots": %lld, "batch": %lld, "graph": %s, "conv": "%s", "seconds": %.6f, )"
+        R"({"arch": "%s", "precision": "%s", "slots": %lld, "batch": %lld, "graph": %s, "conv": "%s", "augment": %s, "seconds": %.6f, )"
         R"("minimum": %.6f, "samples_per_second": %.1f, "gib": %.2f, "device": "%s"})"
         "\n",
-        arch, precision, slots, batch, o.no_graph ? "false" : "true", o.conv.c_str(), median, minimum, rate,
-        steps.gib(), steps.device().c_str());
+        arch, precision, slots, batch, o.no_graph ? "false" : "true", o.conv.c_str(), o.augment ? "true" : "false",
+        median, minimum, rate, steps.gib(), steps.device().c_str());
   } else {
     std::printf(
         "%s %s batch %lld x %lld: median %.4f s, minimum %.4f s a step, %.1f images/s, peak memory %.2f GiB\n", arch,
@@ -216,10 +287,13 @@ int main(int argc, char** argv) {
   app.add_option("--threads", o.threads, "threads (default: all cores)");
   app.add_option("--steps", o.steps, "timed steps");
   app.add_option("--together", o.together, "on a device: steps between two events")->check(CLI::PositiveNumber);
+  app.add_option("--warm-ups", o.warm_ups, "steps before the first timed one (default: 1, on a device 3)");
+  app.add_flag("--augment", o.augment, "on a device: before every step send what a run sends, and augment");
   app.add_flag("--no-graph", o.no_graph, "on a device: kernels one by one instead of the captured step");
   app.add_flag("--json", o.json, "one object per line");
   app.add_flag("--profile", o.profile, "time per op instead");
   app.add_flag("--every", o.every, "with --profile: every layer on its own");
+  app.add_flag("--ncu", o.ncu, "on a device: ncu --profile-from-start off sees the timed steps alone");
   app.add_flag("--interactive", o.interactive, "one step for every line read");
   CLI11_PARSE(app, argc, argv);
   try {

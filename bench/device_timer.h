@@ -18,9 +18,12 @@ class DeviceTimer {
   // The same with an L2 cache that holds nothing of earlier work: a buffer of four times its size is overwritten in
   // front of the first event, which also keeps the device busy until the host has enqueued the work.
   virtual double cold_seconds(const std::function<void()>& work) = 0;
+  // Where a profiler that was told to wait (ncu --profile-from-start off) begins and ends to look.
+  virtual void profile(bool on) = 0;
 };
 
-// The ceilings of a device, measured: bytes read and written per second by a copy, and flops per second of the
+// The ceilings of a device, measured: bytes read and written per second by a copy of forty L2
+// caches, and flops per second of the
 // instructions that the hand-written kernels multiply with (FMA; mma.sync, which on Hopper is slower than its wgmma).
 struct Roofs {
   double copy = 0, fp32 = 0, tf32 = 0, bf16 = 0;

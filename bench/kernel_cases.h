@@ -19,7 +19,7 @@ struct KernelCase {
   bool convolution = false;  // the variants of one algorithm take it
   bool products = false;     // the precision makes a difference
   bool max_pool = false;     // of the backends that fuse it
-  std::function<Problem()> make;
+  std::function<Problem(Data)> make;
 };
 
 // Cases of one network at a batch: forward ops get both halves of
@@ -44,13 +44,27 @@ class KernelCases {
     add_learning();
   }
   const std::vector<KernelCase>& list() const { return list_; }
+  // The `count` cases with the largest floors, that is max(flops / 200, bytes): 200 flops a byte is what the tensor
+  // cores of a large GPU do in bf16 while its memory moves one.
+  std::vector<KernelCase> largest(size_t count) const {
+    std::vector<std::pair<double, size_t>> floors;
+    for (const KernelCase& c : list_) {
+      const Problem p = c.make(Data::device);
+      floors.emplace_back(std::max(p.flops / 200, p.traffic), floors.size());
+    }
+    std::sort(floors.rbegin(), floors.rend());
+    floors.resize(std::min(count, floors.size()));
+    std::vector<KernelCase> cases;
+    for (const auto& [floor, index] : floors) cases.push_back(list_[index]);
+    return cases;
+  }
 
  private:
   template <class Case>
   void add(const std::string& op, std::string (*text)(const Case&), Problem (*make)(const Case&, Data),
            const Case& c) {
     list_.push_back(
-        {.name = network_.name + "/" + op + "/" + text(c), .make = [=] { return make(c, Data::random); }});
+        {.name = network_.name + "/" + op + "/" + text(c), .make = [=](Data data) { return make(c, data); }});
   }
   template <class Case>
   static Case with_samples(Case c, int64_t n, unsigned more = 0) {

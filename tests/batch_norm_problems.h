@@ -11,7 +11,8 @@ inline std::string norm_text(const NormCase& c) { return to_string(c.shape) + op
 inline Problem batch_norm_problem(const NormCase& c, Data data) {
   Builder b("batch_norm " + norm_text(c), data);
   const int x = b.input("x", c.shape, c.options);
-  for (int64_t i = 0; i < b.array(x).count(); ++i) b.array(x).set(i, b.array(x).get<float>(i) + c.mean);
+  for (int64_t i = 0; c.mean != 0 && i < b.array(x).count(); ++i)
+    b.array(x).set(i, b.array(x).get<float>(i) + c.mean);
   const int64_t channels = c.shape.c;
   const int gamma = b.flat_input("gamma", b.uniform(channels, 0.5, 2)),
             beta = b.flat_input("beta", b.uniform(channels, -1, 1));
@@ -33,8 +34,10 @@ inline Problem batch_norm_backward_problem(const NormCase& c, Data data) {
   Builder b("batch_norm_backward " + norm_text(c), data);
   const int dy = b.input("dy", c.shape, c.options), x = b.input("x", c.shape, c.options);
   const int y = c.options & kRelu ? b.input("y", c.shape, c.options) : -1;
-  for (int64_t i = 0; y >= 0 && i < b.array(y).count(); ++i)
+  if (y >= 0 && b.on_device()) b.array(y).content = Content::rectified;
+  for (int64_t i = 0; y >= 0 && !b.on_device() && i < b.array(y).count(); ++i) {
     b.array(y).set(i, std::max(0.0f, b.array(y).get<float>(i)));
+  }
   const int64_t channels = c.shape.c;
   const int gamma = b.flat_input("gamma", b.uniform(channels, 0.5, 2)),
             mean = b.flat_input("mean", b.uniform(channels, -1, 1));

@@ -15,13 +15,27 @@ class Builder {
   }
 
   int input(const std::string& name, Shape shape, unsigned options = 0) {
-    return filled(name, shape, options, false);
+    return filled(name, shape, options, false, on_device());
+  }
+  // An input that the host looks at, and may change, before it is placed.
+  int host_input(const std::string& name, Shape shape, unsigned options = 0) {
+    return filled(name, shape, options, false, false);
+  }
+  // Where in its window each output of a max-pool lies, at random: `choices` positions that all lie inside.
+  int positions(const std::string& name, Shape shape, int choices) {
+    Array a = make_device_array(name, Type::u8, shape, false);
+    a.content = Content::positions, a.key = key(), a.choices = choices;
+    return append(a);
   }
 
   // An output; with Accumulate::add it holds values before.
   int output(const std::string& name, Shape shape, unsigned options = 0, Accumulate mode = Accumulate::overwrite) {
-    if (mode == Accumulate::add) return filled(name, shape, options, true);
-    return append(slab(name, shape, options, true));
+    if (mode == Accumulate::add) return filled(name, shape, options, true, on_device());
+    return append(slab(name, shape, options, true, on_device()));
+  }
+
+  int position_output(const std::string& name, Shape shape) {
+    return append((on_device() ? make_device_array : make_array)(name, Type::u8, shape, true, 0, 0));
   }
 
   // n values that do not belong to samples.
@@ -64,10 +78,11 @@ class Builder {
   }
 
   // An array of a case, with unequal slack where it is a slice of something wider.
-  static Array slab(const std::string& name, Shape shape, unsigned options, bool output) {
-    if (!(options & kSlab)) return make_array(name, Type::f32, shape, output);
+  static Array slab(const std::string& name, Shape shape, unsigned options, bool output, bool on_device = false) {
+    const auto make = on_device ? make_device_array : make_array;
+    if (!(options & kSlab)) return make(name, Type::f32, shape, output, 0, 0);
     const bool aligned = options & kAligned;
-    return make_array(name, Type::f32, shape, output, aligned ? 8 : 5, aligned ? 4 : 8);
+    return make(name, Type::f32, shape, output, aligned ? 8 : 5, aligned ? 4 : 8);
   }
 
   int append(Array a) {
@@ -77,6 +92,7 @@ class Builder {
   }
   Array& array(int index) { return problem.arrays[static_cast<size_t>(index)]; }
   bool exact() const { return data_ == Data::exact; }
+  bool on_device() const { return data_ == Data::device; }  // the values of tensors
   uint64_t key() { return random_key(problem.seed, keys_++); }
 
   Problem finish() {
@@ -87,9 +103,13 @@ class Builder {
   Problem problem;
 
  private:
-  int filled(const std::string& name, Shape shape, unsigned options, bool output) {
-    Array a = slab(name, shape, options, output);
+  int filled(const std::string& name, Shape shape, unsigned options, bool output, bool by_device) {
+    Array a = slab(name, shape, options, output, by_device);
     const uint64_t stream = key();
+    if (by_device) {
+      a.content = Content::uniform, a.key = stream;
+      return append(a);
+    }
     parallel_for(a.count(), [&](int64_t begin, int64_t end, int) {  // the benchmark's arrays are large
       for (int64_t i = begin; i < end; ++i) a.set<float>(i, static_cast<float>(draw(data_, stream, i)));
     });

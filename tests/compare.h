@@ -15,6 +15,7 @@
 #include <vector>
 
 #include "engine/context.h"
+#include "engine/parallel.h"
 #include "engine/rng.h"
 
 namespace nad::test {
@@ -36,8 +37,12 @@ constexpr Type type_of() {
 inline constexpr int64_t kGuard = 64;        // elements before and behind an array: keeps 64-byte alignment
 inline constexpr std::byte kSentinel{0xFF};  // NaN in every floating type
 
-// Values of shape [N, H, W, C] with a pixel stride; a flat array
-// of n values is [1, 1, 1, n] or, per sample, [n, 1, 1, 1].
+// Who gives an array its values: the host, or the device where the problem is placed (bench/device_inputs.h). The
+// latter has no bytes here, since those of a benchmark would take the host minutes to draw and to send.
+enum class Content : uint8_t { host, zeros, uniform, rectified, positions };
+
+// Values of shape [N, H, W, C] with a pixel stride; a flat array of n values is [1, 1, 1, n] or, per sample, [n, 1,
+// 1, 1].
 struct Array {
   std::string name;
   Type type = Type::f32;
@@ -46,6 +51,9 @@ struct Array {
   bool per_sample = false;  // the first extent counts samples
   Shape shape;
   int64_t stride = 0, first = 0;  // elements per pixel of the slab, first channel of the slice
+  Content content = Content::host;
+  uint64_t key = 0;  // of the numbers that a device draws
+  int choices = 1;   // positions: how many there are
   std::vector<std::byte> bytes;
 
   int64_t count() const { return shape.count(); }
@@ -78,9 +86,9 @@ struct Array {
   }
 };
 
-// An array full of sentinels; slack: channels of the slab before and behind the slice.
-inline Array make_array(std::string name, Type type, Shape shape, bool output, int64_t before = 0,
-                        int64_t behind = 0) {
+// An array that a device fills; slack: channels of the slab before and behind the slice.
+inline Array make_device_array(std::string name, Type type, Shape shape, bool output, int64_t before = 0,
+                               int64_t behind = 0) {
   Array a;
   a.name = std::move(name);
   a.type = type;
@@ -89,18 +97,36 @@ inline Array make_array(std::string name, Type type, Shape shape, bool output, i
   a.shape = shape;
   a.stride = before + shape.c + behind;
   a.first = before;
+  a.content = Content::zeros;
+  return a;
+}
+
+// An array full of sentinels.
+inline Array make_array(std::string name, Type type, Shape shape, bool output, int64_t before = 0,
+                        int64_t behind = 0) {
+  Array a = make_device_array(std::move(name), type, shape, output, before, behind);
+  a.content = Content::host;
   a.bytes.assign(static_cast<size_t>(a.elements()) * size_of(type), kSentinel);
   return a;
 }
 
+// Gives an array without bytes its values, in the memory that it has got.
+using FillArray = std::function<void(Backend&, const Array&, std::byte* to)>;
+
 // The arrays of a problem in a backend's memory. Borrows the problem's arrays and parameters.
 class Placed {
  public:
-  Placed(Context& context, const std::vector<Array>& arrays, const std::vector<Param>& params, bool absolute)
+  Placed(Context& context, const std::vector<Array>& arrays, const std::vector<Param>& params, bool absolute,
+         const FillArray& fill = {})
       : context_(context), arrays_(arrays), params_(params), absolute_(absolute) {
     for (const Array& a : arrays) {
-      buffers_.push_back(context.backend().allocate(a.bytes.size()));
-      context.backend().upload(buffers_.back().get(), a.bytes.data(), a.bytes.size());
+      buffers_.push_back(context.backend().allocate(static_cast<size_t>(a.elements()) * size_of(a.type)));
+      std::byte* to = buffers_.back().get();
+      if (a.content == Content::host) {
+        context.backend().upload(to, a.bytes.data(), a.bytes.size());
+      } else {
+        fill(context.backend(), a, to);
+      }
     }
   }
   // Empty views and null pointers for index -1: an argument that the case leaves out.
@@ -151,8 +177,9 @@ struct Problem {
   std::string text() const { return name + " (seed " + std::to_string(seed) + ")"; }
 };
 
-// Values of a case's arrays: small integers and powers of two make sums exact in any order.
-enum class Data : uint8_t { random, exact };
+// Values of a case's arrays: small integers and powers of two make sums exact in any order. device: random, and those
+// of tensors are left to the device.
+enum class Data : uint8_t { random, exact, device };
 
 inline double draw(Data data, uint64_t key, int64_t i) {
   if (data == Data::exact) return static_cast<double>(random_bits(key, static_cast<uint64_t>(i)) % 7) - 3;
@@ -163,8 +190,10 @@ inline Param make_param(Data data, uint64_t key, std::vector<int64_t> shape) {
   auto tensor = std::make_shared<HostTensor>();
   tensor->shape = std::move(shape);
   tensor->data.resize(static_cast<size_t>(tensor->count()));
-  for (int64_t i = 0; i < tensor->count(); ++i)
-    tensor->data[static_cast<size_t>(i)] = static_cast<float>(draw(data, key, i));
+  parallel_for(tensor->count(), [&](int64_t begin, int64_t end, int) {  // VGG16's classifier has 10^8
+    for (int64_t i = begin; i < end; ++i)
+      tensor->data[static_cast<size_t>(i)] = static_cast<float>(draw(data, key, i));
+  });
   return tensor;
 }
 

@@ -12,6 +12,7 @@
 #include "kernels/backends.h"
 
 int main(int argc, char** argv) {
+  setvbuf(stdout, nullptr, _IOLBF, 0);  // a run that is stopped has told what it did so far
   const std::string problem = nad::cuda_problem(0);
   if (!problem.empty()) {
     std::fprintf(stderr, "%s: %s\n", argv[0], problem.c_str());

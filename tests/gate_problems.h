@@ -20,7 +20,7 @@ struct LogitArrays {
 };
 inline LogitArrays add_logits(Builder& b, const LossCase& c) {
   LogitArrays arrays{};
-  arrays.logits = b.input("logits", {c.groups * c.batch, 1, 1, c.classes});
+  arrays.logits = b.host_input("logits", {c.groups * c.batch, 1, 1, c.classes});
   Array& logits = b.array(arrays.logits);
   std::vector<int32_t> labels;
   for (int64_t n = 0; n < logits.shape.n; ++n) {
@@ -126,7 +126,11 @@ inline Problem gate_noise_problem(const GateCase& c, Data data) {
 inline Problem gate_statistics_problem(const GateCase& c, Data data) {
   Builder b("gate_statistics " + gate_text(c), data);
   const int original = b.input("original", {c.groups * c.batch, 1, c.plane, c.channels}, c.groups > 1 ? kSlab : 0u);
-  for (int64_t i = 0; i < b.array(original).count(); i += 3) b.array(original).set<float>(i, 0);  // after a ReLU
+  if (b.on_device()) {
+    b.array(original).content = Content::rectified;
+  } else {
+    for (int64_t i = 0; i < b.array(original).count(); i += 3) b.array(original).set<float>(i, 0);  // after a ReLU
+  }
   const bool variational = c.objective == Objective::variational;
   const int64_t values = c.groups * c.channels;
   const int sigma = variational ? b.flat_input("sigma", b.uniform(values, -4, 4)) : -1;

@@ -61,6 +61,28 @@ inline bool fuses_max_pool(const Planner& planner, const OpTable& table, const C
   return table.fuses_max_pool && table.fuses_max_pool(planner, c.params, kHalve, {c.n, c.h, c.w, c.in}, c.out);
 }
 
+// Of each output [ys], a random pixel of its window that lies inside the image [xs]. On a device any of the window, so
+// that some lie outside, where no gradient is gathered.
+inline int add_positions(Builder& b, const PoolParams& p, const Shape& ys, const Shape& xs) {
+  const int64_t taps = p.kernel_h * p.kernel_w;
+  if (b.on_device()) return b.positions("argmax", ys, static_cast<int>(taps));
+  Array positions = make_array("argmax", Type::u8, ys, false);
+  const uint64_t key = b.key();
+  for (int64_t i = 0; i < positions.count(); ++i) {
+    const int64_t pixel = i / ys.c, top = pixel / ys.w % ys.h * p.stride_h - p.pad_h;
+    const int64_t left = pixel % ys.w * p.stride_w - p.pad_w;
+    for (uint64_t attempt = 0;; ++attempt) {
+      const auto k = static_cast<int64_t>(random_bits(key, static_cast<uint64_t>(i) * 997 + attempt) %
+                                          static_cast<uint64_t>(taps));
+      const int64_t h = top + k / p.kernel_w, w = left + k % p.kernel_w;
+      if (h < 0 || w < 0 || h >= xs.h || w >= xs.w) continue;
+      positions.set<uint8_t>(i, static_cast<uint8_t>(k));
+      break;
+    }
+  }
+  return b.append(positions);
+}
+
 inline Problem conv_max_pool_problem(const ConvCase& c, Data data) {
   Builder b("conv2d_max_pool " + conv_text(c), data);
   const Shape ys = nad::pool_output(kHalve, conv_output(c));
@@ -68,7 +90,7 @@ inline Problem conv_max_pool_problem(const ConvCase& c, Data data) {
   const int weight = b.param({c.out, c.in, c.params.kernel_h, c.params.kernel_w});
   const EpilogueArrays epilogue = add_epilogue(b, ys, c.options);
   const int y = b.output("y", ys, c.options);
-  const int argmax = c.options & kAdd ? -1 : b.append(make_array("argmax", Type::u8, ys, true));
+  const int argmax = c.options & kAdd ? -1 : b.position_output("argmax", ys);
   describe_conv(b.problem, c, c.in * c.params.kernel_h * c.params.kernel_w);
   b.problem.plan = [=](Planner& planner, const OpTable& table, const Placed& placed) {
     if (!fuses_max_pool(planner, table, c)) return Kernel();
@@ -82,12 +104,8 @@ inline Problem conv_max_pool_backward_problem(const ConvCase& c, Data data) {
   Builder b("conv2d_max_pool_backward " + conv_text(c), data);
   const Shape ys = nad::pool_output(kHalve, conv_output(c));
   const int dz = b.input("dz", ys, c.options);
-  Array positions = make_array("argmax", Type::u8, ys, false);
-  const uint64_t key = b.key();
-  for (int64_t i = 0; i < positions.count(); ++i) {
-    positions.set(i, static_cast<uint8_t>(random_bits(key, static_cast<uint64_t>(i)) % 4));
-  }
-  const int argmax = b.append(positions), weight = b.param({c.out, c.in, c.params.kernel_h, c.params.kernel_w});
+  const int argmax = add_positions(b, kHalve, ys, {c.n, conv_output(c).h, conv_output(c).w, c.out});
+  const int weight = b.param({c.out, c.in, c.params.kernel_h, c.params.kernel_w});
   const int scale = c.options & kScale ? b.param({c.out}) : -1;
   const Accumulate mode = mode_of(c.options);
   const int dx = b.output("dx", {c.n, c.h, c.w, c.in}, c.options, mode);
@@ -180,6 +198,10 @@ inline Problem gate_problem(const TensorCase& c, Data data) {
 inline int add_gated_output(Builder& b, const TensorCase& c, const GateArrays& gate) {
   const int y = b.input("y", c.shape, c.options);
   Array& values = b.array(y);
+  if (b.on_device()) {
+    values.content = Content::rectified;
+    return y;
+  }
   const int64_t per_sample = c.shape.count() / c.shape.n;
   for (int64_t i = 0; i < values.count(); ++i) {
     float z = values.get<float>(i);
@@ -247,7 +269,7 @@ inline Problem max_pool_problem(const PoolCase& c, Data data) {
   const int x = b.input("x", c.shape, c.options);
   const EpilogueArrays epilogue = add_epilogue(b, ys, c.options & (kRelu | kGate | kMultiple));
   const int y = b.output("y", ys, c.options);
-  const int argmax = c.options & kAdd ? -1 : b.append(make_array("argmax", Type::u8, ys, true));
+  const int argmax = c.options & kAdd ? -1 : b.position_output("argmax", ys);
   b.problem.plan = [=, params = c.params](Planner& planner, const OpTable& table, const Placed& placed) {
     return table.max_pool(
         planner, {params, placed.tensor(x), epilogue.on(placed), placed.tensor(y), placed.pointer<uint8_t>(argmax)});
@@ -260,21 +282,7 @@ inline Problem max_pool_backward_problem(const PoolCase& c, Data data) {
   const Shape ys = pool_output(c);
   const PoolParams& p = c.params;
   const int dz = b.input("dz", ys, c.options);
-  Array positions = make_array("argmax", Type::u8, ys, false);
-  const uint64_t key = b.key();
-  for (int64_t i = 0; i < positions.count(); ++i) {  // a random pixel of the window that lies inside the image
-    const int64_t pixel = i / ys.c, top = pixel / ys.w % ys.h * p.stride_h - p.pad_h;
-    const int64_t left = pixel % ys.w * p.stride_w - p.pad_w;
-    for (uint64_t attempt = 0;; ++attempt) {
-      const auto k = static_cast<int64_t>(random_bits(key, static_cast<uint64_t>(i) * 997 + attempt) %
-                                          static_cast<uint64_t>(p.kernel_h * p.kernel_w));
-      const int64_t h = top + k / p.kernel_w, w = left + k % p.kernel_w;
-      if (h < 0 || w < 0 || h >= c.shape.h || w >= c.shape.w) continue;
-      positions.set<uint8_t>(i, static_cast<uint8_t>(k));
-      break;
-    }
-  }
-  const int argmax = b.append(positions);
+  const int argmax = add_positions(b, p, ys, c.shape);
   const Accumulate mode = mode_of(c.options);
   const int dx = b.output("dx", c.shape, c.options, mode);
   b.problem.terms = p.kernel_h * p.kernel_w;

@@ -1,7 +1,10 @@
 // What the benchmarks measure with on a device: the timer, and the kernels whose rates are the ceilings.
 #include <algorithm>
+#include <bit>
+#include <cmath>
 #include <numeric>
 
+#include "bench/device_inputs.h"
 #include "bench/device_timer.h"
 #include "bench/roofs.h"
 #include "kernels/cuda/backend.h"
@@ -55,6 +58,44 @@ TEST_CASE("the copy moves every float and nothing behind them") {
                 backend.stream());
     values.resize(values.size() + 16);  // zeros
     CHECK(fetch(backend, to, count + 16) == values);
+  }
+}
+
+TEST_CASE("a device makes the inputs of a problem itself") {
+  CudaBackend backend(0);
+  constexpr int64_t channels = 1000;
+  test::Array array = test::make_device_array("x", test::Type::f32, {3, 1, 1, channels}, false, 8, 4);
+  CHECK(array.bytes.empty());
+  array.key = 7;
+  const Buffer memory = backend.allocate(static_cast<size_t>(array.elements()) * sizeof(float));
+  for (const test::Content content : {test::Content::zeros, test::Content::uniform, test::Content::rectified}) {
+    array.content = content;
+    fill_on_device(backend, array, memory.get());
+    const std::vector<float> values = fetch(backend, memory, array.elements());
+    const double mean = std::accumulate(values.begin(), values.end(), 0.0) / static_cast<double>(values.size());
+    const auto zeros = std::count(values.begin(), values.end(), 0.0f);
+    const bool uniform = content == test::Content::uniform, rectified = content == test::Content::rectified;
+    CHECK(std::all_of(values.begin(), values.end(), [&](float v) { return v < 1 && v >= (uniform ? -1 : 0); }));
+    CHECK(std::fabs(mean - (rectified ? 0.25 : 0.0)) < 0.05);
+    CHECK(zeros == doctest::Approx(uniform ? 0.0 : rectified ? 0.5 * values.size() : values.size()).epsilon(0.1));
+  }
+
+  test::Array positions = test::make_device_array("argmax", test::Type::u8, {1, 1, 1, channels}, false);
+  positions.content = test::Content::positions, positions.choices = 9;
+  fill_on_device(backend, positions, memory.get());
+  std::vector<uint8_t> drawn(static_cast<size_t>(positions.elements()));
+  backend.download(drawn.data(), memory.get(), drawn.size());
+  CHECK(*std::min_element(drawn.begin(), drawn.end()) == 0);
+  CHECK(*std::max_element(drawn.begin(), drawn.end()) == 8);
+
+  fill_with_bf16(backend, memory.get(), channels * sizeof(uint32_t));
+  std::vector<uint32_t> pairs(channels);
+  backend.download(pairs.data(), memory.get(), channels * sizeof(uint32_t));
+  for (uint32_t pair : pairs) {
+    for (uint32_t half : {pair << 16, pair & 0xffff0000u}) {
+      const float value = std::bit_cast<float>(half);
+      CHECK((value >= -1 && value <= 1));
+    }
   }
 }
 

@@ -22,6 +22,7 @@ Kernel conv2d_simple(Planner& planner, const Convolution& convolution);
 Kernel conv2d_gemm(Planner& planner, const Convolution& convolution, GemmTile tile = GemmTile::automatic);
 Kernel conv2d_depthwise(Planner& planner, const Convolution& convolution);
 // Any case without an input offset, where the backend has cuDNN and cuDNN has a deterministic algorithm.
-Kernel conv2d_cudnn(Planner& planner, const Convolution& convolution);
+// alone: cuDNN's own run without the passes before and after it, on what lies in the scratch memory (bench_kernels).
+Kernel conv2d_cudnn(Planner& planner, const Convolution& convolution, bool alone = false);
 
 }  // namespace nad::cuda

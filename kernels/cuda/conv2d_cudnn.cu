@@ -190,7 +190,7 @@ size_t aligned(int64_t bytes) { return (static_cast<size_t>(bytes) + 255) / 256 
 
 }  // namespace
 
-Kernel conv2d_cudnn(Planner& planner, const Convolution& c) {
+Kernel conv2d_cudnn(Planner& planner, const Convolution& c, bool alone) {
   const Cudnn* cudnn = backend_of(planner.context()).cudnn();
   if (!cudnn || c.params.offset_h != 0 || c.params.offset_w != 0) return {};
   const Precision precision = planner.precision();
@@ -210,9 +210,9 @@ Kernel conv2d_cudnn(Planner& planner, const Convolution& c) {
     std::byte* scratch = context.scratch();
     const void* from = packs ? static_cast<const void*>(scratch) : source.data.data();
     std::byte* to = finishes ? scratch + packed : reinterpret_cast<std::byte*>(finish.target.data());
-    if (packs) launch_pack(source, from_shape, is_bf16, scratch, stream);
+    if (packs && !alone) launch_pack(source, from_shape, is_bf16, scratch, stream);
     task->run(from, weight.get(), to, scratch + packed + sums);
-    if (!finishes) return;
+    if (!finishes || alone) return;
     is_bf16 ? launch_finish<bf16>(finish, to_shape, to, stream) : launch_finish<float>(finish, to_shape, to, stream);
   };
 }

@@ -1,9 +1,11 @@
 // What the ways to multiply of a linear layer share: the product, its packed weights, its finish.
 #pragma once
 
+#include <algorithm>
+#include <memory>
 #include <type_traits>
-#include <vector>
 
+#include "engine/parallel.h"
 #include "kernels/cuda/arguments.h"
 
 namespace nad::cuda {
@@ -29,20 +31,26 @@ struct LinearProblem {
 template <class Weight>
 Buffer upload_linear_weight(Planner& planner, const LinearProblem& p) {
   const int64_t rows = p.weight->shape[0], columns = p.weight->shape[1];
-  std::vector<Weight> packed(p.weight->data.size());
-  for (int64_t r = 0; r < rows; ++r) {
-    for (int64_t c = 0; c < columns; ++c) {
-      const float value = p.weight->data[r * columns + c];
-      Weight& to = packed[p.transposed ? c * rows + r : r * columns + c];
-      if constexpr (std::is_same_v<Weight, float>) {
-        to = value;
-      } else {
-        to = __float2bfloat16_rn(value);
+  const std::unique_ptr<Weight[]> packed(new Weight[p.weight->data.size()]);
+  constexpr int64_t block = 64;  // rows at a time: transposed, a cache line of the result
+  parallel_for((columns + block - 1) / block, [&](int64_t begin, int64_t end, int) {
+    for (int64_t first = 0; first < rows; first += block) {
+      for (int64_t c = begin * block; c < std::min(end * block, columns); ++c) {
+        for (int64_t r = first; r < std::min(first + block, rows); ++r) {
+          const float value = p.weight->data[static_cast<size_t>(r * columns + c)];
+          Weight& to = packed[static_cast<size_t>(p.transposed ? c * rows + r : r * columns + c)];
+          if constexpr (std::is_same_v<Weight, float>) {
+            to = value;
+          } else {
+            to = __float2bfloat16_rn(value);
+          }
+        }
       }
     }
-  }
-  Buffer buffer = planner.weights(packed.size() * sizeof(Weight));
-  planner.context().backend().upload(buffer.get(), packed.data(), packed.size() * sizeof(Weight));
+  });
+  const size_t bytes = p.weight->data.size() * sizeof(Weight);
+  Buffer buffer = planner.weights(bytes);
+  planner.context().backend().upload(buffer.get(), packed.get(), bytes);
   return buffer;
 }
 
