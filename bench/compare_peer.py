@@ -11,11 +11,13 @@ On the CPU all variants and the engine are started, each makes one step per roun
 of the per-round ratios. The peer gets the processor's AVX-512, huge pages and the same threads. Needs PyTorch with a real
 BLAS (Debian: libopenblas0-pthread).
 
-On a GPU each process has the device to itself, times are the device's own, and TF32 is on in tf32 alone. A batch of 16 g
+On a GPU the peer's variants share a process (peer_series.py), then the engine has the device to itself; times are the
+device's own, and TF32 is on in tf32 alone. A batch of 16 g
 images is g classes of 16 for the engine, one class for the peer. `best` compares the best batches of both; the authors'
 way is one class of 16 images at a time with the gradients of the weights computed and thrown away.
 """
 import argparse
+import json
 import os
 import statistics
 import subprocess
@@ -69,9 +71,9 @@ def peer_command(args, arch, variant, precision, batch):
             "--batch", str(batch), "--device", args.device, "--threads", str(args.threads)]
 
 
-def engine_command(args, arch, precision, batch, slots=1):
-    return [args.engine, "--arch", arch, "--precision", precision, "--batch", str(batch), "--slots", str(slots), "--device",
-            args.device, "--threads", str(args.threads), "--interactive"]
+def engine_command(args, arch, precision, batch):
+    return [args.engine, "--arch", arch, "--precision", precision, "--batch", str(batch), "--device", args.device,
+            "--threads", str(args.threads), "--interactive"]
 
 
 # ---- CPU ---------------------------------------------------------------------------------------------------------------
@@ -100,38 +102,55 @@ def compare_on_cpu(args, arch, precision):
 
 
 # ---- GPU ---------------------------------------------------------------------------------------------------------------
-def samples_per_second(args, command, batch):
-    """And the peak memory; zeros where the process fails, as it does where the batch does not fit."""
-    try:
-        worker = Worker(command)
-        for _ in range(args.rounds):
-            worker.step()
-        worker.close()
-        return batch / worker.median(), worker.peak
-    except Failed as failure:
-        print("compare_peer.py: " + str(failure), file=sys.stderr, flush=True)
+def peer_rates(args, precision, variants, batches):
+    """{(arch, batch): [(samples per second, variant, peak memory)]} of what ran, all of it in one process."""
+    command = [args.python, os.path.join(HERE, "peer_series.py"), "--peer", args.peer, "--arch", args.arch, "--variant",
+               ",".join(variants), "--precision", precision, "--batch", ",".join(map(str, batches)), "--rounds", str(args.rounds),
+               "--threads", str(args.threads)]
+    rates = {}
+    for line in subprocess.run(command, stdout=subprocess.PIPE, text=True).stdout.splitlines():
+        record = json.loads(line)
+        if "error" in record:
+            print("compare_peer.py: " + line, file=sys.stderr, flush=True)
+            continue
+        rate = record["batch"] / statistics.median(record["seconds"])
+        rates.setdefault((record["arch"], record["batch"]), []).append((rate, record["variant"], record["gib"]))
+    return rates
+
+
+def engine_rate(args, arch, precision, batch):
+    """Samples per second and memory; zeros where the process fails, as it does where the batch does not fit."""
+    in_class = min(batch, CLASS)
+    command = [args.engine, "--arch", arch, "--precision", precision, "--batch", str(in_class), "--slots", str(batch // in_class),
+               "--device", args.device, "--steps", str(args.rounds), "--json"]
+    done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    if done.returncode:
+        print("compare_peer.py: " + done.stderr.strip(), file=sys.stderr, flush=True)
         return 0.0, 0.0
+    result = json.loads(done.stdout)
+    return result["samples_per_second"], result["gib"]
 
 
-def print_device_row(arch, precision, batch, variant, peer, engine):
-    ratio = "%.2f" % (engine[0] / peer[0]) if peer[0] and engine[0] else "-"
+def print_device_row(arch, precision, batch, peer, engine):
+    rate, variant, peak = peer
+    ratio = "%.2f" % (engine[0] / rate) if rate and engine[0] else "-"
     print("| %s | %s | %s | %s | %.1f | %.1f | %s | %.2f | %.2f |" % (
-        arch, precision, batch, variant, peer[0], engine[0], ratio, peer[1], engine[1]), flush=True)
+        arch, precision, batch, variant, rate, engine[0], ratio, peak, engine[1]), flush=True)
 
 
-def compare_on_device(args, arch, precision):
-    peers, engines = {}, {}
-    for batch in args.batch:
-        rates = {v: samples_per_second(args, peer_command(args, arch, v, precision, batch), batch) for v in variants_of(arch)}
-        variant = max(rates, key=rates.get)
-        peers[batch] = (rates[variant], variant)
-        in_class = min(batch, CLASS)
-        engines[batch] = samples_per_second(args, engine_command(args, arch, precision, in_class, batch // in_class), batch)
-        print_device_row(arch, precision, batch, variant, rates[variant], engines[batch])
-    p, e = max(peers, key=peers.get), max(engines, key=engines.get)
-    print_device_row(arch, precision, "best (%d, %d)" % (p, e), peers[p][1], peers[p][0], engines[e])
-    authors = samples_per_second(args, peer_command(args, arch, "contiguous-trained", precision, CLASS), CLASS)
-    print_device_row(arch, precision, "the authors' way (%d, %d)" % (CLASS, e), "contiguous-trained", authors, engines[e])
+def compare_on_device(args, precision):
+    nothing = (0.0, "-", 0.0)
+    rates = peer_rates(args, precision, VARIANTS, args.batch)
+    authors = peer_rates(args, precision, ["contiguous-trained"], [CLASS])
+    for arch in args.arch.split(","):
+        peers = {batch: max(rates.get((arch, batch), [nothing])) for batch in args.batch}
+        engines = {batch: engine_rate(args, arch, precision, batch) for batch in args.batch}
+        for batch in args.batch:
+            print_device_row(arch, precision, batch, peers[batch], engines[batch])
+        p, e = max(peers, key=peers.get), max(engines, key=engines.get)
+        print_device_row(arch, precision, "best (%d, %d)" % (p, e), peers[p], engines[e])
+        print_device_row(arch, precision, "the authors' way (%d, %d)" % (CLASS, e), authors.get((arch, CLASS), [nothing])[0],
+                         engines[e])
 
 
 def main():
@@ -157,11 +176,13 @@ def main():
         print("| network | precision | batch | peer's best variant | peer samples/s | engine samples/s | engine / peer | peer GiB "
               "| engine GiB |")
         print("|---|---|---|---|---|---|---|---|---|")
-    compare = compare_on_cpu if on_cpu else compare_on_device
     try:
         for precision in (args.precision or ("fp32,bf16" if on_cpu else "fp32,tf32,bf16")).split(","):
+            if not on_cpu:
+                compare_on_device(args, precision)
+                continue
             for arch in args.arch.split(","):
-                compare(args, arch, precision)
+                compare_on_cpu(args, arch, precision)
     except Failed as failure:
         sys.exit("compare_peer.py: " + str(failure))
 

@@ -6,14 +6,17 @@
 VARIANT: contiguous or channels_last, with -folded (BatchNorm folded into the convolutions) and -trained (weight gradients
 are computed and thrown away, as the authors' program does). Prints `ready`, then for every line read the seconds of a step
 and the peak memory in GiB; on a GPU the mean of --together steps between two events. Frozen weights unless -trained, every
-sample counted as correct, as bench_step does it. Used by compare_peer.py.
+sample counted as correct, as bench_step does it. Used by compare_peer.py; peer_series.py measures with its functions.
 """
 import argparse
+import contextlib
+import os
 import sys
 import time
 
 import torch
 
+PEER = os.path.join(os.path.dirname(os.path.abspath(__file__)), "../tests/peer")  # the folder of nad_torch.py
 WARM_UP = {"cpu": 1, "cuda": 5}
 
 
@@ -21,7 +24,7 @@ def arguments():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("arch")
     parser.add_argument("variant")
-    parser.add_argument("--peer", required=True, help="folder of nad_torch.py")
+    parser.add_argument("--peer", default=PEER, help="folder of nad_torch.py")
     parser.add_argument("--precision", choices=("fp32", "tf32", "bf16"), default="fp32")
     parser.add_argument("--batch", type=int, default=16)
     parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
@@ -61,10 +64,15 @@ def peak_gib(device):
         return next(int(line.split()[1]) for line in status if line.startswith("VmHWM:")) / (1 << 20)
 
 
-def make_step(args, peer):
+def seconds(step, device, together):
+    return cuda_seconds(step, together) if device == "cuda" else cpu_seconds(step)
+
+
+def make_step(args, peer, compiled=False):
     layout, *flags = args.variant.split("-")
     frozen = "trained" not in flags
-    net = peer.set_frozen(peer.build(args.arch), frozen)
+    with torch.device("cuda") if args.device == "cuda" else contextlib.nullcontext():  # a GPU draws weights faster
+        net = peer.set_frozen(peer.build(args.arch), frozen)
     if "folded" in flags:
         peer.set_frozen(peer.fold_bn(net), frozen)
     memory_format = torch.channels_last if layout == "channels_last" else torch.contiguous_format
@@ -73,6 +81,8 @@ def make_step(args, peer):
     autocast = lambda: torch.autocast(args.device, dtype=torch.bfloat16, enabled=args.precision == "bf16")
     with autocast(), torch.no_grad():
         labels = net(images, None)[0].argmax(1)
+    if compiled:
+        net.forward = torch.compile(net.forward)
     gates = [gate.detach().to(args.device).requires_grad_(True) for gate in peer.gate_tensors(net)]
 
     def step():
@@ -95,8 +105,7 @@ def main():
         step()
     print("ready", flush=True)
     for _ in sys.stdin:
-        seconds = cuda_seconds(step, args.together) if args.device == "cuda" else cpu_seconds(step)
-        print("%.6f %.3f" % (seconds, peak_gib(args.device)), flush=True)
+        print("%.6f %.3f" % (seconds(step, args.device, args.together), peak_gib(args.device)), flush=True)
 
 
 if __name__ == "__main__":
