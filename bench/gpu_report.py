@@ -10,6 +10,8 @@ import sys
 from collections import defaultdict
 from pathlib import Path
 
+import predictions
+
 # Multiply-adds per image at 224x224 with 1,000 classes: forward, backward to the first gate, and in front of that gate
 # (done once for original and gated samples).
 MULTIPLY_ADDS = {
@@ -60,7 +62,7 @@ def overview(run):
 
 
 def floor_seconds(step, roofs):
-    """Of the arithmetic alone, at the measured rate of the precision's unit."""
+    """Of the arithmetic alone, at the measured rate of mma.sync, which on Hopper is not the fastest way to multiply."""
     peak = {"fp32": "fma fp32", "tf32": "mma tf32", "bf16": "mma bf16"}[step["precision"]]
     if peak not in roofs or step["arch"] not in MULTIPLY_ADDS:
         return 0
@@ -68,7 +70,14 @@ def floor_seconds(step, roofs):
     return 2e-12 * (2 * forward - before + backward) * step["batch"] * step["slots"] / roofs[peak]
 
 
-def steps(folder, roofs):
+def floors(step, gpu):
+    """Of 256 images in bf16: everything fused, and this design with two bytes a value in memory. Milliseconds."""
+    if step["precision"] != "bf16" or step["batch"] * step["slots"] != 256 or step["arch"] not in predictions.FUSED:
+        return "-"
+    return f"{predictions.FUSED[step['arch']]}; {predictions.text(predictions.TWO_BYTES[step['arch']], gpu)}"
+
+
+def steps(folder, roofs, gpu):
     found = [json.loads(line) for line in lines_of(folder, "step-*.log") if line.startswith("{")]
     key = lambda s: (s["arch"], s["precision"], s["slots"])
     eager = {key(s): s["seconds"] for s in found if not s["graph"]}
@@ -80,10 +89,11 @@ def steps(folder, roofs):
         rows.append((s["arch"], s["precision"], f"{s['slots']} x {s['batch']}", f"{1e3 * s['seconds']:.3f}",
                      f"{1e3 * without:.3f}" if without else "-", f"{1e3 * best:.3f}" if best else "-",
                      f"{s['samples_per_second']:.0f}",
-                     f"{s['seconds'] / floor:.1f}" if floor else "-", s["gib"]))
+                     f"{s['seconds'] / floor:.1f}" if floor else "-", floors(s, gpu), s["gib"]))
     return table("A step of gate learning", ("network", "precision", "classes x images", "captured, ms", "eager, ms",
                                              "captured, --conv auto, ms",
-                                             "samples/s", "times the arithmetic's floor", "GiB"), rows)
+                                             "samples/s", "times the arithmetic by mma.sync",
+                                             "floors, ms: all fused; this design, 2 bytes", "GiB"), rows)
 
 
 def profiles(folder):
@@ -166,12 +176,14 @@ def against_libraries(rows):
         if not most:
             continue
         speeds = [100 * t["cuda/cudnn"] / t["cuda"] for t in most]
+        alone = [100 * t["cuda/cudnn-alone"] / t["cuda"] for t in most if "cuda/cudnn-alone" in t]
         excess = [100 * (t["cuda/auto"] / min(t["cuda"], t["cuda/cudnn"]) - 1) for t in layers if "cuda/auto" in t]
         shown.append((op, precision, f"{len(most)} of {len(layers)}", f"{statistics.median(speeds):.0f}", f"{min(speeds):.0f}",
-                      f"{sum(s >= 70 for s in speeds)} of {len(speeds)}", f"{max(excess):.1f}" if excess else "-"))
+                      f"{sum(s >= 70 for s in speeds)} of {len(speeds)}",
+                      f"{statistics.median(alone):.0f}" if alone else "-", f"{max(excess):.1f}" if excess else "-"))
     return table("Hand-written beside cuDNN and cuBLAS, on the layers that make up 90 % of the time",
                  ("op", "precision", "layers", "median % of the library's speed", "lowest", "at 70 % or more",
-                  "auto above the faster at most, %"), shown)
+                  "median % of the library's run without packing and finishing", "auto above the faster at most, %"), shown)
 
 
 def pasted(folder, title, pattern):
@@ -194,7 +206,7 @@ def main():
     rows = [row for row in rows if not row["run_name"].startswith("roof/")]
     text = f"# {run['gpu']}\n\n" + overview(run)
     text += table("Measured ceilings", ("what", "rate", "unit"), [(k, f"{v:.1f}", ROOFS[k]) for k, v in roofs.items()])
-    text += steps(folder, roofs) + profiles(folder) + kernels(rows) + choices(rows) + against_libraries(rows)
+    text += steps(folder, roofs, run["gpu"]) + profiles(folder) + kernels(rows) + choices(rows) + against_libraries(rows)
     text += pasted(folder, "Against PyTorch on the same GPU", "peer-*.log")
     text += pasted(folder, "The five most expensive kernels of a step (Nsight Compute)", "ncu-*.log")
     (folder / "summary.md").write_text(text)
