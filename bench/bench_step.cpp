@@ -143,7 +143,8 @@ class Steps {
         together_(timer_ ? o.together : 1),
         learner_(context_, network, weights, options(o)) {
     if (o.augment) {
-      if (!context_.backend().augments()) throw Error(ErrorKind::usage, "--augment", "needs --device cuda");
+      if (!learning_backend(context_.backend()).augments())
+        throw Error(ErrorKind::usage, "--augment", "needs --device cuda");
       draws_ = std::make_unique<Draws>(context_.backend(), o);
     }
     labels_ = fill(learner_, o, draws_.get());

@@ -37,6 +37,17 @@ Buffer Planner::weights(size_t bytes) {
   return context_.backend().allocate(bytes);
 }
 
+Buffer Planner::share(Buffer packed, size_t bytes) {
+  const std::byte* own = packed.get();
+  Buffer shared = context_.packed_weights().share(context_.backend(), std::move(packed), bytes);
+  if (shared.get() != own) account_.weights -= bytes;
+  return shared;
+}
+
+void Planner::read_in_place(const Param& weight) {
+  if (context_.packed_weights().add(weight)) account_.weights += sizeof(float) * weight->data.size();
+}
+
 void Planner::reserve_scratch(size_t bytes) {
   account_.scratch = std::max(account_.scratch, bytes);
   context_.grow_scratch(bytes);

@@ -9,14 +9,12 @@
 
 #include "engine/error.h"
 #include "engine/ops.h"
+#include "engine/packed_weights.h"
 
 namespace nad {
 
 enum class Precision : uint8_t { fp32, tf32, bf16 };  // of the products in convolutions and linear layers
 std::string to_string(Precision precision);
-
-// Memory of a backend. Freed when the last owner lets go. Aligned to 256 bytes, zero-filled.
-using Buffer = std::shared_ptr<std::byte>;
 
 class Backend {
  public:
@@ -40,8 +38,6 @@ class Backend {
   // Replays a step: a plain call here, cold -> warm -> captured graph on a device that has graphs. key: who owns the
   // step; the same key must come with the same step.
   virtual void replay(const void* /*key*/, const std::function<void()>& step) { step(); }
-  // Whether images are augmented by the op `augment` of a step rather than by threads of the host ahead of it.
-  virtual bool augments() const { return false; }
   // Where planning measures which kernel a layer gets (--conv auto): what it chose, as text, and the choices of an
   // earlier run to go by instead.
   virtual std::string measured_choices() const { return ""; }
@@ -53,7 +49,7 @@ class Backend {
 
 // What planning found out about memory, in bytes.
 struct MemoryAccount {
-  size_t weights = 0;      // packed parameters
+  size_t weights = 0;      // packed parameters, but those that other plans of the context hold too
   size_t activations = 0;  // the planned arena: values and gradients
   size_t scratch = 0;      // shared by all kernels
   size_t state = 0;        // gate tables, labels, losses
@@ -70,12 +66,14 @@ class Context {
   std::byte* scratch() { return scratch_.get(); }
   size_t scratch_bytes() const { return scratch_bytes_; }
   void grow_scratch(size_t bytes);
+  PackedWeights& packed_weights() { return packed_weights_; }
 
  private:
   std::unique_ptr<Backend> backend_;
   Precision precision_;
   Buffer scratch_;
   size_t scratch_bytes_ = 0;
+  PackedWeights packed_weights_;
 };
 
 // What an entry of the op table sees while it plans.
@@ -86,6 +84,11 @@ class Planner {
   Precision precision() const { return context_.precision(); }
   // Memory for packed parameters; the kernel keeps the buffer.
   Buffer weights(size_t bytes);
+  // The same once it is filled and from now on only read: where a kernel of this context holds equal bytes already,
+  // their memory instead. So a second plan of a network packs nothing that the first one holds.
+  Buffer share(Buffer packed, size_t bytes);
+  // Counts a parameter that a kernel reads where it lies.
+  void read_in_place(const Param& weight);
   // Asks for at least this much of Context::scratch() whenever the kernel runs.
   void reserve_scratch(size_t bytes);
   const MemoryAccount& account() const { return account_; }

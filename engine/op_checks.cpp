@@ -3,9 +3,9 @@
 #include "engine/error.h"
 
 namespace nad {
-namespace {
+namespace checks {
 
-[[noreturn]] void fail(const std::string& op, const std::string& text) {
+void fail(const std::string& op, const std::string& text) {
   throw Error(ErrorKind::device, op + ": " + text, "the graph that asks for this op is wrong");
 }
 
@@ -13,13 +13,6 @@ void require(bool ok, const char* op, const char* text) {
   if (!ok) fail(op, text);
 }
 
-std::string list(const std::vector<int64_t>& dims) {
-  std::string s = "[";
-  for (size_t i = 0; i < dims.size(); ++i) s += (i ? ", " : "") + std::to_string(dims[i]);
-  return s + "]";
-}
-
-// A view with memory, positive extents and a pixel stride that holds its channels.
 void check_view(const char* op, const char* name, const CTensor& t) {
   const Shape& s = t.shape;
   if (!t) fail(op, std::string(name) + " " + to_string(s) + " has no memory");
@@ -30,18 +23,30 @@ void check_view(const char* op, const char* name, const CTensor& t) {
   }
 }
 
+void check_shape(const char* op, const char* name, const CTensor& t, const Shape& expected) {
+  check_view(op, name, t);
+  if (t.shape != expected) {
+    fail(op, std::string(name) + " is " + to_string(t.shape) + ", expected " + to_string(expected));
+  }
+}
+
+}  // namespace checks
+
+namespace {
+
+using namespace checks;
+
+std::string list(const std::vector<int64_t>& dims) {
+  std::string s = "[";
+  for (size_t i = 0; i < dims.size(); ++i) s += (i ? ", " : "") + std::to_string(dims[i]);
+  return s + "]";
+}
+
 void check_dense(const char* op, const char* name, const CTensor& t) {
   check_view(op, name, t);
   if (!t.dense()) {
     fail(op, std::string(name) + " " + to_string(t.shape) + " is a channel slice (pixel stride " +
                  std::to_string(t.stride) + "), expected a dense tensor");
-  }
-}
-
-void check_shape(const char* op, const char* name, const CTensor& t, const Shape& expected) {
-  check_view(op, name, t);
-  if (t.shape != expected) {
-    fail(op, std::string(name) + " is " + to_string(t.shape) + ", expected " + to_string(expected));
   }
 }
 
@@ -131,30 +136,13 @@ void check_adaptive(const char* op, const CTensor& x, const CTensor& y) {
   check_shape(op, "y", y, {x.shape.n, y.shape.h, y.shape.w, x.shape.c});
 }
 
-void check_groups(const char* op, const Groups& groups, const CTensor* samples) {
-  require(groups.count > 0 && groups.batch > 0, op, "the number of groups and their batch must be positive");
-  if (!samples) return;
-  check_view(op, "samples", *samples);
-  if (samples->shape.n != groups.count * groups.batch) {
-    fail(op, "the tensor " + to_string(samples->shape) + " does not hold " + std::to_string(groups.count) +
-                 " groups of " + std::to_string(groups.batch) + " samples");
-  }
-}
-
-void check_logits(const char* op, const Groups& groups, const CTensor& logits, const int32_t* labels) {
-  check_groups(op, groups, &logits);
-  check_shape(op, "logits", logits, {logits.shape.n, 1, 1, logits.shape.c});
-  require(groups.valid != nullptr, op, "the number of valid samples per group is missing");
-  require(labels != nullptr, op, "labels are missing");
-}
-
 }  // namespace
 
 void check_args(const Conv2dArgs& a) {
   check_conv("conv2d", a.params, a.weight, a.x, a.y);
   check_prologue("conv2d", a.prologue, a.x.shape.c);
   check_epilogue("conv2d", a.epilogue, a.y);
-  require(!a.tap_sum || a.y.shape.n % 2 == 0, "conv2d", "a tap's sum needs as many originals as other samples");
+  require(!a.tap_sum || a.y.shape.n % 2 == 0, "conv2d", "a tap's sum needs two halves of a batch");
 }
 
 void check_args(const Conv2dBackwardArgs& a) {
@@ -220,9 +208,9 @@ void check_args(const EpilogueBackwardArgs& a) {
   if (a.dz) check_shape(op, "dz", a.dz, a.dy.shape);
   check_gate(op, a.gate, a.dy.shape.c);
   require(!a.gate || a.dgate, op, "a gate without memory for its gradient");
-  if (a.original) {
-    check_shape(op, "original", a.original, a.dy.shape);
-    require(a.tap_weight != nullptr, op, "a loss tap without its weights");
+  if (a.tap_target) {
+    check_shape(op, "tap_target", a.tap_target, a.dy.shape);
+    require(a.tap_weight != nullptr, op, "a distance tap without its weights");
   }
 }
 
@@ -268,61 +256,6 @@ void check_args(const BatchNormBackwardArgs& a) {
   check_shape(op, "dx", a.dx, a.dy.shape);
   if (a.y) check_shape(op, "y", a.y, a.dy.shape);
   require(a.gamma && a.mean && a.rstd && a.dgamma && a.dbeta, op, "a vector has no memory");
-}
-
-void check_args(const ClassifyArgs& a) {
-  check_logits("classify", a.groups, a.logits, a.labels);
-  require(a.predicted && a.tap_weight && a.correct_count && a.apply, "classify", "an output has no memory");
-}
-
-void check_args(const SoftmaxLossArgs& a) {
-  check_logits("softmax_loss", a.groups, a.logits, a.labels);
-  check_shape("softmax_loss", "dlogits", a.dlogits, a.logits.shape);
-  require(a.loss != nullptr, "softmax_loss", "the loss has no memory");
-}
-
-void check_args(const GateValuesArgs& a) {
-  check_groups("gate_values", a.groups, nullptr);
-  require(a.channels > 0, "gate_values", "the number of channels must be positive");
-  require(a.logits && a.table, "gate_values", "logits or table have no memory");
-  require(a.objective != Objective::variational || (a.sigma && a.noise), "gate_values",
-          "the variational objective needs sigma and noise");
-}
-
-void check_args(const GateNoiseArgs& a) {
-  check_groups("gate_noise", a.groups, nullptr);
-  require(a.channels > 0, "gate_noise", "the number of channels must be positive");
-  require(a.key && a.step && a.noise, "gate_noise", "key, step or noise have no memory");
-}
-
-void check_args(const GateStatisticsArgs& a) {
-  check_groups("gate_statistics", a.groups, &a.original);
-  require(a.groups.valid && a.sum_square, "gate_statistics", "valid or sum_square have no memory");
-  require(!a.sigma || (a.sum_log && a.sum_ratio), "gate_statistics", "sigma needs sum_log and sum_ratio");
-}
-
-void check_args(const GateUpdateArgs& a) {
-  const char* op = "gate_update";
-  check_groups(op, a.groups, nullptr);
-  require(a.channels > 0 && a.plane > 0 && a.gates > 0, op, "channels, plane and gates must be positive");
-  require(a.groups.valid && a.hyper && a.apply && a.dgate && a.logits && a.gradient && a.terms, op,
-          "an argument has no memory");
-  if (a.objective == Objective::released) {
-    require(a.tap_weight && a.tap_sum, op, "the released objective needs tap_weight and tap_sum");
-  } else {
-    require(a.sum_square != nullptr, op, "this objective needs sum_square");
-  }
-  if (a.objective == Objective::variational) {
-    require(a.sum_log && a.sum_ratio && a.noise && a.sigma, op,
-            "the variational objective needs sum_log, sum_ratio, noise and sigma");
-  }
-}
-
-void check_args(const AugmentArgs& a) {
-  const Shape& s = a.y.shape;
-  require(a.y && a.y.dense() && s.c == 3 && s.h == s.w && s.h > 0, "augment", "y must be dense [N, S, S, 3]");
-  require(a.samples && a.byte_values, "augment", "samples or byte_values have no memory");
-  require(a.max_side > 0, "augment", "the largest side of an image must be positive");
 }
 
 }  // namespace nad

@@ -3,6 +3,8 @@
 // What only one backend cannot do is for that backend to say.
 #pragma once
 
+#include <string>
+
 #include "engine/ops.h"
 
 namespace nad {
@@ -25,12 +27,16 @@ void check_args(const AdaptivePoolArgs& args);
 void check_args(const AdaptivePoolBackwardArgs& args);
 void check_args(const BatchNormArgs& args);
 void check_args(const BatchNormBackwardArgs& args);
-void check_args(const ClassifyArgs& args);
-void check_args(const SoftmaxLossArgs& args);
-void check_args(const GateValuesArgs& args);
-void check_args(const GateNoiseArgs& args);
-void check_args(const GateStatisticsArgs& args);
-void check_args(const GateUpdateArgs& args);
-void check_args(const AugmentArgs& args);
+
+// What those checks are made of, for ops beside the table.
+namespace checks {
+
+[[noreturn]] void fail(const std::string& op, const std::string& text);
+void require(bool ok, const char* op, const char* text);
+// A view with memory, positive extents and a pixel stride that holds its channels.
+void check_view(const char* op, const char* name, const CTensor& t);
+void check_shape(const char* op, const char* name, const CTensor& t, const Shape& expected);
+
+}  // namespace checks
 
 }  // namespace nad

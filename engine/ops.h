@@ -30,9 +30,10 @@ using Kernel = std::function<void(Context&)>;
 enum class Accumulate : uint8_t { overwrite, add };
 
 // ---- gates -------------------------------------------------------------------------------------------------------
-// The multiplier of sample n, channel c is table[row[n] * stride + c]. Row 0 of a table is all ones (the original
-// network). Like a tensor's channels, those of a gate may be a slice of a wider table: stride > C.
-// PRECOND: samples of one row are adjacent (row[] never returns to an earlier value).
+// The multiplier of sample n, channel c is table[row[n] * stride + c]. Like a tensor's channels, those of a gate may
+// be a slice of a wider table: stride > C.
+// PRECOND where the table has a gradient (EpilogueBackwardArgs::dgate): samples of one row are adjacent, row[] never
+// returns to an earlier value.
 struct GateRef {
   const float* table = nullptr;  // [rows, C]
   const int32_t* row = nullptr;  // [N], one per sample of the view it is used with
@@ -79,8 +80,7 @@ inline int64_t conv_extent(int64_t in, int64_t kernel, int64_t stride, int64_t p
   return room < 0 ? 0 : room / stride + 1;
 }
 
-// tap_sum, where the backend fills it (OpTable::conv2d_sums_taps): the value of the loss tap on y, whose first N/2
-// samples are the originals of the others:
+// tap_sum, where the backend fills it (OpTable::conv2d_sums_taps): the distance tap between the two halves of y,
 //   tap_sum[n] = sum over pixels and channels of (y[N/2 + n] - y[n])^2
 struct Conv2dArgs {
   Conv2dParams params;
@@ -135,7 +135,7 @@ struct PointwiseBackwardArgs {
 };
 
 // A gate on its own: y[r*N + n] = g * x[n], then max(., 0) where relu is set (DARTS gate 0), for r < repeat.
-// repeat > 1 is where one batch of images becomes original and gated samples.
+// repeat > 1 is where each sample of a batch goes on under several rows of the table.
 struct GateArgs {
   CTensor x;     // [N, H, W, C]
   GateRef gate;  // row: [repeat * N]
@@ -144,11 +144,12 @@ struct GateArgs {
   Tensor y;  // [repeat * N, H, W, C]
 };
 
-// From the gradient at a gated, rectified output y back to the gradient at z (see Epilogue), with the loss tap on y:
-//   t  = dy + 2 * tap_scale * tap_weight[n] * (y - original)
+// From the gradient at a gated, rectified output y back to the gradient at z (see Epilogue). A distance tap adds
+// tap_scale * sum_n tap_weight[n] * |y[n] - tap_target[n]|^2 to the loss:
+//   t  = dy + 2 * tap_scale * tap_weight[n] * (y - tap_target)
 //   dz = gate * t * (relu ? y != 0 : 1)          (the sign of y is z's times the gate's; y = 0 iff z <= 0)
 //   dgate[row, c] = sum over the row's samples and pixels of t * y / gate      (0 where gate = 0)
-//   tap_sum[n] = sum over pixels and channels of (y - original)^2
+//   tap_sum[n] = sum over pixels and channels of (y - tap_target)^2
 // y / gate is the value before the gate: nothing but y is kept. The same formulas serve GateArgs' relu after the
 // gate.
 struct EpilogueBackwardArgs {
@@ -156,7 +157,7 @@ struct EpilogueBackwardArgs {
   CTensor y;   // [N, H, W, C]
   bool relu = false;
   GateRef gate;                       // or empty
-  CTensor original;                   // [N, H, W, C] or empty: no tap
+  CTensor tap_target;                 // [N, H, W, C] or empty: no tap
   const float* tap_weight = nullptr;  // [N]
   float tap_scale = 0;
   double* tap_sum = nullptr;  // [N], with a tap; null where the op that made y has summed it (Conv2dArgs)
@@ -243,7 +244,7 @@ inline Shape pool_output(const PoolParams& p, const Shape& x) {
 
 // ---- BatchNorm while a network is trained ------------------------------------------------------------------------
 // With the batch's own statistics: all results depend on the whole batch, in a fixed order of additions. (In
-// evaluation BatchNorm is an affine map: Epilogue and Prologue. Learning gates never trains a network.)
+// evaluation BatchNorm is an affine map: Epilogue and Prologue.)
 //
 // mean[c], variance[c] (biased) over N, H, W;  rstd = 1 / sqrt(variance + epsilon);
 // y = (relu)(gamma * (x - mean) * rstd + beta)
@@ -279,128 +280,6 @@ struct BatchNormBackwardArgs {
   float* dbeta = nullptr;   // [C]
 };
 
-// ---- losses ------------------------------------------------------------------------------------------------------
-// A step learns G classes side by side with B images each: N = G*B; sample n belongs to group n / B; the first
-// valid[g] samples of a group count, the others have weight 0.
-struct Groups {
-  int64_t count = 1;               // G
-  int64_t batch = 1;               // B
-  const int32_t* valid = nullptr;  // [G]
-};
-
-// Which samples the original network classifies correctly (first maximum = label).
-//   tap_weight[n] = correct[n] / correct_count[g] (0 where the count is 0)
-//   apply[g] = needs_correct ? correct_count[g] > 0 : valid[g] > 0
-struct ClassifyArgs {
-  Groups groups;
-  CTensor logits;                    // [N, 1, 1, K], the original network's
-  const int32_t* labels = nullptr;   // [N]
-  bool needs_correct = true;         // method.md section 2: `released` skips a batch without a correct sample
-  int32_t* predicted = nullptr;      // [N]
-  float* tap_weight = nullptr;       // [N]
-  int32_t* correct_count = nullptr;  // [G]; -1 where the logits of a valid sample are not all finite
-  int32_t* apply = nullptr;          // [G]
-};
-
-// loss[g] = mean over the group's valid samples; dlogits = coefficient * d loss[g] / d logits.
-//   cross-entropy: -log softmax(z)[label]
-//   binary (Eq. 12): -log p[label] - sum_{k != label} log(1 - p[k]), arguments clamped from below to 1e-12
-//     (the gradient is 0 where a clamp acts, as torch.clamp_min's)
-struct SoftmaxLossArgs {
-  Groups groups;
-  CTensor logits;                   // [N, 1, 1, K], the gated network's
-  const int32_t* labels = nullptr;  // [N]
-  bool binary = false;
-  float coefficient = 1;
-  double* loss = nullptr;  // [G]
-  Tensor dlogits;          // [N, 1, 1, K]
-};
-
-// ---- gate learning -----------------------------------------------------------------------------------------------
-enum class Objective : uint8_t { released, paper, variational };  // method.md section 2
-
-// Fills the multipliers of one gate from its logits: row 0 ones; then
-//   released, paper: row 1+g = sigmoid(logits[g])
-//   variational: row 1 + g*B + b = sigmoid(logits[g]) + noise[g*B + b] * softplus(sigma[g])
-struct GateValuesArgs {
-  Groups groups;
-  Objective objective = Objective::released;
-  int64_t channels = 0;
-  const float* logits = nullptr;  // [G, C]
-  const float* sigma = nullptr;   // [G, C], variational
-  const float* noise = nullptr;   // [N, C], variational
-  float* table = nullptr;         // [rows, C]
-};
-
-// noise[n, c] = random_normal(random_key(random_key(key[g], *step), gate_index), b*C + c), n = g*B + b (engine/rng.h)
-struct GateNoiseArgs {
-  Groups groups;
-  int64_t channels = 0;
-  uint64_t gate_index = 0;
-  const uint64_t* key = nullptr;   // [G], one per class
-  const uint64_t* step = nullptr;  // [G]
-  float* noise = nullptr;          // [N, C]
-};
-
-// Per group and channel sums over valid samples and pixels of the original representation R (paper, variational):
-//   sum_square = sum R^2; with sigma (softplus applied here): sum_log = sum log((sigma R)^2 + 1e-6),
-//   sum_ratio = sum R^2 / ((sigma R)^2 + 1e-6)
-struct GateStatisticsArgs {
-  Groups groups;
-  CTensor original;              // [N, H, W, C]
-  const float* sigma = nullptr;  // [G, C] or null
-  double* sum_square = nullptr;  // [G, C]
-  double* sum_log = nullptr;     // [G, C], with sigma
-  double* sum_ratio = nullptr;   // [G, C], with sigma
-};
-
-// One gate's terms of the objective, the gradient at its logits, and the normalised update (Eq. 15):
-//   released:    first = sum_n tap_weight[n] tap_sum[n] / (H W C L)           regular = mean_c mu^2 / L
-//   paper:       first = mean((R - mu R)^2)                                   regular = mean((mu R)^2)
-//   variational: first = (mean((R - mu R)^2) + log 2 pi + mean log(.)) / 2
-//                regular = mean((sigma R)^2 - log(.) + (mu R)^2 - 1) / 2      with log(.) = log((sigma R)^2 + 1e-6)
-//   gradient = beta * d regular + (paper, variational: d first) + the chain's part, from dgate
-//   logits -= lr * gradient / max(norm2(gradient), 1e-12), and sigma the same, where apply[g] and lr > 0
-// Means are over the group's valid samples, pixels and channels; the sums are those of GateStatisticsArgs.
-struct GateUpdateArgs {
-  Groups groups;
-  Objective objective = Objective::released;
-  int64_t channels = 0, plane = 0;     // C, H*W
-  int64_t gates = 1;                   // L
-  const float* hyper = nullptr;        // [2]: lr, beta
-  const int32_t* apply = nullptr;      // [G]
-  const float* tap_weight = nullptr;   // [N], released
-  const double* tap_sum = nullptr;     // [N], released
-  const double* sum_square = nullptr;  // [G, C], paper and variational
-  const double* sum_log = nullptr;     // [G, C], variational
-  const double* sum_ratio = nullptr;   // [G, C], variational
-  const float* dgate = nullptr;        // [rows, C], gradient at the multipliers (row 0 unused)
-  const float* noise = nullptr;        // [N, C], variational
-  float* logits = nullptr;             // [G, C]
-  float* sigma = nullptr;              // [G, C], variational
-  float* gradient = nullptr;           // [G, C], at the logits
-  double* terms = nullptr;             // [G, 2]: first, regular
-};
-
-// ---- images ------------------------------------------------------------------------------------------------------
-// What one input image is made of. In the backend's memory, so that it may change from step to step.
-struct AugmentSample {
-  const uint8_t* image = nullptr;                              // [height, width, 3]; null: the sample stays as it is
-  int32_t width = 0, height = 0;                               // at most AugmentArgs::max_side
-  int32_t left = 0, top = 0, crop_width = 0, crop_height = 0;  // inside the image
-  int32_t flip = 0, unused = 0;
-};
-
-// y[n] = byte_values[c][resized], where `resized` is the crop of the sample's image, resized to S x S by the
-// antialiased filter of engine/resize_filter.h (columns, then rows, 8 bits in between; what lies outside of the crop
-// does not count), mirrored where flip is set. RandomResizedCrop, RandomHorizontalFlip and Normalize of torchvision.
-struct AugmentArgs {
-  Tensor y;                                // [N, S, S, 3], dense
-  const AugmentSample* samples = nullptr;  // [N]
-  const float* byte_values = nullptr;      // [3, 256]: the normalised value of every byte, per channel
-  int64_t max_side = 0;                    // of an image
-};
-
 // ---- the table ---------------------------------------------------------------------------------------------------
 template <class Args>
 using Entry = Kernel (*)(Planner&, const Args&);
@@ -422,13 +301,6 @@ struct OpTable {
   Entry<AdaptivePoolBackwardArgs> adaptive_pool_backward;
   Entry<BatchNormArgs> batch_norm;
   Entry<BatchNormBackwardArgs> batch_norm_backward;
-  Entry<ClassifyArgs> classify;
-  Entry<SoftmaxLossArgs> softmax_loss;
-  Entry<GateValuesArgs> gate_values;
-  Entry<GateNoiseArgs> gate_noise;
-  Entry<GateStatisticsArgs> gate_statistics;
-  Entry<GateUpdateArgs> gate_update;
-  Entry<AugmentArgs> augment;
   Entry<Conv2dMaxPoolArgs> conv2d_max_pool = nullptr;  // null: nothing is fused
   Entry<Conv2dMaxPoolBackwardArgs> conv2d_max_pool_backward = nullptr;
   bool conv2d_sums_taps = false;  // conv2d fills Conv2dArgs::tap_sum; else it must be null

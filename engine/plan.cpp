@@ -313,7 +313,7 @@ class PlanBuilder {
         a.gate = gate_ref(node.gate, 0, true);
         a.dgate = gate.dgate;
         if (options_.taps) {
-          a.original = view(y).samples(0, originals_);
+          a.tap_target = view(y).samples(0, originals_);
           a.tap_weight = plan_.tap_weight_;
           a.tap_scale = 1.0f / static_cast<float>(gate.channels * gate.plane * plan_.gates_.size());
           if (!sums_tap(node)) a.tap_sum = gate.tap_sum;

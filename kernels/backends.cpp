@@ -52,8 +52,8 @@ std::unique_ptr<Backend> make_cpu(int threads) {
     const std::string integers = cpu::integer_products() ? "3x3 in 16-bit integers, the rest" : "convolutions";
     note = integers + " in fp32: this processor has no bf16 units";
   }
-  return std::make_unique<HostBackend>("cpu", cpu_ops(), std::vector{Precision::fp32, Precision::bf16}, threads,
-                                       note);
+  return std::make_unique<HostBackend>("cpu", cpu_ops(), cpu_learning_ops(),
+                                       std::vector{Precision::fp32, Precision::bf16}, threads, note);
 }
 
 }  // namespace
@@ -97,7 +97,8 @@ std::unique_ptr<Backend> make_backend(const std::string& name, const BackendOpti
                 "use --conv handwritten or auto");
   }
   if (is_cpu) return make_cpu(threads);
-  return std::make_unique<HostBackend>("reference", reference_ops(), std::vector{Precision::fp32}, threads);
+  return std::make_unique<HostBackend>("reference", reference_ops(), reference_learning_ops(),
+                                       std::vector{Precision::fp32}, threads);
 }
 
 }  // namespace nad

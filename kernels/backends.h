@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "engine/context.h"
+#include "kernels/learning_ops.h"
 
 namespace nad {
 
@@ -47,6 +48,8 @@ DeviceChoice choose_device();
 
 const OpTable& reference_ops();
 const OpTable& cpu_ops();
+const LearningOps& reference_learning_ops();
+const LearningOps& cpu_learning_ops();
 
 // Only in a build with CUDA (NAD_CUDA): kernels/cuda/backend.cu, or the host model of tests/host_cuda.
 std::unique_ptr<Backend> make_cuda_backend(int index, const BackendOptions& options);

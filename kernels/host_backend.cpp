@@ -112,9 +112,13 @@ bool host_has(const std::string& instruction_set) {
   return flags.find(" " + instruction_set + " ") != std::string::npos;
 }
 
-HostBackend::HostBackend(std::string name, const OpTable& ops, std::vector<Precision> precisions, int threads,
-                         std::string bf16_note)
-    : name_(std::move(name)), ops_(ops), precisions_(std::move(precisions)), bf16_note_(std::move(bf16_note)) {
+HostBackend::HostBackend(std::string name, const OpTable& ops, const LearningOps& learning,
+                         std::vector<Precision> precisions, int threads, std::string bf16_note)
+    : name_(std::move(name)),
+      ops_(ops),
+      learning_(learning),
+      precisions_(std::move(precisions)),
+      bf16_note_(std::move(bf16_note)) {
   set_threads(threads);
 }
 

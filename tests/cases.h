@@ -7,7 +7,7 @@
 #include <string>
 #include <vector>
 
-#include "engine/ops.h"
+#include "kernels/learning_ops.h"
 
 namespace nad::test {
 

@@ -1,10 +1,10 @@
-// The argument structs of engine/ops.h with double in place of float: what the templates of kernels/reference take in
-// the gradient checks. Field names and meanings are those of engine/ops.h. And a tensor to fill them from.
+// The argument structs of engine/ops.h and kernels/learning_ops.h with double in place of float: what the templates of kernels/reference take in
+// the gradient checks. Field names and meanings are theirs. And a tensor to fill them from.
 #pragma once
 
 #include <vector>
 
-#include "engine/ops.h"
+#include "kernels/learning_ops.h"
 #include "tests/build_problem.h"
 
 namespace nad::test::dbl {
@@ -76,7 +76,7 @@ struct EpilogueBackwardArgs {
   CTensor dy, y;
   bool relu = false;
   GateRef gate;
-  CTensor original;
+  CTensor tap_target;
   const double* tap_weight = nullptr;
   double tap_scale = 0;
   double* tap_sum = nullptr;

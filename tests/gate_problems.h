@@ -9,6 +9,11 @@ inline Groups groups_on(const Placed& placed, int64_t groups, int64_t batch, int
   return {groups, batch, placed.pointer<int32_t>(valid)};
 }
 
+// The problems' op table is the engine's; the context's backend has the other one.
+inline const LearningOps& learning_ops(Planner& planner) {
+  return learning_backend(planner.context().backend()).learning_ops();
+}
+
 inline std::string loss_text(const LossCase& c) {
   return std::to_string(c.groups) + "x" + std::to_string(c.batch) + " samples, " + std::to_string(c.classes) +
          " classes" + (c.binary ? ", binary" : "");
@@ -49,9 +54,9 @@ inline Problem classify_problem(const LossCase& c, Data data) {
   const int weight = b.sample_output("tap_weight", Type::f32, samples);
   const int count = b.flat_output("correct_count", Type::i32, c.groups);
   const int apply = b.flat_output("apply", Type::i32, c.groups);
-  b.problem.plan = [=, groups = c.groups, batch = c.batch, needs = !c.binary](Planner& planner, const OpTable& table,
+  b.problem.plan = [=, groups = c.groups, batch = c.batch, needs = !c.binary](Planner& planner, const OpTable&,
                                                                               const Placed& placed) {
-    return table.classify(
+    return learning_ops(planner).classify(
         planner, {groups_on(placed, groups, batch, in.valid), placed.tensor(in.logits),
                   placed.pointer<int32_t>(in.labels), needs, placed.pointer<int32_t>(predicted),
                   placed.pointer<float>(weight), placed.pointer<int32_t>(count), placed.pointer<int32_t>(apply)});
@@ -64,11 +69,12 @@ inline Problem softmax_loss_problem(const LossCase& c, Data data) {
   const LogitArrays in = add_logits(b, c);
   const int loss = b.flat_output("loss", Type::f64, c.groups);
   const int dlogits = b.output("dlogits", {c.groups * c.batch, 1, 1, c.classes});
-  b.problem.plan = [=, groups = c.groups, batch = c.batch, binary = c.binary](Planner& planner, const OpTable& table,
+  b.problem.plan = [=, groups = c.groups, batch = c.batch, binary = c.binary](Planner& planner, const OpTable&,
                                                                               const Placed& placed) {
-    return table.softmax_loss(planner, {groups_on(placed, groups, batch, in.valid), placed.tensor(in.logits),
-                                        placed.pointer<int32_t>(in.labels), binary, 0.25f,
-                                        placed.pointer<double>(loss), placed.tensor(dlogits)});
+    return learning_ops(planner).softmax_loss(
+        planner,
+        {groups_on(placed, groups, batch, in.valid), placed.tensor(in.logits), placed.pointer<int32_t>(in.labels),
+         binary, 0.25f, placed.pointer<double>(loss), placed.tensor(dlogits)});
   };
   return b.finish();
 }
@@ -92,14 +98,14 @@ inline Problem gate_values_problem(const GateCase& c, Data data) {
   const int table = b.flat_output("table", Type::f32, table_rows(c) * c.channels);
   b.problem.separable = false;
   b.problem.relative = 1e-6;
-  b.problem.plan = [=](Planner& planner, const OpTable& ops, const Placed& placed) {
-    return ops.gate_values(planner, {{c.groups, c.batch, nullptr},
-                                     c.objective,
-                                     c.channels,
-                                     placed.pointer<float>(logits),
-                                     placed.pointer<float>(sigma),
-                                     placed.pointer<float>(noise),
-                                     placed.pointer<float>(table)});
+  b.problem.plan = [=](Planner& planner, const OpTable&, const Placed& placed) {
+    return learning_ops(planner).gate_values(planner, {{c.groups, c.batch, nullptr},
+                                                       c.objective,
+                                                       c.channels,
+                                                       placed.pointer<float>(logits),
+                                                       placed.pointer<float>(sigma),
+                                                       placed.pointer<float>(noise),
+                                                       placed.pointer<float>(table)});
   };
   return b.finish();
 }
@@ -112,13 +118,13 @@ inline Problem gate_noise_problem(const GateCase& c, Data data) {
   const int noise = b.flat_output("noise", Type::f32, c.groups * c.batch * c.channels);
   b.problem.separable = false;
   b.problem.relative = 1e-7;  // equal on every backend, up to the last digit of the logarithm and the cosine
-  b.problem.plan = [=](Planner& planner, const OpTable& ops, const Placed& placed) {
-    return ops.gate_noise(planner, {{c.groups, c.batch, nullptr},
-                                    c.channels,
-                                    7,
-                                    placed.pointer<uint64_t>(key),
-                                    placed.pointer<uint64_t>(step),
-                                    placed.pointer<float>(noise)});
+  b.problem.plan = [=](Planner& planner, const OpTable&, const Placed& placed) {
+    return learning_ops(planner).gate_noise(planner, {{c.groups, c.batch, nullptr},
+                                                      c.channels,
+                                                      7,
+                                                      placed.pointer<uint64_t>(key),
+                                                      placed.pointer<uint64_t>(step),
+                                                      placed.pointer<float>(noise)});
   };
   return b.finish();
 }
@@ -140,8 +146,8 @@ inline Problem gate_statistics_problem(const GateCase& c, Data data) {
   const int ratio = variational ? b.flat_output("sum_ratio", Type::f64, values) : -1;
   b.problem.separable = false;
   b.problem.relative = 1e-6;
-  b.problem.plan = [=](Planner& planner, const OpTable& ops, const Placed& placed) {
-    return ops.gate_statistics(
+  b.problem.plan = [=](Planner& planner, const OpTable&, const Placed& placed) {
+    return learning_ops(planner).gate_statistics(
         planner, {groups_on(placed, c.groups, c.batch, valid), placed.tensor(original), placed.pointer<float>(sigma),
                   placed.pointer<double>(square), placed.pointer<double>(log), placed.pointer<double>(ratio)});
   };
@@ -170,8 +176,8 @@ inline Problem gate_update_problem(const GateCase& c, Data data) {
   const int terms = b.flat_output("terms", Type::f64, 2 * c.groups);
   b.problem.separable = false;
   b.problem.relative = 1e-6;
-  b.problem.plan = [=](Planner& planner, const OpTable& ops, const Placed& p) {
-    return ops.gate_update(
+  b.problem.plan = [=](Planner& planner, const OpTable&, const Placed& p) {
+    return learning_ops(planner).gate_update(
         planner,
         {groups_on(p, c.groups, c.batch, valid), c.objective, c.channels, c.plane, 5, p.pointer<float>(hyper),
          p.pointer<int32_t>(apply), p.pointer<float>(weight), p.pointer<double>(tap), p.pointer<double>(square),

@@ -85,7 +85,7 @@ std::vector<float> augment(Backend& backend, Context& context, const std::vector
   args.byte_values = reinterpret_cast<const float*>(table.get());
   args.max_side = 60;
   Planner planner(context);
-  backend.ops().augment(planner, args)(context);
+  learning_backend(backend).learning_ops().augment(planner, args)(context);
   backend.download(result.data(), y.get(), bytes);
   return result;
 }
@@ -178,8 +178,8 @@ TEST_CASE("images that are too large, and backends that do not augment, get pixe
   LearnOptions options;
   options.byte_values = byte_values(Normalization{});
   Context context(make_backend("cuda"));
-  CHECK(context.backend().augments());
-  CHECK_FALSE(make_backend("cpu")->augments());
+  CHECK(learning_backend(context.backend()).augments());
+  CHECK_FALSE(learning_backend(*make_backend("cpu")).augments());
   Learner learner(context, network, load_tensors(file, network), options);
   DecodedClass images;
   images.images.push_back(random_image(3, kMaxAugmentSide + 1, 1));

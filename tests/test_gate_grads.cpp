@@ -5,8 +5,8 @@
 
 #include <numbers>
 
-#include "engine/op_checks.h"
 #include "kernels/backends.h"
+#include "kernels/learning_op_checks.h"
 #include "kernels/reference/gate_statistics.h"
 #include "kernels/reference/gate_update.h"
 #include "kernels/reference/gate_values.h"

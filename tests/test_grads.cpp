@@ -90,7 +90,7 @@ struct Setup {
     args.relu = options & kRelu;
     args.gate = gate();
     if (options & kTap) {
-      args.original = original.view();
+      args.tap_target = original.view();
       args.tap_weight = tap_weight.data();
       args.tap_scale = 0.5;
       args.tap_sum = tap_sum.data();

@@ -92,9 +92,9 @@ void check(const EpilogueBackwardArgs& args) {
   const char* op = "epilogue_backward";
   require_shape(op, "dy", args.dy.shape, args.y.shape);
   if (args.dz) require_shape(op, "dz", args.dz.shape, args.y.shape);
-  if (args.original) {
-    require_shape(op, "original", args.original.shape, args.y.shape);
-    require(args.tap_weight != nullptr, op, "tap_weight with an original");
+  if (args.tap_target) {
+    require_shape(op, "tap_target", args.tap_target.shape, args.y.shape);
+    require(args.tap_weight != nullptr, op, "tap_weight with a tap_target");
   }
   if (args.gate) require(args.dgate != nullptr, op, "dgate with a gate");
 }
@@ -107,7 +107,7 @@ Kernel epilogue_backward(Planner& planner, const EpilogueBackwardArgs& args) {
   EpilogueBackwardLoop loop;
   loop.dy = args.dy.data, loop.dy_stride = args.dy.stride;
   loop.y = args.y.data, loop.y_stride = args.y.stride;
-  loop.original = args.original.data, loop.original_stride = args.original.stride;
+  loop.original = args.tap_target.data, loop.original_stride = args.tap_target.stride;
   loop.dz = args.dz.data, loop.dz_stride = args.dz.stride;
   loop.channels = s.c, loop.plane = s.h * s.w;
   loop.relu = args.relu;
@@ -128,7 +128,7 @@ Kernel epilogue_backward(Planner& planner, const EpilogueBackwardArgs& args) {
                 sums.tap + item);
     });
     if (args.gate) reduce_gate(args, sums.gate, chunks);
-    if (args.original && args.tap_sum) {
+    if (args.tap_target && args.tap_sum) {
       for (int64_t n = 0; n < s.n; ++n) {
         double total = 0;
         for (int64_t i = 0; i < chunks; ++i) total += sums.tap[n * chunks + i];

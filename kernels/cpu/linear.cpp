@@ -37,20 +37,22 @@ struct Weights {
   Buffer bf16;
 };
 
-Weights plan_weights(Planner& planner, const Param& weight, LinearLoop& loop, bool count) {
+Weights plan_weights(Planner& planner, const Param& weight, LinearLoop& loop) {
   Weights weights;
   if (planner.precision() == Precision::bf16) {
-    weights.bf16 = planner.weights(static_cast<size_t>(weight->count()) * sizeof(uint16_t));
+    const size_t bytes = static_cast<size_t>(weight->count()) * sizeof(uint16_t);
+    weights.bf16 = planner.weights(bytes);
     auto* rounded = reinterpret_cast<uint16_t*>(weights.bf16.get());
     const auto round = NAD_BEST(round_to_bf16);
     parallel_for(weight->count(), [&](int64_t begin, int64_t end, int) {
       round(weight->data.data() + begin, rounded + begin, end - begin);
     });
-    loop.weight_bf16 = rounded;
+    weights.bf16 = planner.share(std::move(weights.bf16), bytes);
+    loop.weight_bf16 = reinterpret_cast<const uint16_t*>(weights.bf16.get());
   } else {
     weights.fp32 = weight;
     loop.weight = weight->data.data();
-    if (count) planner.account().weights += static_cast<size_t>(weight->count()) * sizeof(float);
+    planner.read_in_place(weight);
   }
   return weights;
 }
@@ -81,7 +83,7 @@ Kernel linear(Planner& planner, const LinearArgs& args) {
   LinearLoop loop;
   loop.x = args.x.data, loop.y = args.y.data;
   loop.samples = in.n, loop.inputs = in.h * in.w * in.c, loop.outputs = out.c;
-  const Weights weights = plan_weights(planner, args.weight, loop, true);
+  const Weights weights = plan_weights(planner, args.weight, loop);
   const auto plan = plan_epilogue("linear", args.epilogue, out);
   const PointwiseLoop finish{args.y.data, out.c, args.y.data, out.c, out.c, 1, plan->loop};
   const auto outputs = NAD_BEST(linear_outputs);
@@ -112,7 +114,7 @@ Kernel linear_backward(Planner& planner, const LinearBackwardArgs& args) {
   loop.x = args.dz.data, loop.y = args.dx.data;
   loop.samples = in.n, loop.inputs = in.h * in.w * in.c, loop.outputs = out.c;
   loop.add = args.mode == Accumulate::add;
-  const Weights weights = plan_weights(planner, args.weight, loop, false);
+  const Weights weights = plan_weights(planner, args.weight, loop);
   const auto piece = NAD_BEST(linear_backward_inputs);
   return [weights, loop, piece](Context&) {
     parallel_for((loop.inputs + kPiece - 1) / kPiece, [&](int64_t begin, int64_t end, int) {

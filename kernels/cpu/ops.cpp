@@ -1,4 +1,4 @@
-// The CPU backend's table. What touches only gates and logits (a few thousand numbers) is the reference's.
+// The CPU backend's tables. What touches only gates and logits (a few thousand numbers) is the reference's.
 #include "kernels/cpu/ops.h"
 
 #include "kernels/backends.h"
@@ -6,8 +6,7 @@
 namespace nad {
 
 static OpTable make_cpu_ops() {
-  OpTable ops = reference_ops();  // classify, softmax_loss, gate_values, gate_noise, gate_update,
-  // augment (of images: worker threads prepare them ahead of the step, nad/images/loader.h) stay
+  OpTable ops = reference_ops();
   ops.conv2d = cpu::conv2d;
   ops.conv2d_backward = cpu::conv2d_backward;
   ops.conv2d_max_pool = cpu::conv2d_max_pool;
@@ -27,13 +26,24 @@ static OpTable make_cpu_ops() {
   ops.adaptive_pool_backward = cpu::adaptive_pool_backward;
   ops.batch_norm = cpu::batch_norm;
   ops.batch_norm_backward = cpu::batch_norm_backward;
-  ops.gate_statistics = cpu::gate_statistics;
   ops.conv2d_sums_taps = false;  // epilogue_backward reads both halves of y anyway
+  return ops;
+}
+
+static LearningOps make_cpu_learning_ops() {
+  LearningOps ops = reference_learning_ops();  // classify, softmax_loss, gate_values, gate_noise, gate_update,
+  // augment (of images: worker threads prepare them ahead of the step, nad/images/loader.h) stay
+  ops.gate_statistics = cpu::gate_statistics;
   return ops;
 }
 
 const OpTable& cpu_ops() {
   static const OpTable ops = make_cpu_ops();
+  return ops;
+}
+
+const LearningOps& cpu_learning_ops() {
+  static const LearningOps ops = make_cpu_learning_ops();
   return ops;
 }
 

@@ -1,7 +1,7 @@
-// The entries of the CPU backend's op table (kernels/cpu/ops.cpp). The same stem is the same op in every backend.
+// The entries of the CPU backend's op tables (kernels/cpu/ops.cpp). The same stem is the same op in every backend.
 #pragma once
 
-#include "engine/context.h"
+#include "kernels/learning_ops.h"
 
 namespace nad::cpu {
 

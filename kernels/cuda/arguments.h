@@ -39,6 +39,7 @@ inline DeviceParam device_param(Planner& planner, const Param& param) {
   const size_t bytes = param->data.size() * sizeof(float);
   DeviceParam result{planner.weights(bytes), param->count()};
   planner.context().backend().upload(result.buffer.get(), param->data.data(), bytes);
+  result.buffer = planner.share(std::move(result.buffer), bytes);
   return result;
 }
 

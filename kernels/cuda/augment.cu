@@ -5,10 +5,10 @@
 // its rows, each filtered along the columns and rounded to 8 bits. A row serves two rows of outputs, so columns are
 // filtered twice: cheaper than writing and reading what lies in between, and no limit on an image's height.
 // Reads the crop once from memory (neighbours share it in the caches), writes 12 bytes per pixel.
-#include "engine/op_checks.h"
-#include "engine/resize_filter.h"
 #include "kernels/cuda/arguments.h"
 #include "kernels/cuda/ops.h"
+#include "kernels/learning_op_checks.h"
+#include "kernels/resize_filter.h"
 
 namespace nad::cuda {
 

@@ -139,6 +139,7 @@ void CudaBackend::use() const { NAD_CUDA_CHECK(cudaSetDevice(index_)); }
 std::string CudaBackend::description() const { return description_; }
 
 const OpTable& CudaBackend::ops() const { return cuda::ops(); }
+const LearningOps& CudaBackend::learning_ops() const { return cuda::learning_ops(); }
 
 size_t CudaBackend::free_bytes() const {
   use();

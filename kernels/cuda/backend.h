@@ -25,7 +25,7 @@ namespace nad::cuda {
 // out of range, an architecture before sm_80 or one that this build has no code for.
 std::string device_problem(int index);
 
-class CudaBackend : public Backend {
+class CudaBackend : public Backend, public LearningBackend {
  public:
   // graph: replay() captures the step; false runs it eagerly each time (--no-graph).
   // Throws Error(device) with device_problem(), or with what is missing for ConvChoice::cudnn.
@@ -38,6 +38,7 @@ class CudaBackend : public Backend {
   // "cuda:0 NVIDIA H200 (sm_90, 132 multiprocessors, 139.7 GiB, driver 13.0, runtime 13.0, captured graph)"
   std::string description() const override;
   const OpTable& ops() const override;
+  const LearningOps& learning_ops() const override;
   bool supports(Precision) const override { return true; }
   // cudaMalloc, filled with zeros on the stream. Throws Error(memory) with the bytes wanted and free.
   Buffer allocate(size_t bytes) override;

@@ -5,9 +5,9 @@
 // not all finite: its prediction means nothing.
 //
 // A block per group, a warp per sample. Reads N * K floats.
-#include "engine/op_checks.h"
 #include "kernels/cuda/arguments.h"
 #include "kernels/cuda/ops.h"
+#include "kernels/learning_op_checks.h"
 
 namespace nad::cuda {
 

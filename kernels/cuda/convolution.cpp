@@ -119,7 +119,7 @@ float Convolution::weight_at(int64_t target_channel, int64_t k, const Tap& tap) 
 Buffer upload_weights(Planner& planner, const void* data, size_t bytes) {
   Buffer buffer = planner.weights(bytes);
   planner.context().backend().upload(buffer.get(), data, bytes);
-  return buffer;
+  return planner.share(std::move(buffer), bytes);
 }
 
 Convolution describe(Planner& planner, const Conv2dArgs& args) {

@@ -1,8 +1,8 @@
 // From the gradient at y = gate * (relu ? max(z, 0) : z) back to z and to the gate, with the loss tap on y, at once:
-//   t  = dy + 2 * tap_scale * tap_weight[n] * (y - original)
+//   t  = dy + 2 * tap_scale * tap_weight[n] * (y - tap_target)
 //   dz = gate * t * (relu ? y != 0 : 1)
 //   dgate[row, c] = sum over the row's samples and pixels of t * y / gate      (0 where gate = 0)
-//   tap_sum[n] = sum over pixels and channels of (y - original)^2              (where conv2d has not summed it)
+//   tap_sum[n] = sum over pixels and channels of (y - tap_target)^2              (where conv2d has not summed it)
 // Moves 12 bytes per element (16 with a tap): bound by memory.
 //
 // Stage 1, a block per sample, chunk of pixels and tile of 32 * V channels: writes dz and the block's sums in double.
@@ -148,7 +148,7 @@ EpilogueBackwardView view_of(const EpilogueBackwardArgs& args, bool four) {
   EpilogueBackwardView v{};
   v.dy = global(args.dy);
   v.y = global(args.y);
-  v.original = global(args.original);
+  v.original = global(args.tap_target);
   v.dz = global(args.dz);
   v.table = global(args.gate, s.c);
   v.table_stride = args.gate.stride;
@@ -156,7 +156,7 @@ EpilogueBackwardView view_of(const EpilogueBackwardArgs& args, bool four) {
   v.tap_weight = global(args.tap_weight, s.n);
   v.dy_stride = args.dy.stride;
   v.y_stride = args.y.stride;
-  v.original_stride = args.original.stride;
+  v.original_stride = args.tap_target.stride;
   v.dz_stride = args.dz.stride;
   v.samples = s.n;
   v.plane = s.h * s.w;
@@ -173,10 +173,10 @@ EpilogueBackwardView view_of(const EpilogueBackwardArgs& args, bool four) {
 Kernel plan_epilogue_backward(Planner& planner, const EpilogueBackwardArgs& args) {
   check_args(args);
   const bool four =
-      by_four(args.dy) && by_four(args.y) && by_four(args.original) && by_four(args.dz) && by_four(args.gate);
+      by_four(args.dy) && by_four(args.y) && by_four(args.tap_target) && by_four(args.dz) && by_four(args.gate);
   const EpilogueBackwardView view = view_of(args, four);
   const int64_t gate_sums = args.gate ? view.samples * view.chunks * view.channels : 0;
-  const int64_t tap_sums = args.original && args.tap_sum ? view.samples * view.chunks * view.tiles : 0;
+  const int64_t tap_sums = args.tap_target && args.tap_sum ? view.samples * view.chunks * view.tiles : 0;
   planner.reserve_scratch(sizeof(double) * static_cast<size_t>(gate_sums + tap_sums));
   const Grid grid(view.tiles, view.chunks, std::min<int64_t>(view.samples, 65535));
   return [=](Context& context) {

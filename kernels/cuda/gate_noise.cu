@@ -1,9 +1,9 @@
 // noise[n, c] = random_normal(random_key(random_key(key[g], step[g]), gate_index), b*C + c), n = g*B + b.
 // A thread per number: each is a function of its coordinates alone (engine/rng.h).
-#include "engine/op_checks.h"
 #include "engine/rng.h"
 #include "kernels/cuda/arguments.h"
 #include "kernels/cuda/ops.h"
+#include "kernels/learning_op_checks.h"
 
 namespace nad::cuda {
 

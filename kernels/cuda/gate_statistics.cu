@@ -6,10 +6,10 @@
 // blocks' sums over the valid samples in order.
 #include <algorithm>
 
-#include "engine/op_checks.h"
 #include "kernels/cuda/arguments.h"
 #include "kernels/cuda/gate_math.h"
 #include "kernels/cuda/ops.h"
+#include "kernels/learning_op_checks.h"
 
 namespace nad::cuda {
 

@@ -10,11 +10,11 @@
 //   d mu / d m = mu (1 - mu), d v / d s = sigmoid(s);  m -= lr * gradient / max(norm2(gradient), 1e-12), s alike
 //
 // A block per group; all in double. A few hundred kilobytes: bound by latency.
-#include "engine/op_checks.h"
 #include "kernels/cuda/arguments.h"
 #include "kernels/cuda/block_reduce.h"
 #include "kernels/cuda/gate_math.h"
 #include "kernels/cuda/ops.h"
+#include "kernels/learning_op_checks.h"
 
 namespace nad::cuda {
 

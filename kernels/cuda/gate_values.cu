@@ -2,10 +2,10 @@
 //   released, paper: row 1+g = sigmoid(logits[g])
 //   variational: row 1 + g*B + b = sigmoid(logits[g]) + noise[g*B + b] * softplus(sigma[g])
 // A thread per entry of the table.
-#include "engine/op_checks.h"
 #include "kernels/cuda/arguments.h"
 #include "kernels/cuda/gate_math.h"
 #include "kernels/cuda/ops.h"
+#include "kernels/learning_op_checks.h"
 
 namespace nad::cuda {
 

@@ -51,7 +51,7 @@ Buffer upload_linear_weight(Planner& planner, const LinearProblem& p) {
   const size_t bytes = p.weight->data.size() * sizeof(Weight);
   Buffer buffer = planner.weights(bytes);
   planner.context().backend().upload(buffer.get(), packed.get(), bytes);
-  return buffer;
+  return planner.share(std::move(buffer), bytes);
 }
 
 // y (+)= epilogue(partial[0] + partial[1] + ...); partial: [splits, M, N]

@@ -20,6 +20,13 @@ const OpTable& ops() {
       .adaptive_pool_backward = plan_adaptive_pool_backward,
       .batch_norm = plan_batch_norm,
       .batch_norm_backward = plan_batch_norm_backward,
+      .conv2d_sums_taps = true,
+  };
+  return table;
+}
+
+const LearningOps& learning_ops() {
+  static const LearningOps table = {
       .classify = plan_classify,
       .softmax_loss = plan_softmax_loss,
       .gate_values = plan_gate_values,
@@ -27,7 +34,6 @@ const OpTable& ops() {
       .gate_statistics = plan_gate_statistics,
       .gate_update = plan_gate_update,
       .augment = plan_augment,
-      .conv2d_sums_taps = true,
   };
   return table;
 }

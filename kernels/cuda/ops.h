@@ -1,7 +1,7 @@
-// The CUDA backend's entries of the op table (engine/ops.h), one per op stem, and the table.
+// The CUDA backend's entries of the op tables (engine/ops.h, kernels/learning_ops.h), one per op stem, and the tables.
 #pragma once
 
-#include "engine/ops.h"
+#include "kernels/learning_ops.h"
 
 namespace nad::cuda {
 
@@ -30,5 +30,6 @@ Kernel plan_gate_update(Planner& planner, const GateUpdateArgs& args);
 Kernel plan_augment(Planner& planner, const AugmentArgs& args);
 
 const OpTable& ops();
+const LearningOps& learning_ops();
 
 }  // namespace nad::cuda

@@ -7,10 +7,10 @@
 //
 // A block per sample, all sums in double; exp is evaluated again instead of stored. Then a thread per group adds the
 // samples' losses in order. Reads 4 and writes 4 bytes per logit.
-#include "engine/op_checks.h"
 #include "kernels/cuda/arguments.h"
 #include "kernels/cuda/block_reduce.h"
 #include "kernels/cuda/ops.h"
+#include "kernels/learning_op_checks.h"
 
 namespace nad::cuda {
 

@@ -1,11 +1,11 @@
 // y[n] = byte_values of the crop, resized to S x S and mirrored: columns, then rows, 8 bits in between.
 #include <vector>
 
-#include "engine/op_checks.h"
 #include "engine/parallel.h"
-#include "engine/resize_filter.h"
+#include "kernels/learning_op_checks.h"
 #include "kernels/reference/common.h"
 #include "kernels/reference/ops.h"
+#include "kernels/resize_filter.h"
 
 namespace nad::reference {
 namespace {

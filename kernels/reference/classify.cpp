@@ -6,7 +6,7 @@
 #include <algorithm>
 #include <cmath>
 
-#include "engine/op_checks.h"
+#include "kernels/learning_op_checks.h"
 #include "kernels/reference/common.h"
 #include "kernels/reference/ops.h"
 

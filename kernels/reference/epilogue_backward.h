@@ -1,8 +1,8 @@
 // From the gradient at y = gate * (relu ? max(z, 0) : z) back to z and to the gate, with the loss tap on y:
-//   t  = dy + 2 * tap_scale * tap_weight[n] * (y - original)
+//   t  = dy + 2 * tap_scale * tap_weight[n] * (y - tap_target)
 //   dz = gate * t * (relu ? y != 0 : 1)
 //   dgate[row, c] = sum over the row's samples and pixels of t * y / gate      (0 where gate = 0)
-//   tap_sum[n] = sum over pixels and channels of (y - original)^2
+//   tap_sum[n] = sum over pixels and channels of (y - tap_target)^2
 // The rows of dgate are sums in double, one channel at a time; samples of one row are adjacent.
 #pragma once
 
@@ -10,17 +10,17 @@
 
 namespace nad::reference {
 
-// y minus the original representation at one element; 0 without a tap.
+// y minus the tap's target at one element; 0 without a tap.
 template <class Args>
 double tap_difference(const Args& a, int64_t pixel, int64_t c) {
-  if (!a.original) return 0;
-  return static_cast<double>(a.y.pixel(pixel)[c]) - static_cast<double>(a.original.pixel(pixel)[c]);
+  if (!a.tap_target) return 0;
+  return static_cast<double>(a.y.pixel(pixel)[c]) - static_cast<double>(a.tap_target.pixel(pixel)[c]);
 }
 
 template <class Args>
 double tapped_gradient(const Args& a, int64_t n, int64_t pixel, int64_t c) {
   double t = static_cast<double>(a.dy.pixel(pixel)[c]);
-  if (a.original) t += 2.0 * a.tap_scale * static_cast<double>(a.tap_weight[n]) * tap_difference(a, pixel, c);
+  if (a.tap_target) t += 2.0 * a.tap_scale * static_cast<double>(a.tap_weight[n]) * tap_difference(a, pixel, c);
   return t;
 }
 
@@ -55,7 +55,7 @@ void epilogue_backward(const Args& a) {
         put(a.dz.pixel(pixel)[c], pass ? gate_value(a.gate, n, c) * t : 0, Accumulate::overwrite);
       }
     }
-    if (a.original && a.tap_sum) a.tap_sum[n] = square;
+    if (a.tap_target && a.tap_sum) a.tap_sum[n] = square;
   }
 }
 

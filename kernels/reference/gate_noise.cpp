@@ -1,8 +1,8 @@
 // noise[n, c] = random_normal(random_key(random_key(key[g], *step), gate_index), b*C + c), n = g*B + b.
 // `step` holds one number per group, so that classes at different steps may share a batch.
-#include "engine/op_checks.h"
 #include "engine/parallel.h"
 #include "engine/rng.h"
+#include "kernels/learning_op_checks.h"
 #include "kernels/reference/common.h"
 #include "kernels/reference/ops.h"
 

@@ -3,6 +3,7 @@
 #pragma once
 
 #include "engine/parallel.h"
+#include "kernels/learning_ops.h"
 #include "kernels/reference/common.h"
 
 namespace nad::reference {

@@ -1,6 +1,6 @@
 #include "kernels/reference/gate_values.h"
 
-#include "engine/op_checks.h"
+#include "kernels/learning_op_checks.h"
 #include "kernels/reference/ops.h"
 
 namespace nad::reference {

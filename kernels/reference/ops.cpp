@@ -23,6 +23,17 @@ const OpTable& reference_ops() {
       .adaptive_pool_backward = plan_adaptive_pool_backward,
       .batch_norm = plan_batch_norm,
       .batch_norm_backward = plan_batch_norm_backward,
+      .conv2d_max_pool = plan_conv2d_max_pool,
+      .conv2d_max_pool_backward = plan_conv2d_max_pool_backward,
+      .conv2d_sums_taps = true,
+      .fuses_max_pool = fuses_max_pool,
+  };
+  return table;
+}
+
+const LearningOps& reference_learning_ops() {
+  using namespace reference;
+  static const LearningOps table = {
       .classify = plan_classify,
       .softmax_loss = plan_softmax_loss,
       .gate_values = plan_gate_values,
@@ -30,10 +41,6 @@ const OpTable& reference_ops() {
       .gate_statistics = plan_gate_statistics,
       .gate_update = plan_gate_update,
       .augment = plan_augment,
-      .conv2d_max_pool = plan_conv2d_max_pool,
-      .conv2d_max_pool_backward = plan_conv2d_max_pool_backward,
-      .conv2d_sums_taps = true,
-      .fuses_max_pool = fuses_max_pool,
   };
   return table;
 }

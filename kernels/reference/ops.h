@@ -1,7 +1,7 @@
-// The reference backend's entries of the op table (engine/ops.h), one per op stem.
+// The reference backend's entries of the op table (engine/ops.h, kernels/learning_ops.h), one per op stem.
 #pragma once
 
-#include "engine/ops.h"
+#include "kernels/learning_ops.h"
 
 namespace nad::reference {
 

@@ -1,7 +1,7 @@
 #include "kernels/reference/softmax_loss.h"
 
 #include "engine/context.h"
-#include "engine/op_checks.h"
+#include "kernels/learning_op_checks.h"
 #include "kernels/reference/ops.h"
 
 namespace nad::reference {

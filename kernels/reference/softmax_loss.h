@@ -10,6 +10,7 @@
 #include <algorithm>
 
 #include "engine/parallel.h"
+#include "kernels/learning_ops.h"
 #include "kernels/reference/common.h"
 
 namespace nad::reference {

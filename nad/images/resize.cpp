@@ -10,7 +10,7 @@
 #endif
 
 #include "engine/error.h"
-#include "engine/resize_filter.h"
+#include "kernels/resize_filter.h"
 
 namespace nad {
 namespace {

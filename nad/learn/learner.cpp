@@ -89,7 +89,7 @@ Learner::Learner(Context& context, const NetworkDescription& network, std::map<s
 // The step around the plan: before the forward pass, between forward and backward, after.
 void Learner::record_step() {
   Planner planner(context_);
-  const OpTable& ops = context_.ops();
+  const LearningOps& ops = learning_backend(context_.backend()).learning_ops();
   const Groups groups = {options_.slots, options_.batch, valid_};
   const Objective objective = options_.objective;
   const bool noisy = objective == Objective::variational;

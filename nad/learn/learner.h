@@ -19,6 +19,7 @@
 #include <vector>
 
 #include "engine/plan.h"
+#include "kernels/learning_ops.h"
 #include "models/models.h"
 #include "nad/gates/gate_vectors.h"
 

@@ -5,6 +5,7 @@
 #include <string>
 
 #include "engine/context.h"
+#include "kernels/learning_ops.h"
 #include "models/models.h"
 #include "weights/weights.h"
 

@@ -9,7 +9,6 @@
 #include <vector>
 
 #include "engine/context.h"
-#include "engine/ops.h"
 #include "kernels/backends.h"
 
 namespace nad {

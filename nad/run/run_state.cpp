@@ -115,7 +115,7 @@ LearnOptions learn_options(const RunSetup& s, const RunState& state) {
   learn.lr = r.lr;
   learn.slots = r.classes_per_step;
   learn.batch = r.batch;
-  if (state.context->backend().augments()) learn.byte_values = byte_values(s.normalization);
+  if (learning_backend(state.context->backend()).augments()) learn.byte_values = byte_values(s.normalization);
   return learn;
 }
 

@@ -104,8 +104,10 @@ class OnednnConvolution : public SampleConvolution {
     primitive_ = dnnl::convolution_forward(desc);
     finish_plan(planner, p, desc.weights_desc(), desc.scratchpad_desc(), DNNL_ARG_SRC, x_, DNNL_ARG_DST, y_);
     if (p.shift) {
-      bias_ = planner.weights(p.shift->data.size() * sizeof(float));
+      const size_t bytes = p.shift->data.size() * sizeof(float);
+      bias_ = planner.weights(bytes);
       std::copy(p.shift->data.begin(), p.shift->data.end(), reinterpret_cast<float*>(bias_.get()));
+      bias_ = planner.share(std::move(bias_), bytes);
       for (PerThread& t : threads_) t.arguments[DNNL_ARG_BIAS] = memory(desc.bias_desc(), engine_, bias_.get());
     }
   }
@@ -133,6 +135,8 @@ class OnednnConvolution : public SampleConvolution {
     dnnl::stream stream(engine_);
     dnnl::reorder(from, to).execute(stream, from, to);
     stream.wait();
+    packed_ = planner.share(std::move(packed_), packed.get_size());
+    to.set_data_handle(packed_.get());
     scratchpad_ = scratchpad;
     // omp_get_max_threads() is 1 here; the pool's size is what the loop over samples will use.
     for (int i = 0; i < pool_threads_; ++i) {

@@ -55,8 +55,10 @@ void pack(const SampleProblem& p, float* to) {
 class PlainConvolution : public SampleConvolution {
  public:
   PlainConvolution(Planner& planner, const SampleProblem& p) {
-    weight_ = planner.weights(p.weight->data.size() * sizeof(float));
+    const size_t bytes = p.weight->data.size() * sizeof(float);
+    weight_ = planner.weights(bytes);
     pack(p, reinterpret_cast<float*>(weight_.get()));
+    weight_ = planner.share(std::move(weight_), bytes);
     if (p.shift) shift_ = p.shift->data;
     zeros_.resize(static_cast<size_t>(std::max(p.x.c, p.y.c)));
     loop_.in = p.backward ? p.y : p.x;

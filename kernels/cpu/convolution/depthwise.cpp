@@ -54,7 +54,8 @@ bool is_depthwise(const Conv2dParams& p, const Shape& x, const Shape& y) {
 // [C, 1, KH, KW] to [KH, KW, C], times scale[C] where given, turned round where asked; then a row of zeros.
 Buffer pack(Planner& planner, const Param& weight, const Param& scale, bool turn) {
   const int64_t channels = weight->shape[0], taps = weight->shape[2] * weight->shape[3];
-  Buffer packed = planner.weights(static_cast<size_t>(channels * (taps + 1)) * sizeof(float));
+  const size_t bytes = static_cast<size_t>(channels * (taps + 1)) * sizeof(float);
+  Buffer packed = planner.weights(bytes);
   auto* to = reinterpret_cast<float*>(packed.get());
   for (int64_t tap = 0; tap < taps; ++tap) {
     const int64_t target = turn ? taps - 1 - tap : tap;
@@ -63,7 +64,7 @@ Buffer pack(Planner& planner, const Param& weight, const Param& scale, bool turn
       to[target * channels + c] = factor * weight->data[static_cast<size_t>(c * taps + tap)];
     }
   }
-  return packed;
+  return planner.share(std::move(packed), bytes);
 }
 
 void set_params(DepthwiseLoop& loop, const Conv2dParams& p, const Buffer& weight, int64_t channels) {

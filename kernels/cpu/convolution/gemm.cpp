@@ -76,11 +76,13 @@ void complete(Planner& planner, GemmPlan& plan, const std::vector<Tap>& taps, co
   const bool slab = conv.source.stride - channels >= 16;
   conv.shape =
       packed_shape(*plan.isa, static_cast<int64_t>(taps.size()) * channels, conv.finish.channels, bf16, slab);
-  plan.keep.push_back(planner.weights(static_cast<size_t>(conv.shape.bytes())));
-  conv.weights = plan.keep.back().get();
-  pack_panels(conv.shape, plan.keep.back().get(), [&](int64_t k, int64_t column) {
+  const auto bytes = static_cast<size_t>(conv.shape.bytes());
+  Buffer packed = planner.weights(bytes);
+  pack_panels(conv.shape, packed.get(), [&](int64_t k, int64_t column) {
     return weight(taps[static_cast<size_t>(k / channels)], k % channels, column);
   });
+  plan.keep.push_back(planner.share(std::move(packed), bytes));
+  conv.weights = plan.keep.back().get();
   conv.direct = taps.size() == 1 && taps[0].dh == 0 && taps[0].dw == 0 && conv.step_h == 1 && conv.step_w == 1 &&
                 conv.grid_h == conv.source.h && conv.grid_w == conv.source.w && !conv.source.prologue() &&
                 !conv.shape.narrow;

@@ -57,10 +57,12 @@ void pack_panels(const PackedShape& shape, std::byte* to, const Value& value) {
 // A copy of a [C] parameter, or `otherwise` for a null one, that can be read in whole vectors.
 inline const float* padded_vector(Planner& planner, const Param& param, int64_t channels, float otherwise,
                                   std::vector<Buffer>& keep) {
-  keep.push_back(planner.weights(static_cast<size_t>(channels + 31) / 16 * 16 * sizeof(float)));
-  float* copy = reinterpret_cast<float*>(keep.back().get());
+  const size_t bytes = static_cast<size_t>(channels + 31) / 16 * 16 * sizeof(float);
+  Buffer padded = planner.weights(bytes);
+  auto* copy = reinterpret_cast<float*>(padded.get());
   for (int64_t c = 0; c < channels; ++c) copy[c] = param ? param->data[static_cast<size_t>(c)] : otherwise;
-  return copy;
+  keep.push_back(planner.share(std::move(padded), bytes));
+  return reinterpret_cast<const float*>(keep.back().get());
 }
 
 inline float channel(const Param& param, int64_t c, float otherwise) {

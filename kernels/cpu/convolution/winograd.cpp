@@ -106,9 +106,9 @@ void complete(Planner& planner, WinogradPlan& plan, const KernelOf& kernel) {
       channels,        columns, round_up((channels + slices - 1) / slices, 8), integers, plan.isa->lane_bits,
       integers ? 2 : 1};
   conv.position_bytes = round_up(conv.shape.bytes(), 64);
-  plan.keep.push_back(planner.weights(static_cast<size_t>(conv.position_bytes * kWinogradPositions)));
-  std::byte* weights = plan.keep.back().get();
-  conv.weights = weights;
+  const auto weight_bytes = static_cast<size_t>(conv.position_bytes * kWinogradPositions);
+  const auto scale_bytes = static_cast<size_t>(kWinogradPositions * conv.columns_stride() * 4);
+  Buffer weights = planner.weights(weight_bytes), column_scale;
   std::vector<float> transformed(static_cast<size_t>(kWinogradPositions * channels * columns));
   parallel_for(channels, [&](int64_t begin, int64_t end, int) {
     double g[3][3], u[kWinogradPositions];
@@ -124,14 +124,14 @@ void complete(Planner& planner, WinogradPlan& plan, const KernelOf& kernel) {
   });
   float* scales = nullptr;
   if (integers) {
-    plan.keep.push_back(planner.weights(static_cast<size_t>(kWinogradPositions * conv.columns_stride() * 4)));
-    conv.column_scale = scales = reinterpret_cast<float*>(plan.keep.back().get());
+    column_scale = planner.weights(scale_bytes);
+    scales = reinterpret_cast<float*>(column_scale.get());
     std::fill_n(scales, kWinogradPositions * conv.columns_stride(), 0.0f);
   }
   parallel_for(kWinogradPositions, [&](int64_t begin, int64_t end, int) {
     for (int64_t position = begin; position < end; ++position) {
       const float* from = transformed.data() + position * channels * columns;
-      std::byte* to = weights + position * conv.position_bytes;
+      std::byte* to = weights.get() + position * conv.position_bytes;
       if (integers) {
         pack_integers(conv.shape, from, to, scales + position * conv.columns_stride());
       } else {
@@ -139,6 +139,12 @@ void complete(Planner& planner, WinogradPlan& plan, const KernelOf& kernel) {
       }
     }
   });
+  plan.keep.push_back(planner.share(std::move(weights), weight_bytes));
+  conv.weights = plan.keep.back().get();
+  if (integers) {
+    plan.keep.push_back(planner.share(std::move(column_scale), scale_bytes));
+    conv.column_scale = reinterpret_cast<const float*>(plan.keep.back().get());
+  }
   choose_blocks(plan);
   planner.reserve_scratch(plan.scratch * static_cast<size_t>(plan.shared ? 1 : max_threads()));
 }

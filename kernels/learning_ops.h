@@ -1,0 +1,160 @@
+// The ops of gate learning: a table of their own beside the op table of engine/ops.h, with the same conventions. The
+// engine runs any network of gated ops and knows none of these; what learns gates asks the backend for them.
+//
+// One batch holds N samples twice: as the original network has them, under a row of gates that is all ones, and gated.
+#pragma once
+
+#include <cstdint>
+
+#include "engine/context.h"
+
+namespace nad {
+
+// ---- losses ------------------------------------------------------------------------------------------------------
+// A step learns G classes side by side with B images each: N = G*B; sample n belongs to group n / B; the first
+// valid[g] samples of a group count, the others have weight 0.
+struct Groups {
+  int64_t count = 1;               // G
+  int64_t batch = 1;               // B
+  const int32_t* valid = nullptr;  // [G]
+};
+
+// Which samples the original network classifies correctly (first maximum = label).
+//   tap_weight[n] = correct[n] / correct_count[g] (0 where the count is 0)
+//   apply[g] = needs_correct ? correct_count[g] > 0 : valid[g] > 0
+struct ClassifyArgs {
+  Groups groups;
+  CTensor logits;                    // [N, 1, 1, K], the original network's
+  const int32_t* labels = nullptr;   // [N]
+  bool needs_correct = true;         // method.md section 2: `released` skips a batch without a correct sample
+  int32_t* predicted = nullptr;      // [N]
+  float* tap_weight = nullptr;       // [N]
+  int32_t* correct_count = nullptr;  // [G]; -1 where the logits of a valid sample are not all finite
+  int32_t* apply = nullptr;          // [G]
+};
+
+// loss[g] = mean over the group's valid samples; dlogits = coefficient * d loss[g] / d logits.
+//   cross-entropy: -log softmax(z)[label]
+//   binary (Eq. 12): -log p[label] - sum_{k != label} log(1 - p[k]), arguments clamped from below to 1e-12
+//     (the gradient is 0 where a clamp acts, as torch.clamp_min's)
+struct SoftmaxLossArgs {
+  Groups groups;
+  CTensor logits;                   // [N, 1, 1, K], the gated network's
+  const int32_t* labels = nullptr;  // [N]
+  bool binary = false;
+  float coefficient = 1;
+  double* loss = nullptr;  // [G]
+  Tensor dlogits;          // [N, 1, 1, K]
+};
+
+// ---- gate learning -----------------------------------------------------------------------------------------------
+enum class Objective : uint8_t { released, paper, variational };  // method.md section 2
+
+// Fills the multipliers of one gate from its logits: row 0 ones; then
+//   released, paper: row 1+g = sigmoid(logits[g])
+//   variational: row 1 + g*B + b = sigmoid(logits[g]) + noise[g*B + b] * softplus(sigma[g])
+struct GateValuesArgs {
+  Groups groups;
+  Objective objective = Objective::released;
+  int64_t channels = 0;
+  const float* logits = nullptr;  // [G, C]
+  const float* sigma = nullptr;   // [G, C], variational
+  const float* noise = nullptr;   // [N, C], variational
+  float* table = nullptr;         // [rows, C]
+};
+
+// noise[n, c] = random_normal(random_key(random_key(key[g], *step), gate_index), b*C + c), n = g*B + b (engine/rng.h)
+struct GateNoiseArgs {
+  Groups groups;
+  int64_t channels = 0;
+  uint64_t gate_index = 0;
+  const uint64_t* key = nullptr;   // [G], one per class
+  const uint64_t* step = nullptr;  // [G]
+  float* noise = nullptr;          // [N, C]
+};
+
+// Per group and channel sums over valid samples and pixels of the original representation R (paper, variational):
+//   sum_square = sum R^2; with sigma (softplus applied here): sum_log = sum log((sigma R)^2 + 1e-6),
+//   sum_ratio = sum R^2 / ((sigma R)^2 + 1e-6)
+struct GateStatisticsArgs {
+  Groups groups;
+  CTensor original;              // [N, H, W, C]
+  const float* sigma = nullptr;  // [G, C] or null
+  double* sum_square = nullptr;  // [G, C]
+  double* sum_log = nullptr;     // [G, C], with sigma
+  double* sum_ratio = nullptr;   // [G, C], with sigma
+};
+
+// One gate's terms of the objective, the gradient at its logits, and the normalised update (Eq. 15):
+//   released:    reconstruction = sum_n tap_weight[n] tap_sum[n] / (H W C L)
+//                regularisation = mean_c mu^2 / L
+//   paper:       reconstruction = mean((R - mu R)^2)
+//                regularisation = mean((mu R)^2)
+//   variational: reconstruction = (mean((R - mu R)^2) + log 2 pi + mean log(.)) / 2
+//                regularisation = mean((sigma R)^2 - log(.) + (mu R)^2 - 1) / 2,    log(.) = log((sigma R)^2 + 1e-6)
+//   gradient = beta * d regularisation + (paper, variational: d reconstruction) + the chain's part, from dgate
+//   logits -= lr * gradient / max(norm2(gradient), 1e-12), and sigma the same, where apply[g] and lr > 0
+// Means are over the group's valid samples, pixels and channels; the sums are those of GateStatisticsArgs.
+struct GateUpdateArgs {
+  Groups groups;
+  Objective objective = Objective::released;
+  int64_t channels = 0, plane = 0;     // C, H*W
+  int64_t gates = 1;                   // L
+  const float* hyper = nullptr;        // [2]: lr, beta
+  const int32_t* apply = nullptr;      // [G]
+  const float* tap_weight = nullptr;   // [N], released
+  const double* tap_sum = nullptr;     // [N], released
+  const double* sum_square = nullptr;  // [G, C], paper and variational
+  const double* sum_log = nullptr;     // [G, C], variational
+  const double* sum_ratio = nullptr;   // [G, C], variational
+  const float* dgate = nullptr;        // [rows, C], gradient at the multipliers (row 0 unused)
+  const float* noise = nullptr;        // [N, C], variational
+  float* logits = nullptr;             // [G, C]
+  float* sigma = nullptr;              // [G, C], variational
+  float* gradient = nullptr;           // [G, C], at the logits
+  double* terms = nullptr;             // [G, 2]: reconstruction, regularisation
+};
+
+// ---- images ------------------------------------------------------------------------------------------------------
+// What one input image is made of. In the backend's memory, so that it may change from step to step.
+struct AugmentSample {
+  const uint8_t* image = nullptr;                              // [height, width, 3]; null: the sample stays as it is
+  int32_t width = 0, height = 0;                               // at most AugmentArgs::max_side
+  int32_t left = 0, top = 0, crop_width = 0, crop_height = 0;  // inside the image
+  int32_t flip = 0, unused = 0;
+};
+
+// y[n] = byte_values[c][resized], where `resized` is the crop of the sample's image, resized to S x S by the
+// antialiased filter of kernels/resize_filter.h (columns, then rows, 8 bits in between; what lies outside of the crop
+// does not count), mirrored where flip is set. RandomResizedCrop, RandomHorizontalFlip and Normalize of torchvision.
+struct AugmentArgs {
+  Tensor y;                                // [N, S, S, 3], dense
+  const AugmentSample* samples = nullptr;  // [N]
+  const float* byte_values = nullptr;      // [3, 256]: the normalised value of every byte, per channel
+  int64_t max_side = 0;                    // of an image
+};
+
+// ---- the table ---------------------------------------------------------------------------------------------------
+struct LearningOps {
+  Entry<ClassifyArgs> classify;
+  Entry<SoftmaxLossArgs> softmax_loss;
+  Entry<GateValuesArgs> gate_values;
+  Entry<GateNoiseArgs> gate_noise;
+  Entry<GateStatisticsArgs> gate_statistics;
+  Entry<GateUpdateArgs> gate_update;
+  Entry<AugmentArgs> augment;
+};
+
+// What every backend of this project is beside an engine's backend.
+class LearningBackend {
+ public:
+  virtual ~LearningBackend() = default;
+  virtual const LearningOps& learning_ops() const = 0;
+  // Whether images are augmented by the op `augment` of a step rather than by threads of the host ahead of it.
+  virtual bool augments() const { return false; }
+};
+
+// Throws Error(device) for a backend that learns no gates.
+const LearningBackend& learning_backend(const Backend& backend);
+
+}  // namespace nad
