@@ -81,8 +81,8 @@ std::optional<int> read_quota_v1(const std::string& folder) {
 
 template <class Read>
 void tighten(std::optional<int>& least, const Mount& mount, const std::string& group, Read&& read) {
-  // A group outside of what is mounted ("/../other", or a container's that sees only itself as the top): the mount
-  // alone.
+  // A group outside of what is mounted ("/../other", or a
+  // container's that sees only itself as the top): the mount alone.
   const std::string top = mount.group == "/" ? "" : mount.group;
   const bool inside = (group + "/").rfind(top + "/", 0) == 0 && group.find("/..") == std::string::npos;
   std::string below = inside && group != "/" ? group.substr(top.size()) : "";

@@ -150,8 +150,8 @@ struct GateArgs {
 //   dz = gate * t * (relu ? y != 0 : 1)          (the sign of y is z's times the gate's; y = 0 iff z <= 0)
 //   dgate[row, c] = sum over the row's samples and pixels of t * y / gate      (0 where gate = 0)
 //   tap_sum[n] = sum over pixels and channels of (y - tap_target)^2
-// y / gate is the value before the gate: nothing but y is kept. The same formulas serve GateArgs' relu after the
-// gate.
+// y / gate is the value before the gate: nothing but y is
+// kept. The same formulas serve GateArgs' relu after the gate.
 struct EpilogueBackwardArgs {
   CTensor dy;  // [N, H, W, C]
   CTensor y;   // [N, H, W, C]

@@ -90,8 +90,8 @@ class SharedItems {
   std::atomic<uint64_t> ranges_[kThreads];
 };
 
-// Calls body(item, thread) for every item of [0, n). Which thread gets which item is not fixed: no result may depend
-// on it.
+// Calls body(item, thread) for every item of [0, n). Which thread
+// gets which item is not fixed: no result may depend on it.
 template <class Body>
 void parallel_each(int64_t n, Body&& body) {
 #ifdef _OPENMP

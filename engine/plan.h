@@ -1,16 +1,15 @@
 // Planning: from a tape to kernels and addresses, once; then forward() and backward() replay them.
 //
 // - Gradients flow from the logits to the gates, for the samples after the originals only: with Tape::gate's repeat
-// of 2
-//   the first N samples are the original network (gate row 0) and have no backward pass. Nothing below the first gate
-//   has one either, and parameters never have.
+//   of 2 the first N samples are the original network (gate row 0) and have no backward pass. Nothing below the first
+//   gate has one either, and parameters never have.
 // - Every buffer lives in one arena; two buffers share bytes where their lifetimes (first write to last read, forward
 //   and backward) do not overlap. What the backward pass reads: the output of a node that ends in ReLU or a gate, the
 //   input of a convolution with a prologue, a byte per max-pool output.
-// - A residual's gradient is its sum's gradient: it shares the memory instead of being copied, where it is the first
-//   contribution.
-// PRECOND on recording order: the last consumer of a slab reads all of it (a gate, a pointwise node), so that its
-// gradient starts complete.
+// - A residual's gradient is its sum's gradient: where it is the first contribution it shares the memory instead of
+//   being copied.
+// PRECOND on recording order: the last consumer of a slab reads all of
+// it (a gate, a pointwise node), so that its gradient starts complete.
 #pragma once
 
 #include <string>

@@ -26,7 +26,7 @@ struct ClassifyArgs {
   Groups groups;
   CTensor logits;                    // [N, 1, 1, K], the original network's
   const int32_t* labels = nullptr;   // [N]
-  bool needs_correct = true;         // method.md section 2: `released` skips a batch without a correct sample
+  bool needs_correct = true;         // docs/METHOD.md section 2: `released` skips a batch without a correct sample
   int32_t* predicted = nullptr;      // [N]
   float* tap_weight = nullptr;       // [N]
   int32_t* correct_count = nullptr;  // [G]; -1 where the logits of a valid sample are not all finite
@@ -48,7 +48,7 @@ struct SoftmaxLossArgs {
 };
 
 // ---- gate learning -----------------------------------------------------------------------------------------------
-enum class Objective : uint8_t { released, paper, variational };  // method.md section 2
+enum class Objective : uint8_t { released, paper, variational };  // docs/METHOD.md section 2
 
 // Fills the multipliers of one gate from its logits: row 0 ones; then
 //   released, paper: row 1+g = sigmoid(logits[g])

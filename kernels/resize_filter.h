@@ -1,7 +1,7 @@
-// The antialiased triangle filter of Pillow's Image.resize(BILINEAR) for 8-bit pixels (src/libImaging/Resample.c),
-// one axis at a time: output i = sum over j < count of weight[j] * input[first + j], with 22-bit fixed-point weights,
-// and half a unit added before the shift. Shared by nad/images/resize.h and the op `augment` of every backend: equal
-// bytes.
+// The antialiased triangle filter of Pillow's Image.resize(BILINEAR) for 8-bit pixels
+// (src/libImaging/Resample.c), one axis at a time: output i = sum over j < count of weight[j]
+// * input[first + j], with 22-bit fixed-point weights, and half a unit added before the
+// shift. Shared by nad/images/resize.h and the op `augment` of every backend: equal bytes.
 #pragma once
 
 #include <cmath>

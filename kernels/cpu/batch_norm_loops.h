@@ -7,8 +7,8 @@ static NAD_INLINE typename L::F batch_norm_upstream(const float* dy, const float
   return y ? L::select(L::not_equal(L::load(y), L::set(0.f)), t, L::set(0.f)) : t;
 }
 
-// Adds pixels [begin, end) to sums[2][C]: with d = x - center, forward d and d*d, backward t and t*d.
-// block: scratch [2][C].
+// Adds pixels [begin, end) to sums[2][C]: with d = x - center,
+// forward d and d*d, backward t and t*d. block: scratch [2][C].
 template <bool backward>
 static NAD_INLINE void batch_norm_sums_as(const BatchNormLoop& loop, int64_t begin, int64_t end, float* block,
                                           double* sums) {

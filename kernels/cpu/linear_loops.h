@@ -13,8 +13,8 @@ static float dot_rest(const float* x, const Weight* w, int64_t begin, int64_t en
   return sum;
 }
 
-// y[n, o] (+)= sum over k of x[n, k] w[o, k], for SAMPLES samples and OUTPUTS outputs: dot products in vectors along
-// k.
+// y[n, o] (+)= sum over k of x[n, k] w[o, k], for SAMPLES
+// samples and OUTPUTS outputs: dot products in vectors along k.
 template <int SAMPLES, int OUTPUTS, class Weight>
 static NAD_INLINE void dot_tile(const LinearLoop& p, const Weight* weight, int64_t n, int64_t o, int64_t begin,
                                 int64_t end) {

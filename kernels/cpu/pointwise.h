@@ -1,5 +1,5 @@
-// y = epilogue(x) over plain pointers: an op of its own, and the pass after a convolution that cannot fuse its
-// epilogue.
+// y = epilogue(x) over plain pointers: an op of its own, and
+// the pass after a convolution that cannot fuse its epilogue.
 #pragma once
 
 #include "kernels/cpu/epilogue.h"

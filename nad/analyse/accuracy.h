@@ -1,4 +1,4 @@
-// Top-1 of a class's images: the original network and the class's hard sub-architecture (method.md section 5.1).
+// Top-1 of a class's images: the original network and the class's hard sub-architecture (docs/METHOD.md section 5.1).
 #pragma once
 
 #include <functional>

@@ -50,9 +50,9 @@ bool huffman_tables_are_sane(const Bytes& bytes, size_t begin, size_t end) {
   return true;
 }
 
-// What is wrong with a JPEG, or null. stb_image reads zeros behind the end of the data, so a file that was cut short
-// decodes to an image with a grey rest. A whole one has an end marker behind its last scan: walk the segments to it
-// (ITU T.81, annex B).
+// What is wrong with a JPEG, or null. stb_image reads zeros behind the end of the
+// data, so a file that was cut short decodes to an image with a grey rest. A whole one
+// has an end marker behind its last scan: walk the segments to it (ITU T.81, annex B).
 const char* jpeg_damage(const Bytes& bytes) {
   constexpr uint8_t kFrame = 0xC0, kLastFrame = 0xC2, kHuffmanTables = 0xC4, kEnd = 0xD9, kFirstRestart = 0xD0,
                     kLastRestart = 0xD7, kAdobe = 0xEE;

@@ -22,8 +22,8 @@ class Resizer {
   // simd = false: portable loops instead of the processor's vector instructions, with the same bytes.
   explicit Resizer(bool simd = true) : simd_(simd) {}
 
-  // Makes room for every resize of images up to width x height to at most out_width x out_height, so that none of
-  // them allocates.
+  // Makes room for every resize of images up to width x height to
+  // at most out_width x out_height, so that none of them allocates.
   void reserve(int width, int height, int out_width, int out_height);
 
   // Cuts `crop` out of the image (the filter sees nothing outside of it), resizes it to out_width x out_height and

@@ -13,9 +13,9 @@ namespace nad {
 
 class ClassBatches {
  public:
-  // The label of every image is images.index. The images must outlive the object. Pixels are prepared by the host also where an image has
-  // more than kMaxAugmentSide a side, or the images take more than a quarter of the backend's free memory. Throws as
-  // BatchLoader does.
+  // The label of every image is images.index. The images must outlive the object. Pixels are
+  // prepared by the host also where an image has more than kMaxAugmentSide a side, or the
+  // images take more than a quarter of the backend's free memory. Throws as BatchLoader does.
   ClassBatches(Context& context, const Learner& learner, const DecodedClass& images, LoaderOptions options);
 
   // Puts the next step's batch into the slot; returns how many images it has.

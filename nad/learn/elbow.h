@@ -8,9 +8,10 @@
 namespace nad {
 
 struct Elbow {
-  std::optional<size_t> point;   // empty where the curve has none, then `why` says so in a few words
-  std::vector<double> distance;  // [points] from the chord, in units of the normalised curve; above 0 towards smaller
-                                 // losses. Empty where there is no chord
+  std::optional<size_t> point;  // empty where the curve has none, then `why` says so in a few words
+  // [points] from the chord, in units of the normalised curve; above 0 towards smaller losses. Empty where there is
+  // no chord.
+  std::vector<double> distance;
   std::string why;
 };
 

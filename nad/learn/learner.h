@@ -1,5 +1,5 @@
-// Gate learning (method.md sections 2 and 3): one step of several classes side by side, and the evaluation of hard
-// gates.
+// Gate learning (docs/METHOD.md sections 2 and 3): one step of several
+// classes side by side, and the evaluation of hard gates.
 //
 // A learner has G slots; slot g learns one class from B images a step. One batch holds all G*B images twice: as the
 // original network (gate row 0) and gated (a row per slot, or per sample where gates are noisy). A slot's numbers do
@@ -33,8 +33,8 @@ struct LearnOptions {
   int64_t batch = 16;        // B, images per class and step
   bool given_noise = false;  // variational: noise comes from set_noise() instead of the generator
   bool fold_batchnorm = true;
-  // [3, 256] of nad/images/augment.h: the step augments images itself (set_batch with draws). Empty: batches are
-  // pixels only.
+  // [3, 256] of nad/images/augment.h: the step augments images
+  // itself (set_batch with draws). Empty: batches are pixels only.
   std::vector<float> byte_values;
 };
 

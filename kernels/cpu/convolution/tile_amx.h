@@ -9,8 +9,8 @@
 // of k of 16 columns. The instruction adds the products of even and of odd k apart, in order, and then both to the
 // sum: an element does not depend on its place in the tile.
 //
-// The instructions are used by the names of <immintrin.h>, so that tests/amx_model/tiles.h can stand in for them on a
-// processor without AMX.
+// The instructions are used by the names of <immintrin.h>, so that
+// tests/amx_model/tiles.h can stand in for them on a processor without AMX.
 #pragma once
 
 #include <immintrin.h>

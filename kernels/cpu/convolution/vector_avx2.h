@@ -1,5 +1,5 @@
-// The vector of the hand-written convolutions: AVX2 and FMA. The names are explained in vector_avx512.h and
-// vector_avx512_ops.h.
+// The vector of the hand-written convolutions: AVX2 and FMA. The
+// names are explained in vector_avx512.h and vector_avx512_ops.h.
 #pragma once
 
 #include <immintrin.h>

@@ -1,6 +1,6 @@
-// AVX-512's vector with the names that the hand-written convolutions use; vector_avx512.h, vector_avx512_narrow.h
-// and vector_amx.h add their constants. Everything here is local to the file that includes it, which is compiled for
-// that instruction set.
+// AVX-512's vector with the names that the hand-written convolutions use; vector_avx512.h,
+// vector_avx512_narrow.h and vector_amx.h add their constants. Everything here is local to
+// the file that includes it, which is compiled for that instruction set.
 #pragma once
 
 #include <immintrin.h>
