@@ -41,8 +41,8 @@ struct Machine {
 
 bool is_alone(const Variant& v) { return v.name.starts_with("cuda/cudnn-alone"); }
 
-// The case measured last stays in memory: drawing its tensors takes longer than most layers, and its variants follow
-// each other.
+// The case measured last stays in memory: drawing its tensors takes
+// longer than most layers, and its variants follow each other.
 class Bench {
  public:
   explicit Bench(int runs) : runs_(runs) {}

@@ -1,5 +1,5 @@
-// Values for the arrays of a problem that has none on the host (tests/compare.h, Content), made where they are needed:
-// for 256 images the host alone would take minutes.
+// Values for the arrays of a problem that has none on the host (tests/compare.h, Content), made where they are
+// needed: for 256 images the host alone would take minutes.
 #pragma once
 
 #include "bench/device_timer.h"

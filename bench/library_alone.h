@@ -1,5 +1,5 @@
-// cuDNN's convolutions without the passes that bring their source into its form and finish their sums: what the library
-// itself takes, beside what a layer by it takes.
+// cuDNN's convolutions without the passes that bring their source into its form and finish their sums: what the
+// library itself takes, beside what a layer by it takes.
 #pragma once
 
 #include "engine/ops.h"

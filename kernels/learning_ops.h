@@ -1,7 +1,8 @@
 // The ops of gate learning: a table of their own beside the op table of engine/ops.h, with the same conventions. The
 // engine runs any network of gated ops and knows none of these; what learns gates asks the backend for them.
 //
-// One batch holds N samples twice: as the original network has them, under a row of gates that is all ones, and gated.
+// One batch holds N samples twice: as the original network
+// has them, under a row of gates that is all ones, and gated.
 #pragma once
 
 #include <cstdint>

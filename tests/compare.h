@@ -41,8 +41,8 @@ inline constexpr std::byte kSentinel{0xFF};  // NaN in every floating type
 // latter has no bytes here, since those of a benchmark would take the host minutes to draw and to send.
 enum class Content : uint8_t { host, zeros, uniform, rectified, positions };
 
-// Values of shape [N, H, W, C] with a pixel stride; a flat array of n values is [1, 1, 1, n] or, per sample, [n, 1,
-// 1, 1].
+// Values of shape [N, H, W, C] with a pixel stride; a flat array
+// of n values is [1, 1, 1, n] or, per sample, [n, 1, 1, 1].
 struct Array {
   std::string name;
   Type type = Type::f32;

@@ -1,5 +1,6 @@
-// The argument structs of engine/ops.h and kernels/learning_ops.h with double in place of float: what the templates of kernels/reference take in
-// the gradient checks. Field names and meanings are theirs. And a tensor to fill them from.
+// The argument structs of engine/ops.h and kernels/learning_ops.h with double in
+// place of float: what the templates of kernels/reference take in the gradient
+// checks. Field names and meanings are theirs. And a tensor to fill them from.
 #pragma once
 
 #include <vector>

@@ -61,8 +61,8 @@ inline bool fuses_max_pool(const Planner& planner, const OpTable& table, const C
   return table.fuses_max_pool && table.fuses_max_pool(planner, c.params, kHalve, {c.n, c.h, c.w, c.in}, c.out);
 }
 
-// Of each output [ys], a random pixel of its window that lies inside the image [xs]. On a device any of the window, so
-// that some lie outside, where no gradient is gathered.
+// Of each output [ys], a random pixel of its window that lies inside the image [xs]. On a device any of the window,
+// so that some lie outside, where no gradient is gathered.
 inline int add_positions(Builder& b, const PoolParams& p, const Shape& ys, const Shape& xs) {
   const int64_t taps = p.kernel_h * p.kernel_w;
   if (b.on_device()) return b.positions("argmax", ys, static_cast<int>(taps));

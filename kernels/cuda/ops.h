@@ -1,4 +1,5 @@
-// The CUDA backend's entries of the op tables (engine/ops.h, kernels/learning_ops.h), one per op stem, and the tables.
+// The CUDA backend's entries of the op tables (engine/ops.h,
+// kernels/learning_ops.h), one per op stem, and the tables.
 #pragma once
 
 #include "kernels/learning_ops.h"

@@ -15,8 +15,8 @@ struct Interval {
 // Wilson's score interval of a share, 95 %: hits of n. n = 0: [0, 1], nothing is known.
 Interval wilson(int64_t hits, int64_t n);
 
-// The chance that a score of `own` is larger than one of `others`, ties count half (Mann-Whitney's U / (n m), the area
-// under the ROC curve). NaN where either is empty. PRECOND: no score is NaN.
+// The chance that a score of `own` is larger than one of `others`, ties count half (Mann-Whitney's U / (n m), the
+// area under the ROC curve). NaN where either is empty. PRECOND: no score is NaN.
 double auroc(std::span<const float> own, std::span<const float> others);
 
 // (1 + draws that are at least the observed value) / (1 + draws): a test by random draws, one-sided.

@@ -16,10 +16,11 @@ struct ImagePool {
   int64_t broken = 0;           // drawn, could not be read, left out
 };
 
-// Up to `count` images of a split, as evenly from its classes as they have images: in rounds, each of which takes one
-// more image of every class that has one left, the classes and a class's images in a shuffled order. Only the drawn
-// files are read. A pure function of (source, count, seed). source_class: [classes of the network], the source's name
-// of each, empty where it has none (ClassMatch). A class whose folder cannot be read has none. A broken image is handed to `report` and not replaced.
+// Up to `count` images of a split, as evenly from its classes as they have images: in rounds, each of which takes
+// one more image of every class that has one left, the classes and a class's images in a shuffled order. Only the
+// drawn files are read. A pure function of (source, count, seed). source_class: [classes of the network], the
+// source's name of each, empty where it has none (ClassMatch). A class whose folder cannot be read has none. A
+// broken image is handed to `report` and not replaced.
 ImagePool draw_image_pool(const ImageSource& source, const std::string& split,
                           const std::vector<std::string>& source_class, int64_t count, uint64_t seed, int workers,
                           const std::function<void(const std::string&)>& report);

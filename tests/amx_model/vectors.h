@@ -1,4 +1,5 @@
-// Vectors of 16 floats with the names of kernels/cpu/convolution/vector_avx512_ops.h, for every processor, around modelled tiles.
+// Vectors of 16 floats with the names of kernels/cpu/convolution/vector_avx512_ops.h,
+// for every processor, around modelled tiles.
 #pragma once
 
 #include "tests/amx_model/tiles.h"
