@@ -5,6 +5,7 @@
 #include "engine/error.h"
 #include "engine/parallel.h"
 #include "kernels/cpu/convolution/conv2d.h"
+#include "kernels/cpu/isa.h"
 #include "kernels/host_backend.h"
 
 namespace nad {
@@ -78,6 +79,7 @@ ConvChoice parse_conv_choice(const std::string& name) {
 }
 
 std::unique_ptr<Backend> make_backend(const std::string& name, const BackendOptions& options) {
+  cpu::best_isa();  // whatever the device: images are scaled on the CPU
   const int threads = options.threads;
   if (threads < 0) {
     throw Error(ErrorKind::usage, "threads: " + std::to_string(threads) + " is negative", "0 means all cores");

@@ -35,7 +35,7 @@ struct BackendOptions {
 
 // name: "reference" (plain loops, double accumulators), "cpu" (vectorised, oneDNN), "cuda" or "cuda:I" (device I),
 // "auto" (cuda where a device can be used, else cpu). Throws Error(device) for a backend or a library that this build
-// or machine lacks, Error(usage) for an unknown name.
+// or machine lacks, Error(usage) for an unknown name or NAD_ISA (kernels/cpu/isa.h).
 std::unique_ptr<Backend> make_backend(const std::string& name, const BackendOptions& options = {});
 std::vector<std::string> backend_names();  // those that this build has and this machine can run
 

@@ -11,6 +11,7 @@
 
 #include "engine/error.h"
 #include "engine/parallel.h"
+#include "kernels/cpu/isa.h"
 
 namespace nad {
 namespace {
@@ -107,11 +108,6 @@ std::byte* map_huge(size_t bytes) {
 
 }  // namespace
 
-bool host_has(const std::string& instruction_set) {
-  const std::string flags = " " + find_line("/proc/cpuinfo", "flags") + " ";
-  return flags.find(" " + instruction_set + " ") != std::string::npos;
-}
-
 HostBackend::HostBackend(std::string name, const OpTable& ops, const LearningOps& learning,
                          std::vector<Precision> precisions, int threads, std::string bf16_note)
     : name_(std::move(name)),
@@ -124,14 +120,8 @@ HostBackend::HostBackend(std::string name, const OpTable& ops, const LearningOps
 
 std::string HostBackend::description() const {
   const std::string model = find_line("/proc/cpuinfo", "model name");
-  std::string sets;
-  constexpr const char* kSets[][2] = {
-      {"avx2", "AVX2"}, {"avx512f", "AVX-512"}, {"avx512_bf16", "AVX512-BF16"}, {"amx_bf16", "AMX-BF16"}};
-  for (const auto& set : kSets) {
-    if (host_has(set[0])) sets += std::string(sets.empty() ? "" : " ") + set[1];
-  }
   const int threads = max_threads();
-  return (model.empty() ? "unknown processor" : model) + ", " + (sets.empty() ? "no AVX2" : sets) + ", " +
+  return (model.empty() ? "unknown processor" : model) + ", " + cpu::isa_description() + ", " +
          std::to_string(threads) + (threads == 1 ? " thread" : " threads");
 }
 

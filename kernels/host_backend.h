@@ -37,8 +37,4 @@ class HostBackend : public Backend, public LearningBackend {
   std::string bf16_note_;
 };
 
-// True if the processor (and the system) offers the instruction set, by its name in /proc/cpuinfo: "avx512f",
-// "avx512_bf16", "amx_bf16", "avx2". False where there is no such file.
-bool host_has(const std::string& instruction_set);
-
 }  // namespace nad

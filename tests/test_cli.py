@@ -97,6 +97,12 @@ class BadFlags(Case):
                 given = args[1:] if args[:1] == ["bare"] else ["--weights", self.weights, "--data", self.data, *args]
                 self.check(given, fragment, code)
 
+    def test_an_unknown_instruction_set(self):
+        for device in ("cpu", "reference"):
+            self.check(["--weights", self.weights, "--data", self.data, "--device", device],
+                       "NAD_ISA 'avx' in the environment; expected base, avx2, avx512 or amx", 2,
+                       env={**os.environ, "NAD_ISA": "avx"})
+
     def test_cuda_is_refused_where_the_build_lacks_it(self):
         result = run("--weights", self.weights, "--data", self.data, "--device", "cuda", "--dry-run")
         if result.returncode == 0:

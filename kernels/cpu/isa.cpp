@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <cstdlib>
 
+#include "engine/error.h"
+
 #if defined(__x86_64__) && defined(__linux__)
 #include <cpuid.h>
 #include <sys/syscall.h>
@@ -54,14 +56,41 @@ Isa processor_isa() {
 
 }  // namespace
 
-Isa best_isa() {
-  static const Isa best = processor_isa();
-  const char* asked = std::getenv("NAD_ISA");
-  if (asked == nullptr) return best;
+Isa parse_isa(const std::string& name) {
   for (Isa isa : {Isa::base, Isa::avx2, Isa::avx512, Isa::amx}) {
-    if (to_string(isa) == asked) return std::min(best, isa);
+    if (to_string(isa) == name) return isa;
   }
+  throw Error(ErrorKind::usage, "NAD_ISA '" + name + "' in the environment",
+              "expected base, avx2, avx512 or amx, or no NAD_ISA at all");
+}
+
+Isa best_isa() {
+  static const Isa best = [] {
+    const char* asked = std::getenv("NAD_ISA");
+    return asked == nullptr ? processor_isa() : std::min(processor_isa(), parse_isa(asked));
+  }();
   return best;
+}
+
+bool isa_is_lowered() {
+  static const bool lowered = best_isa() < processor_isa();
+  return lowered;
+}
+
+bool narrow_products() {
+#if defined(__x86_64__)
+  return best_isa() >= Isa::avx512 && __builtin_cpu_supports("avx512bf16") && __builtin_cpu_supports("avx512vnni");
+#else
+  return false;
+#endif
+}
+
+std::string isa_description() {
+  std::string text = best_isa() >= Isa::avx2 ? "AVX2" : "no AVX2";
+  if (best_isa() >= Isa::avx512) text += " AVX-512";
+  if (narrow_products()) text += " AVX512-BF16";
+  if (best_isa() == Isa::amx) text += " AMX-BF16";
+  return isa_is_lowered() ? text + " (NAD_ISA=" + to_string(best_isa()) + ")" : text;
 }
 
 }  // namespace nad::cpu

@@ -10,6 +10,7 @@
 #endif
 
 #include "engine/error.h"
+#include "kernels/cpu/isa.h"
 #include "kernels/resize_filter.h"
 
 namespace nad {
@@ -89,7 +90,7 @@ __attribute__((target("avx2"))) void filter_column_avx2(const uint8_t* src, int6
   }
 }
 
-bool have_avx2() { return __builtin_cpu_supports("avx2"); }
+bool have_avx2() { return cpu::best_isa() >= cpu::Isa::avx2; }
 RowFilter row_filter(bool simd) { return simd && have_avx2() ? filter_row_avx2 : filter_row; }
 ColumnFilter column_filter(bool simd) { return simd && have_avx2() ? filter_column_avx2 : filter_column; }
 #else

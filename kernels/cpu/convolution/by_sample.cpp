@@ -9,7 +9,6 @@
 #include "engine/parallel.h"
 #include "kernels/cpu/convolution/conv2d.h"
 #include "kernels/cpu/pointwise.h"
-#include "kernels/host_backend.h"
 
 namespace nad::cpu {
 
@@ -194,7 +193,7 @@ std::unique_ptr<SampleConvolution> make_sample_convolution(Planner& planner, con
 
 bool sample_convolution_has_bf16() {
 #ifdef NAD_ONEDNN
-  return host_has("avx512f") && host_has("avx512bw") && host_has("avx512vl") && host_has("avx512dq");
+  return best_isa() >= Isa::avx512;
 #else
   return false;
 #endif

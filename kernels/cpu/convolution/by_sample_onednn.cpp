@@ -40,6 +40,7 @@ std::vector<float> scaled_weights(const SampleProblem& p) {
 class OnednnConvolution : public SampleConvolution {
  public:
   OnednnConvolution(Planner& planner, const SampleProblem& problem) : engine_(dnnl::engine::kind::cpu, 0) {
+    limit_onednn();
     const OneThread one;
     describe(problem);
     if (problem.backward) {

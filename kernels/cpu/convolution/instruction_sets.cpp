@@ -35,14 +35,7 @@ const ConvIsa* conv_isa(bool bf16) {
   return nullptr;
 }
 
-bool bf16_products() {
-#if defined(__x86_64__)
-  return best_isa() == Isa::amx ||
-         (best_isa() == Isa::avx512 && __builtin_cpu_supports("avx512bf16") && __builtin_cpu_supports("avx512vnni"));
-#else
-  return false;
-#endif
-}
+bool bf16_products() { return best_isa() == Isa::amx || narrow_products(); }
 
 bool integer_products() {
   const ConvIsa* isa = conv_isa(true);

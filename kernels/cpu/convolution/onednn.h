@@ -4,7 +4,18 @@
 
 #include <oneapi/dnnl/dnnl.hpp>
 
+#include "kernels/cpu/isa.h"
+
 namespace nad::cpu {
+
+// oneDNN detects the processor by itself: where NAD_ISA lowers ours it must be told, before its first primitive.
+inline void limit_onednn() {
+  if (!isa_is_lowered()) return;
+  const auto most = best_isa() == Isa::base   ? dnnl::cpu_isa::sse41
+                    : best_isa() == Isa::avx2 ? dnnl::cpu_isa::avx2
+                                              : dnnl::cpu_isa::avx512_core_bf16;
+  [[maybe_unused]] static const auto status = dnnl::set_max_cpu_isa(most);
+}
 
 // What forward and backward share. Dilation 0 is none.
 struct OnednnGeometry {
