@@ -32,7 +32,7 @@ for release in "$@"; do
     [ "$step" != deps ] || command="scripts/deps --programs"
     outcome=passed
     { time inside "$root" "nice $command" >"$root.$step.log" 2>&1 || { outcome="FAILED, see $root.$step.log" failed=1; }; } 2>"$root.time"
-    echo "$release $(git -C "$source" rev-parse --short HEAD): $command: $(cat "$root.time"), $outcome"
+    echo "$release $(git -C "$root/nad" rev-parse --short HEAD): $command: $(cat "$root.time"), $outcome"
   done
 done
 exit "$failed"
