@@ -49,6 +49,13 @@ class Results(Case):
                 np.testing.assert_array_equal(group["correct"][()] == 0, skipped)
                 self.assertEqual(told["top1_after"], group.attrs["top1_after"])
                 self.assertIn(group.attrs["top1_before"], (0, 25, 50, 75, 100))
+                # All val images of the other classes, four each: a mean of quarters.
+                others = group.attrs["other_images"] // 4
+                self.assertEqual((group.attrs["other_images"], others), (told["other_images"], len(IDS) - 1))
+                alarms = group.attrs["false_alarms"]
+                self.assertEqual(told["false_alarms"], alarms)
+                self.assertAlmostEqual(alarms * others / 25, round(alarms * others / 25))
+                self.assertEqual(told["constant_answer"], alarms > 50)
 
     def test_the_seed_matters(self):
         files = [self.dir / ("seed%d.h5" % seed) for seed in (1, 2)]

@@ -37,6 +37,8 @@ Results example() {
   c.logits = {{-1.5f, 0.25f, 2.5f}, {-1.0f}};
   c.top1_before = 87.5;
   c.top1_after = 100;
+  c.false_alarms = 98.75;
+  c.other_images = 80;
   c.seconds = 12.25;
   r.classes[217] = c;
   c.index = 5;
@@ -44,6 +46,7 @@ Results example() {
   c.name = "other";
   c.top1_before = 50;
   c.top1_after = 75;
+  c.false_alarms = 5;
   r.classes[5] = c;
   c.index = 3;
   c.id = "n3";
@@ -85,18 +88,27 @@ TEST_CASE("a results file becomes a table without anything else") {
   REQUIRE(lines.size() == 7);
   CHECK(lines[0].find("class  id           name") == 0);
   CHECK(lines[1].find("217    n02102040    springer ?[2J") == 0);
-  CHECK(lines[1].find(" 2   3.000000    50.00    87.50   100.00      12.2") != std::string::npos);
+  CHECK(lines[1].find(" 2   3.000000    50.00    87.50   100.00        98.75!      12.2") != std::string::npos);
   CHECK(lines[2] == "9      n9 failed: no image");
   CHECK(lines[3] == "3      n3 in progress: step 1 of 2");
   CHECK(lines[5].find("mean                of 2 classes") == 0);
   CHECK(lines[5].find("68.75    87.50") != std::string::npos);
+  CHECK(lines[4].find("    75.00          5.00 ") != std::string::npos);
   // The accuracy after is not shown alone.
-  CHECK(lines[6].find("does not prove disentanglement") != std::string::npos);
+  CHECK(lines[6].find("! constant answer, 1 of 2: ") == 0);
+}
+
+TEST_CASE("accuracies without false alarms come with a warning, specific answers without one") {
+  Results results = from_disk();
+  for (auto& [index, c] : results.classes) c.false_alarms = kNone;
+  CHECK(lines_of(results, {5, 217}).back().find("does not prove disentanglement") != std::string::npos);
+  for (auto& [index, c] : results.classes) c.false_alarms = 50;  // not more than half
+  CHECK(lines_of(results, {5, 217}).back().find("mean") == 0);
 }
 
 TEST_CASE("without accuracies the table has nothing to qualify") {
   Results results = from_disk();
-  for (auto& [index, c] : results.classes) c.top1_before = c.top1_after = kNone;
+  for (auto& [index, c] : results.classes) c.top1_before = c.top1_after = c.false_alarms = kNone;
   const std::vector<std::string> lines = lines_of(results, {5});
   REQUIRE(lines.size() == 3);
   CHECK(lines[2].find("mean") == 0);
@@ -120,6 +132,12 @@ TEST_CASE("a results file becomes JSON without anything else") {
   CHECK(json["average"]["classes"] == 2);
   CHECK(json["average"]["failed"] == 1);
   CHECK(json["average"]["top1_after"] == 87.5);
+  CHECK(json["classes"][3]["false_alarms"] == 98.75);
+  CHECK(json["classes"][3]["other_images"] == 80);
+  CHECK(json["classes"][3]["constant_answer"] == true);
+  CHECK(json["classes"][1]["constant_answer"] == false);
+  CHECK(json["classes"][2]["constant_answer"].is_null());
+  CHECK(json["average"]["constant_answers"] == 1);
   CHECK(json["out"] == "r.h5");
 }
 

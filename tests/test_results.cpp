@@ -90,6 +90,8 @@ Results example() {
   a.history = {{3, 2, 1, 0.5, 4, false}, {kNone, kNone, kNone, kNone, 0, true}, {2, 1, 1, 0, 5, false}};
   a.top1_before = 87.5;
   a.top1_after = 100;
+  a.false_alarms = 12.5;
+  a.other_images = 90;
   a.train_images = 60;
   a.val_images = 40;
   a.broken_images = 1;
@@ -102,7 +104,7 @@ Results example() {
   b.finished = false;
   b.sigma = {{-2, -2, -2}, {-2.5f, 1}};
   b.history.resize(1);
-  b.top1_before = b.top1_after = ClassResult::kNone;
+  b.top1_before = b.top1_after = b.false_alarms = ClassResult::kNone;
   r.classes[b.index] = b;
 
   ClassResult c;
@@ -164,6 +166,8 @@ TEST_CASE("what is written comes back") {
     for (size_t i = 0; i < r.history.size(); i++) CHECK(same(r.history[i], w.history[i]));
     CHECK(same(r.top1_before, w.top1_before));
     CHECK(same(r.top1_after, w.top1_after));
+    CHECK(same(r.false_alarms, w.false_alarms));
+    CHECK(r.other_images == w.other_images);
     CHECK(r.train_images == w.train_images);
     CHECK(r.val_images == w.val_images);
     CHECK(r.broken_images == w.broken_images);

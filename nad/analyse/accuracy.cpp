@@ -1,31 +1,12 @@
 #include "nad/analyse/accuracy.h"
 
 #include <algorithm>
-#include <cmath>
 #include <vector>
 
-#include "engine/error.h"
+#include "nad/analyse/answers.h"
 #include "nad/images/loader.h"
 
 namespace nad {
-namespace {
-
-// How many of `count` rows of K logits have their largest value at `label` (the first of equal ones).
-int64_t right(const std::vector<float>& logits, int64_t count, int64_t classes, int64_t label) {
-  int64_t hits = 0;
-  for (int64_t i = 0; i < count; i++) {
-    const float* row = logits.data() + i * classes;
-    if (!std::all_of(row, row + classes, [](float x) { return std::isfinite(x); })) {
-      throw Error(ErrorKind::not_finite, "evaluation: a logit is not finite",
-                  "check that mean and std of the weights file fit the network");
-    }
-    hits += std::max_element(row, row + classes) - row == label;
-  }
-  return hits;
-}
-
-}  // namespace
-
 Accuracy class_accuracy(Learner& learner, const GateVectors& gates, const DecodedClass& images,
                         const Normalization& normalization, int workers, const std::function<void()>& between) {
   const int64_t total = static_cast<int64_t>(images.images.size()), classes = learner.num_classes();
@@ -45,8 +26,12 @@ Accuracy class_accuracy(Learner& learner, const GateVectors& gates, const Decode
     between();
     const Batch& batch = loader.next();
     learner.evaluate(gates, batch.images, batch.valid, original.data(), hard.data());
-    before += right(original, batch.valid, classes, images.index);
-    after += right(hard, batch.valid, classes, images.index);
+    const auto hits = [&](const std::vector<float>& logits) {
+      const std::vector<int64_t> answered = answers(logits.data(), batch.valid, classes);
+      return std::count(answered.begin(), answered.end(), images.index);
+    };
+    before += hits(original);
+    after += hits(hard);
   }
   const auto percent = [&](int64_t hits) { return 100.0 * static_cast<double>(hits) / static_cast<double>(total); };
   return {total, percent(before), percent(after)};

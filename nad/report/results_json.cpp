@@ -49,6 +49,9 @@ Json class_json(const ClassResult& c) {
   json["kept_percent"] = number(c.kept_percent());
   json["top1_before"] = number(c.top1_before);
   json["top1_after"] = number(c.top1_after);
+  json["false_alarms"] = number(c.false_alarms);
+  json["other_images"] = c.other_images;
+  json["constant_answer"] = std::isnan(c.false_alarms) ? Json(nullptr) : Json(c.constant_answer());
   json["train_images"] = c.train_images;
   json["val_images"] = c.val_images;
   json["broken_images"] = c.broken_images;
@@ -84,9 +87,14 @@ void write_json(const Results& results, const std::vector<int64_t>& classes, con
     if (found != results.classes.end()) json["classes"].push_back(class_json(found->second));
   }
   const Averages a = averages(results, classes);
-  json["average"] = {{"classes", a.finished},           {"failed", a.failed},
-                     {"loss", number(a.loss)},          {"kept_percent", number(a.kept)},
-                     {"top1_before", number(a.before)}, {"top1_after", number(a.after)},
+  json["average"] = {{"classes", a.finished},
+                     {"failed", a.failed},
+                     {"loss", number(a.loss)},
+                     {"kept_percent", number(a.kept)},
+                     {"top1_before", number(a.before)},
+                     {"top1_after", number(a.after)},
+                     {"false_alarms", number(a.false_alarms)},
+                     {"constant_answers", a.constant},
                      {"seconds", number(a.seconds)}};
   json["out"] = path;
   // Names that are no UTF-8 are shown with replacement characters rather than refused.

@@ -34,15 +34,16 @@ struct Average {
 
 std::string row(const std::string& index, const std::string& id, const std::string& name, const std::string& steps,
                 const std::string& loss, const std::string& kept, const std::string& before, const std::string& after,
-                const std::string& seconds) {
-  return format("%-6s %s %s %8s %10s %8s %8s %8s %9s\n", index.c_str(), cell(id, 12).c_str(), cell(name, 24).c_str(),
-                steps.c_str(), loss.c_str(), kept.c_str(), before.c_str(), after.c_str(), seconds.c_str());
+                const std::string& false_alarms, const std::string& seconds) {
+  return format("%-6s %s %s %8s %10s %8s %8s %8s %13s %9s\n", index.c_str(), cell(id, 12).c_str(),
+                cell(name, 24).c_str(), steps.c_str(), loss.c_str(), kept.c_str(), before.c_str(), after.c_str(),
+                false_alarms.c_str(), seconds.c_str());
 }
 
 std::string row(const ClassResult& c) {
   return row(std::to_string(c.index), one_line(c.id), one_line(c.name), std::to_string(c.steps),
              loss_text(c.last_loss()), percent(c.kept_percent()), percent(c.top1_before), percent(c.top1_after),
-             format("%.1f", c.seconds));
+             percent(c.false_alarms) + (c.constant_answer() ? "!" : ""), format("%.1f", c.seconds));
 }
 
 }  // namespace
@@ -55,7 +56,7 @@ std::vector<int64_t> all_classes(const Results& results) {
 
 Averages averages(const Results& results, const std::vector<int64_t>& classes) {
   Averages a;
-  Average kept, before, after, loss, seconds;
+  Average kept, before, after, false_alarms, loss, seconds;
   for (const ClassResult* c : listed(results, classes)) {
     a.failed += !c->error.empty();
     if (!c->finished) continue;
@@ -63,19 +64,22 @@ Averages averages(const Results& results, const std::vector<int64_t>& classes) {
     kept.add(c->kept_percent());
     before.add(c->top1_before);
     after.add(c->top1_after);
+    false_alarms.add(c->false_alarms);
+    a.constant += c->constant_answer();
     loss.add(c->last_loss());
     seconds.add(c->seconds);
   }
   a.kept = kept.value();
   a.before = before.value();
   a.after = after.value();
+  a.false_alarms = false_alarms.value();
   a.loss = loss.value();
   a.seconds = seconds.value();
   return a;
 }
 
 void write_table(const Results& results, const std::vector<int64_t>& classes, std::ostream& out) {
-  out << row("class", "id", "name", "steps", "loss", "kept %", "before", "after", "seconds");
+  out << row("class", "id", "name", "steps", "loss", "kept %", "before", "after", "false alarms", "seconds");
   for (const ClassResult* c : listed(results, classes)) {
     if (c->finished) {
       out << row(*c);
@@ -90,8 +94,12 @@ void write_table(const Results& results, const std::vector<int64_t>& classes, st
   }
   const Averages a = averages(results, classes);
   out << row("mean", "", "of " + std::to_string(a.finished) + " classes", "", loss_text(a.loss), percent(a.kept),
-             percent(a.before), percent(a.after), format("%.1f", a.finished ? a.seconds : 0.0));
-  if (!std::isnan(a.after)) {
+             percent(a.before), percent(a.after), percent(a.false_alarms),
+             format("%.1f", a.finished ? a.seconds : 0.0));
+  if (a.constant > 0) {
+    out << "! constant answer, " << a.constant << " of " << a.finished
+        << ": it calls more than half of other classes' images its own, so its accuracy says nothing.\n";
+  } else if (!std::isnan(a.after) && std::isnan(a.false_alarms)) {
     out << "The accuracy after does not prove disentanglement by itself: a network that always answers its class has "
            "100 %.\n";
   }

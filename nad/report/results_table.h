@@ -21,8 +21,9 @@ void write_json(const Results& results, const std::vector<int64_t>& classes, con
 
 // The finished ones of `classes`, and their averages: NaN where no class has the value.
 struct Averages {
-  int64_t finished = 0, failed = 0;
-  double kept = ClassResult::kNone, before = ClassResult::kNone, after = ClassResult::kNone;  // percent
+  int64_t finished = 0, failed = 0, constant = 0;  // constant: constant answers
+  double kept = ClassResult::kNone, before = ClassResult::kNone, after = ClassResult::kNone,
+         false_alarms = ClassResult::kNone;  // percent
   double loss = ClassResult::kNone, seconds = ClassResult::kNone;
 };
 Averages averages(const Results& results, const std::vector<int64_t>& classes);

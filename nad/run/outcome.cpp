@@ -6,7 +6,8 @@
 namespace nad {
 
 bool lacks_accuracy(const RunSetup& setup, const ClassTask& task, const ClassResult& result) {
-  return setup.options.eval && task.val_images > 0 && result.finished && std::isnan(result.top1_before);
+  if (!setup.options.eval || task.val_images == 0 || !result.finished) return false;
+  return std::isnan(result.top1_before) || (std::isnan(result.false_alarms) && setup.val_classes > 1);
 }
 
 bool all_finished(const RunSetup& setup, const Results& results) {

@@ -9,7 +9,7 @@
 
 namespace nad {
 
-// A class that an earlier run finished without its accuracies, which this one is to have.
+// A class that an earlier run finished without its accuracies or its false alarms, which this one is to have.
 bool lacks_accuracy(const RunSetup& setup, const ClassTask& task, const ClassResult& result);
 
 bool all_finished(const RunSetup& setup, const Results& results);  // nothing is left to learn or to evaluate

@@ -5,7 +5,6 @@
 
 #include "engine/error.h"
 #include "engine/parallel.h"
-#include "nad/analyse/accuracy.h"
 #include "nad/run/outcome.h"
 #include "nad/run/signals.h"
 #include "nad/store/file_hash.h"
@@ -43,7 +42,11 @@ StepRecord record_of(const StepLoss& loss) {
 }  // namespace
 
 Run::Run(const RunSetup& setup, RunState& state, Progress& progress)
-    : setup_(setup), state_(state), progress_(progress), lanes_(*state.context, *state.learner) {
+    : setup_(setup),
+      state_(state),
+      progress_(progress),
+      evaluation_(setup, state, progress),
+      lanes_(*state.context, *state.learner) {
   classes_.resize(lanes_.size());
   for (const ClassTask& task : setup.classes) {
     const auto found = state.results.classes.find(task.index);
@@ -174,7 +177,7 @@ void Run::finish_lanes() {
     snapshot(lane);  // an interruption of the evaluation keeps what was learnt
     InProgress& c = *classes_[lane];
     try {
-      if (setup_.options.eval && setup_.val_classes > 0) evaluate(c.task, c.result);
+      if (setup_.options.eval && setup_.val_classes > 0) evaluation_.evaluate(c.task, c.result);
       c.result.finished = true;
       snapshot(lane);
       say_finished(c);
@@ -201,29 +204,12 @@ void Run::say_finished(const InProgress& c) {
   };
   progress_.say("class " + c.label() + " is finished: " + std::to_string(r.steps) + " steps" +
                 add(", loss %.6f", r.last_loss()) + add(", keeps %.1f %% of the channels", r.kept_percent()) +
-                add(", Top-1 %.2f", r.top1_before) + add(" -> %.2f", r.top1_after));
+                add(", Top-1 %.2f", r.top1_before) + add(" -> %.2f", r.top1_after) +
+                add(", false alarms %.2f %%", r.false_alarms) + (r.constant_answer() ? ": a constant answer" : ""));
   if (std::all_of(r.history.begin(), r.history.end(), [](const StepRecord& step) { return step.skipped; })) {
     progress_.warn("class " + c.label() +
                    ": every step was skipped, the original network classified none of its training crops correctly");
   }
-}
-
-void Run::evaluate(const ClassTask& task, ClassResult& result) {
-  DecodedClass images;
-  try {
-    images = decode_class(*setup_.source, "val", task.index, task.source, std::max(1, max_threads()),
-                          [this](const std::string& line) { progress_.warn("broken image: " + line); });
-  } catch (const Error& e) {
-    if (e.kind() != ErrorKind::data) throw;
-    progress_.warn("class " + class_label(task) + ": its accuracies are left out: " + e.what());
-    return;
-  }
-  const Accuracy accuracy = class_accuracy(*state_.learner, result.logits, images, setup_.normalization,
-                                           std::max(1, max_threads()), [this] { stop_if_asked(); });
-  result.val_images = accuracy.images;
-  result.broken_images += images.broken;
-  result.top1_before = accuracy.before;
-  result.top1_after = accuracy.after;
 }
 
 // Classes that a run with --no-eval finished, when their accuracies are asked for now.
@@ -233,7 +219,7 @@ void Run::evaluate_earlier() {
     if (found == state_.results.classes.end() || !lacks_accuracy(setup_, task, found->second)) continue;
     stop_if_asked();
     try {
-      evaluate(task, found->second);
+      evaluation_.evaluate(task, found->second);
     } catch (const Error& e) {
       if (!concerns_one_class(e)) throw;
       progress_.warn("class " + class_label(task) + ": its accuracies are left out: " + e.what());

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "nad/learn/lanes.h"
+#include "nad/run/class_evaluation.h"
 #include "nad/run/progress.h"
 #include "nad/run/run_state.h"
 
@@ -37,7 +38,6 @@ class Run {
   void record(const std::vector<Lanes::Taken>& step, double seconds);
   void finish_lanes();
   void leave(size_t lane);
-  void evaluate(const ClassTask& task, ClassResult& result);
   void evaluate_earlier();
   void say_finished(const InProgress& c);
   void fail(const ClassTask& task, const Error& error, bool started);
@@ -51,6 +51,7 @@ class Run {
   Progress& progress_;
   std::deque<ClassTask> queue_;
   std::vector<std::unique_ptr<InProgress>> classes_;  // by lane; null where the lane is free
+  ClassEvaluation evaluation_;
   Lanes lanes_;
   Clock::time_point last_save_;
   bool unsaved_failure_ = false;

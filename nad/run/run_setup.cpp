@@ -97,6 +97,7 @@ void open_images(RunSetup& s) {
   const std::vector<std::string> found = s.source->classes("train");
   s.train_classes = found.size();
   const ClassMatch match = match_classes(found, s.weights->class_ids(), s.weights->num_classes());
+  s.source_class = match.source_class;
   if (!match.ignored.empty()) {
     s.notes.push_back(std::to_string(match.ignored.size()) + " class folders are no class of the network (" +
                       first_few(match.ignored) + ")");

@@ -25,6 +25,7 @@ struct RunSetup {
   Normalization normalization;
   std::unique_ptr<ImageSource> source;
   std::string source_name;                    // for the banner
+  std::vector<std::string> source_class;      // [classes of the network], the source's name of each, or empty
   size_t train_classes = 0, val_classes = 0;  // classes of the source in each split
   std::vector<ClassTask> classes;             // to learn
   BetaDefault default_beta;

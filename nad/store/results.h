@@ -49,14 +49,18 @@ struct ClassResult {
   int64_t error_code = 0;                          // the exit code of that error
   GateVectors logits, sigma;                       // sigma: objective `variational` only
   double top1_before = kNone, top1_after = kNone;  // percent of the val images
+  double false_alarms = kNone;                     // percent of other classes' val images answered as this class
   int64_t train_images = 0, val_images = 0, broken_images = 0;
-  std::string images_hash;  // of the decoded training images
-  double seconds = 0;       // spent on the class, wall clock
+  int64_t other_images = 0;  // those that false_alarms was measured on
+  std::string images_hash;   // of the decoded training images
+  double seconds = 0;        // spent on the class, wall clock
 
   int64_t taken() const { return static_cast<int64_t>(history.size()); }
   bool in_progress() const { return !finished && !logits.empty(); }
   double last_loss() const;     // total of the last step that was not skipped, NaN where there is none
   double kept_percent() const;  // channels with logit > 0, of all gates together
+  // More than half of what it is shown of other classes it calls its own: its accuracy says nothing.
+  bool constant_answer() const { return false_alarms > 50; }
 };
 
 // What --beta auto learnt to find beta (nad/run/beta_search.h). Empty where beta was given.

@@ -58,6 +58,12 @@ void visit_class(Class& c, Visit&& visit) {
   visit("seconds", c.seconds);
 }
 
+template <class Class, class Visit>
+void visit_later_class(Class& c, Visit&& visit) {
+  visit("false_alarms", c.false_alarms);
+  visit("other_images", c.other_images);
+}
+
 // Each visit: name of the dataset, values, whether there is one per class. The names are those of the first version:
 // `first` is the reconstruction term, `regular` the regularising one.
 template <class Search, class Visit>

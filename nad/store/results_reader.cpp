@@ -77,6 +77,9 @@ ClassResult read_class(const Reader& r, int64_t index, const std::vector<int64_t
   ClassResult c;
   c.index = index;
   visit_class(c, [&](const char* name, auto& value) { r.get(name, &value); });
+  visit_later_class(c, [&](const char* name, auto& value) {
+    if (r.has(name)) r.get(name, &value);
+  });
   if (!r.has_group("logits")) {
     if (c.finished) throw r.bad("is finished but has no gates");
     return c;

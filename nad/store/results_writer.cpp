@@ -11,7 +11,9 @@ using hdf5::Writer;
 void write_class(const Writer& writer, hid_t parent, const ClassResult& c) {
   const Handle group = writer.group(parent, std::to_string(c.index));
   const hid_t id = group.get();
-  visit_class(c, [&](const char* name, const auto& value) { writer.attribute(id, name, value); });
+  const auto write = [&](const char* name, const auto& value) { writer.attribute(id, name, value); };
+  visit_class(c, write);
+  visit_later_class(c, write);
   if (c.logits.empty()) return;
   writer.per_gate(id, "logits", c.logits);
   std::vector<std::vector<uint8_t>> masks;

@@ -1,0 +1,32 @@
+// What networks answer: the class of the largest logit.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <vector>
+
+#include "nad/analyse/specificity.h"
+#include "nad/images/augment.h"
+#include "nad/images/image_pool.h"
+#include "nad/learn/learner.h"
+
+namespace nad {
+
+// The class of every row's largest logit, the first of equal ones. logits: [count, classes]. Throws Error(not_finite)
+// where a logit is not finite.
+std::vector<int64_t> answers(const float* logits, int64_t count, int64_t classes);
+
+// Images ready for the network, with their classes.
+struct LabelledPixels {
+  std::vector<int64_t> labels;  // [n]
+  std::vector<float> pixels;    // [n, S, S, 3]
+  int64_t size = 0;             // S
+};
+LabelledPixels prepare(const ImagePool& pool, int64_t size, const Normalization& normalization);
+
+// What the hard sub-architecture of class `own` answers to those of the images that are of other classes. gates:
+// logits. `between` is called before every batch and may throw to stop. Throws Error(not_finite).
+AnswerCounts answers_to_others(Learner& learner, const GateVectors& gates, const LabelledPixels& images, int64_t own,
+                               const std::function<void()>& between);
+
+}  // namespace nad

@@ -1,0 +1,50 @@
+#include "nad/run/class_evaluation.h"
+
+#include <algorithm>
+
+#include "engine/error.h"
+#include "engine/parallel.h"
+#include "nad/analyse/accuracy.h"
+#include "nad/run/signals.h"
+
+namespace nad {
+
+ClassEvaluation::ClassEvaluation(const RunSetup& setup, RunState& state, Progress& progress)
+    : setup_(setup), state_(state), progress_(progress) {}
+
+void ClassEvaluation::evaluate(const ClassTask& task, ClassResult& result) {
+  const int workers = std::max(1, max_threads());
+  DecodedClass images;
+  try {
+    images = decode_class(*setup_.source, "val", task.index, task.source, workers,
+                          [this](const std::string& line) { progress_.warn("broken image: " + line); });
+  } catch (const Error& e) {
+    if (e.kind() != ErrorKind::data) throw;
+    progress_.warn("class " + class_label(task) + ": its accuracies are left out: " + e.what());
+    return;
+  }
+  const Accuracy accuracy =
+      class_accuracy(*state_.learner, result.logits, images, setup_.normalization, workers, [] { stop_if_asked(); });
+  const AnswerCounts counts =
+      answers_to_others(*state_.learner, result.logits, others(), task.index, [] { stop_if_asked(); });
+  const Specificity s = specificity(counts, task.index);
+  if (result.val_images == 0) result.broken_images += images.broken;  // not yet counted by an earlier run
+  result.val_images = accuracy.images;
+  result.top1_before = accuracy.before;
+  result.top1_after = accuracy.after;
+  result.false_alarms = 100 * s.false_alarms;
+  result.other_images = s.other_images;
+}
+
+const LabelledPixels& ClassEvaluation::others() {
+  if (!others_) {
+    stop_if_asked();
+    const ImagePool pool = draw_image_pool(
+        *setup_.source, "val", setup_.source_class, kOtherImages, setup_.options.seed, std::max(1, max_threads()),
+        [this](const std::string& line) { progress_.warn("broken image: " + line); });
+    others_ = prepare(pool, state_.learner->input_size(), setup_.normalization);
+  }
+  return *others_;
+}
+
+}  // namespace nad

@@ -1,0 +1,35 @@
+// What a learnt sub-architecture answers: to val images of its class (Top-1 before and after) and, without which that
+// says nothing, to val images of other classes (docs/METHOD.md, section 5a.1).
+#pragma once
+
+#include <optional>
+
+#include "nad/analyse/answers.h"
+#include "nad/run/progress.h"
+#include "nad/run/run_setup.h"
+#include "nad/run/run_state.h"
+
+namespace nad {
+
+inline constexpr int64_t kOtherImages = 100;  // of all classes together, the same in the whole run
+
+class ClassEvaluation {
+ public:
+  // All must outlive the object; state has its learner.
+  ClassEvaluation(const RunSetup& setup, RunState& state, Progress& progress);
+
+  // Fills the accuracies and the false alarms of the result. A class whose val images cannot be read is left without,
+  // with a warning; so is the rate of false alarms where no other class has val images. Throws Stopped after a stop
+  // signal, Error(not_finite).
+  void evaluate(const ClassTask& task, ClassResult& result);
+
+ private:
+  const LabelledPixels& others();
+
+  const RunSetup& setup_;
+  RunState& state_;
+  Progress& progress_;
+  std::optional<LabelledPixels> others_;  // drawn when they are first needed
+};
+
+}  // namespace nad
