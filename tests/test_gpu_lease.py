@@ -76,6 +76,18 @@ class Lease(unittest.TestCase):
         sources = {p.stem for p in (SOURCE / "tests").glob("test_cuda_*.cpp")}
         self.assertEqual({"test_cuda_" + t for t in (*plan.DEVICE_TESTS, "bench")}, sources)
 
+    def test_programs_that_need_a_newer_runtime_get_the_package_s(self):
+        program = self.dir / "bin/bench_step"
+        program.parent.mkdir()
+        program.write_text('#!/bin/sh\ncase "$LD_LIBRARY_PATH" in */lib/runtime:*) exit 0 ;; esac; echo too old >&2; exit 1\n')
+        program.chmod(0o755)
+        here = machine.Machine(self.dir, self.dir / "work")
+        self.assertEqual(here.runtime, "the package's")
+        self.assertTrue(here.staged["LD_LIBRARY_PATH"].startswith(str(self.dir / "lib/runtime") + ":"))
+        self.assertNotIn(str(self.dir), here.own.get("LD_LIBRARY_PATH", ""))
+        program.write_text("#!/bin/sh\necho broken >&2; exit 1\n")
+        self.assertEqual(machine.Machine(self.dir, self.dir / "work").runtime, "bench_step does not start: broken")
+
     def test_a_child_in_a_session_of_its_own_is_ended(self):
         mark = self.dir / "child"
         script = f"trap '' TERM; setsid sh -c 'trap \"\" TERM; echo $$ > {mark}; while :; do sleep 1; done' & exit 0 & wait"

@@ -109,7 +109,7 @@ def run(which, root, results, out, seconds, scale=1.0):
     call = Call(machine, results, out, which, scale)
     facts = call.run["machine"]
     print(f"{facts['gpu'] or 'no GPU is listed'}; {facts['cores']} cores, {facts['libc']}; CUDA's libraries in "
-          f"{', '.join(facts['libraries']) or 'no known place'}", flush=True)
+          f"{', '.join(facts['libraries']) or 'no known place'}; C++ runtime: {facts['runtime']}", flush=True)
     good = call.run_all(getattr(plan, which)(machine), seconds - margin)
     if which == "main":
         call.summarize()

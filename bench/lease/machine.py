@@ -46,6 +46,25 @@ class Machine:
         self.libraries = library_folders()
         staged = [str(self.root / "lib"), *self.libraries, *filter(None, [os.environ.get("LD_LIBRARY_PATH")])]
         self.staged = dict(self.own, LD_LIBRARY_PATH=os.pathsep.join(staged))
+        self.runtime = self.choose_runtime()
+
+    def choose_runtime(self):
+        """Whose C++ runtime the programs get: the machine's own if they start with it, else the one that travels along."""
+        program = self.root / "bin/bench_step"
+        if not program.exists():
+            return ""
+        for runtime in ("", str(self.root / "lib/runtime")):
+            environment = dict(self.staged)
+            if runtime:
+                environment["LD_LIBRARY_PATH"] = runtime + os.pathsep + environment["LD_LIBRARY_PATH"]
+            try:
+                done = subprocess.run([str(program), "--help"], capture_output=True, text=True, env=environment, timeout=10)
+            except (OSError, subprocess.TimeoutExpired) as error:
+                return f"bench_step does not start: {error}"
+            if done.returncode == 0:
+                self.staged = environment
+                return "the package's" if runtime else "the machine's"
+        return f"bench_step does not start: {(done.stderr.splitlines() or [''])[-1][:200]}"
 
     def program(self, name):
         return str(self.root / "bin" / name)
@@ -69,5 +88,6 @@ class Machine:
 
     def facts(self):
         return {"gpu": self.gpu(), "host": socket.gethostname(), "cores": os.cpu_count(), "libraries": self.libraries,
+                "runtime": self.runtime,
                 "kernel": " ".join(os.uname()[i] for i in (0, 2, 4)), "libc": os.confstr("CS_GNU_LIBC_VERSION"),
                 "python": sys.version.split()[0]}

@@ -13,11 +13,12 @@ FAULTS = {  # what is wrong: jobs that it stops, and a word that their status mu
     "torch": {"python": "No module named 'torch'", "peer": "No module named 'torch'", "distances": "No module named 'torch'"},
 }
 # Seconds that a program may take on a device, as a guess; the pace scales them.
-TAKES = {"device": 60, "replay": 8, "sanitizer": 100, "step": 4, "profile": 6, "ncu": 35, "kernels": 25, "peer": 100}
+TAKES = {"backend": 5, "device": 60, "replay": 8, "sanitizer": 100, "step": 4, "profile": 6, "ncu": 35, "kernels": 25, "peer": 100}
 
 HEAD = "#!/bin/sh\nwait_for() { sleep %s; }\n"
 
 BENCH_STEP = """
+[ "$1" != --help ] || exit 0
 arch=darts precisions=fp32 slots=1 graph=true conv=handwritten augment=false profile=
 while [ $# -gt 0 ]; do
   case "$1" in
@@ -108,7 +109,7 @@ def put(path, body, *values):
 
 def model(path, program, options):
     """A program of this build in the place of the device's: on the model of the GPU, with sizes that it can bear."""
-    put(path, f"exec {shlex.quote(str(program))} {options}\n")
+    put(path, f"[ \"$1\" != --help ] || exit 0\nexec {shlex.quote(str(program))} {options}\n")
 
 
 def write(tree, tools, faults, pace, build=None):
@@ -121,7 +122,7 @@ def write(tree, tools, faults, pace, build=None):
     put(binaries / "nad_replay", NAD_REPLAY, takes["replay"])
     for test in (*plan.DEVICE_TESTS, "bench"):
         crash = "kill -SEGV $$;" if test == "ops" and "crash" in faults else ""
-        time = takes["device"] if test != "bench" else "0"
+        time = {"bench": "0", "backend": takes["backend"]}.get(test, takes["device"])
         put(binaries / ("device_cuda_" + test), f"wait_for {time}; {crash} echo 'Status: SUCCESS!'\n")
     put(tools / "nvidia-smi", "echo 'stand-in for an H100, 580.1, 81559 MiB, 1980 MHz, 700 W, 9.0'\n")
     put(tools / "compute-sanitizer", f"case \"$*\" in *--version*) ;; *) wait_for {takes['sanitizer']} ;; esac\n")

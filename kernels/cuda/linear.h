@@ -32,22 +32,31 @@ template <class Weight>
 Buffer upload_linear_weight(Planner& planner, const LinearProblem& p) {
   const int64_t rows = p.weight->shape[0], columns = p.weight->shape[1];
   const std::unique_ptr<Weight[]> packed(new Weight[p.weight->data.size()]);
-  constexpr int64_t block = 64;  // rows at a time: transposed, a cache line of the result
-  parallel_for((columns + block - 1) / block, [&](int64_t begin, int64_t end, int) {
-    for (int64_t first = 0; first < rows; first += block) {
-      for (int64_t c = begin * block; c < std::min(end * block, columns); ++c) {
-        for (int64_t r = first; r < std::min(first + block, rows); ++r) {
-          const float value = p.weight->data[static_cast<size_t>(r * columns + c)];
-          Weight& to = packed[static_cast<size_t>(p.transposed ? c * rows + r : r * columns + c)];
-          if constexpr (std::is_same_v<Weight, float>) {
-            to = value;
-          } else {
-            to = __float2bfloat16_rn(value);
-          }
+  const auto put = [&](int64_t r, int64_t c) {
+    const float value = p.weight->data[static_cast<size_t>(r * columns + c)];
+    Weight& to = packed[static_cast<size_t>(p.transposed ? c * rows + r : r * columns + c)];
+    if constexpr (std::is_same_v<Weight, float>) {
+      to = value;
+    } else {
+      to = __float2bfloat16_rn(value);
+    }
+  };
+  if (p.transposed) {
+    constexpr int64_t block = 64;  // rows at a time: their lines stay in L1 from one column to the next
+    parallel_for(columns, [&](int64_t begin, int64_t end, int) {
+      for (int64_t first = 0; first < rows; first += block) {
+        for (int64_t c = begin; c < end; ++c) {
+          for (int64_t r = first; r < std::min(first + block, rows); ++r) put(r, c);
         }
       }
-    }
-  });
+    });
+  } else {
+    parallel_for(rows, [&](int64_t begin, int64_t end, int) {
+      for (int64_t r = begin; r < end; ++r) {
+        for (int64_t c = 0; c < columns; ++c) put(r, c);
+      }
+    });
+  }
   const size_t bytes = p.weight->data.size() * sizeof(Weight);
   Buffer buffer = planner.weights(bytes);
   planner.context().backend().upload(buffer.get(), packed.get(), bytes);
