@@ -25,7 +25,7 @@ def library_folders():
                "/usr/local/cuda*/lib64", "/usr/local/cuda*/targets/x86_64-linux/lib", "/usr/lib/x86_64-linux-gnu"]
     found = []
     for library in CUDA_LIBRARIES:
-        files = next((f for f in (sorted(glob.glob(os.path.join(p, library))) for p in places) if f), [])
+        files = next((f for f in (sorted(glob.glob(os.path.join(p, library)), reverse=True) for p in places) if f), [])
         if files and os.path.dirname(files[0]) not in found:
             found.append(os.path.dirname(files[0]))
     return found

@@ -66,6 +66,12 @@ wait_for %s
 echo stand-in > $out
 """
 
+REPLAY_ON_CPU = """
+case=$1 && shift
+while [ $# -gt 0 ]; do case "$1" in --out) out=$2 ;; --precision) precision=$2 ;; esac; shift; done
+exec %s $case --out $out --device cpu --threads 2 --precision $(echo $precision | sed s/tf32/fp32/)
+"""
+
 NCU = """
 wait_for %s
 while [ $# -gt 0 ]; do [ "$1" != --log-file ] || log=$2; shift; done
@@ -137,5 +143,7 @@ def write(tree, tools, faults, pace, build=None):
               '"$(for o; do case $o in --benchmark_out=*) echo $o ;; esac; done)"')
         for test in ("backend", "bench", "augment"):
             model(binaries / ("device_cuda_" + test), build / "tests" / ("test_cuda_" + test), '"$@"')
-        put(binaries / "nad_replay", 'while [ $# -gt 0 ]; do case "$1" in --out) out=$2 ;; --precision) p=$2 ;; *.h5) c=$1 ;; esac; shift; done\n'
-            f'exec {shlex.quote(str(build / "nad_replay"))} $c --out $out --device cpu --precision $(echo $p | sed s/tf32/fp32/)\n')
+        put(binaries / "nad_replay", REPLAY_ON_CPU % shlex.quote(str(build / "nad_replay")))
+        exact = os.environ.get("NAD_PYTHON", "/usr/bin/python3")
+        put(tools / "python3", f'case "$*" in *distances.py*) exec {exact} "$@" ;; esac\n'
+            + PYTHON % (missing, takes["peer"], missing, missing, shlex.quote(sys.executable)))
