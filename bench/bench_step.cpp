@@ -120,7 +120,7 @@ std::vector<int32_t> fill(Learner& learner, const Options& o, const Draws* draws
   }
   std::vector<int32_t> labels;
   const GateVectors gates = initial_gates(learner.channels(), 1);
-  learner.evaluate(gates, images.data(), count, logits.data(), nullptr);
+  run_beside_original(learner.forward(), binary_mask(gates), images.data(), count, logits.data(), nullptr);
   for (int64_t n = 0; n < count; ++n) {
     const auto row = logits.begin() + n * learner.num_classes();
     labels.push_back(static_cast<int32_t>(std::max_element(row, row + learner.num_classes()) - row));

@@ -92,9 +92,9 @@ Var Tape::record(Node node, const Shape& shape, Var into) {
   }
   node.y = into ? into : add_value(shape, node.name);
   node.gate = buffers_[values_[node.y.id].root].gate;
-  if (node.post.gate && node.gate < 0) {
+  if (!node.post.gate.empty() && node.gate < 0) {
     node.gate = static_cast<int>(gates_.size());
-    gates_.push_back({node.y, node.name});
+    gates_.push_back({node.y, node.post.gate});
   } else if (node.gate >= 0 && node.post.relu) {
     misfit(node.name, "a node that writes a gated slab cannot end in a ReLU");
   }
@@ -155,7 +155,7 @@ Var Tape::gate(Var x, bool relu, int64_t repeat, const std::string& name, Var in
   out.n *= repeat;
   Post post;
   post.relu = relu;
-  post.gate = true;
+  post.gate = name;
   return record({Op::gate, name, x, {}, post, {}, {}, {}, {}, repeat}, out, into);
 }
 
@@ -174,6 +174,20 @@ Var Tape::avg_pool(Var x, const PoolParams& params, const Post& post, const std:
 Var Tape::adaptive_pool(Var x, int64_t out_h, int64_t out_w, const Post& post, const std::string& name) {
   const Shape in = shape(x);
   return record({Op::adaptive_pool, name, x, {}, post, {}, {}, {}, {}, 1}, {in.n, out_h, out_w, in.c}, {});
+}
+
+Tape Tape::with_batch(int64_t samples, int64_t repeat) const {
+  Tape tape = *this;
+  const auto count = [&tape](Var v) -> int64_t& { return tape.buffers_[tape.values_[v.id].root].shape.n; };
+  count(input_) = samples;
+  bool repeats = false;
+  for (Node& node : tape.nodes_) {
+    if (node.gate == 0 && node.op == Op::gate) node.repeat = repeat, repeats = true;
+    count(node.y) = count(node.x) * node.repeat;
+  }
+  if (repeat > 1 && !repeats) throw Error(ErrorKind::usage, "tape: no gate of its own that could repeat the batch");
+  for (Value& value : tape.values_) value.shape.n = tape.buffers_[value.root].shape.n;
+  return tape;
 }
 
 }  // namespace nad

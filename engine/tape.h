@@ -18,12 +18,13 @@ struct Var {
 enum class Op : uint8_t { conv2d, conv2d_max_pool, linear, pointwise, gate, max_pool, avg_pool, adaptive_pool };
 const char* to_string(Op op);
 
-// What follows an op in the same pass (engine/ops.h, Epilogue). `gate` makes the node's output the next gate.
+// What follows an op in the same pass (engine/ops.h, Epilogue). With a name in `gate` the node's output is the next
+// gate.
 struct Post {
   Param scale, shift;
   Var residual;
   bool relu = false;
-  bool gate = false;
+  std::string gate = {};
 };
 
 class Tape {
@@ -80,6 +81,10 @@ class Tape {
   Var avg_pool(Var x, const PoolParams& params, const Post& post, const std::string& name, Var into = {});
   Var adaptive_pool(Var x, int64_t out_h, int64_t out_w, const Post& post, const std::string& name);
   void output(Var logits) { output_ = logits; }
+
+  // The same network, its parameters shared, for `samples` images that the first gate repeats so many times. Throws
+  // Error(usage) where it shall repeat and the first gate is part of another node.
+  Tape with_batch(int64_t samples, int64_t repeat) const;
 
   const Shape& shape(Var v) const { return values_[v.id].shape; }
   const std::vector<Buffer>& buffers() const { return buffers_; }

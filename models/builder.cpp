@@ -120,20 +120,15 @@ Var Builder::conv(Var x, const ConvLayer& layer, const Affine& norm) {
 }
 
 Var Builder::gate(Var x, const std::string& name, bool relu, Var into) {
-  const int64_t repeat = gate_names_.empty() ? options_.repeat : 1;
-  gate_names_.push_back(name);
+  const int64_t repeat = tape_.gates().empty() ? options_.repeat : 1;
   return tape_.gate(x, relu, repeat, name, into);
 }
 
-Var Builder::gated_slab(Shape shape, const std::string& name) {
-  gate_names_.push_back(name);
-  return tape_.gated_slab(shape, name);
-}
+Var Builder::gated_slab(Shape shape, const std::string& name) { return tape_.gated_slab(shape, name); }
 
 Var Builder::gated(const std::string& name, Post post, const std::function<Var(const Post&)>& record) {
-  if (gate_names_.empty()) return gate(record(post), name);
-  gate_names_.push_back(name);
-  post.gate = true;
+  if (tape_.gates().empty()) return gate(record(post), name);
+  post.gate = name;
   return record(post);
 }
 

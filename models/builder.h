@@ -36,7 +36,6 @@ class Builder {
   const NetworkDescription& description() const { return description_; }
   Parameters& parameters() { return parameters_; }
   Tape& tape() { return tape_; }
-  const std::vector<std::string>& gate_names() const { return gate_names_; }
   int64_t repeat() const { return options_.repeat; }
 
   Var images();  // [batch, S, S, 3]
@@ -64,7 +63,6 @@ class Builder {
   BuildOptions options_;
   Parameters parameters_;
   Tape tape_;
-  std::vector<std::string> gate_names_;
   double eps_ = 1e-5;
 };
 

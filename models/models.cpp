@@ -91,7 +91,7 @@ std::vector<GateInfo> gate_infos(const NetworkDescription& description) {
   std::vector<GateInfo> infos;
   for (size_t i = 0; i < tape.gates().size(); ++i) {
     const Shape shape = tape.shape(tape.gates()[i].y);
-    infos.push_back({builder.gate_names()[i], shape.c, shape.h, shape.w});
+    infos.push_back({tape.gates()[i].name, shape.c, shape.h, shape.w});
   }
   return infos;
 }

@@ -11,6 +11,7 @@
 #include "engine/rng.h"
 #include "kernels/backends.h"
 #include "nad/analyse/answers.h"
+#include "nad/learn/learner.h"
 #include "nad/run/network.h"
 #include "weights/weights.h"
 
@@ -65,14 +66,15 @@ TEST_CASE("answers to other classes' images are counted by class") {
   for (int64_t own = 0; own < classes; own++) {
     CAPTURE(own);
     const GateVectors gates = initial_gates(batched->channels(), class_key(7, own));
-    const AnswerCounts counts = answers_to_others(*batched, gates, images, own, [&] { batches++; });
+    const AnswerCounts counts = answers_to_others(batched->forward(), gates, images, own, [&] { batches++; });
     AnswerCounts expected;
     for (auto* list : {&expected.images, &expected.as_own, &expected.correct}) list->resize(classes, 0);
     std::vector<float> logits(static_cast<size_t>(classes));
     for (size_t i = 0; i < images.labels.size(); i++) {
       const int64_t label = images.labels[i];
       if (label == own) continue;
-      single->evaluate(gates, images.pixels.data() + static_cast<int64_t>(i) * pixels, 1, nullptr, logits.data());
+      run_beside_original(single->forward(), binary_mask(gates),
+                          images.pixels.data() + static_cast<int64_t>(i) * pixels, 1, nullptr, logits.data());
       const int64_t answer = std::max_element(logits.begin(), logits.end()) - logits.begin();
       expected.images[label]++;
       expected.as_own[label] += answer == own;

@@ -3,6 +3,7 @@
 #include <doctest/doctest.h>
 
 #include <cmath>
+#include <cstring>
 #include <numeric>
 
 #include "engine/arena.h"
@@ -113,7 +114,14 @@ TEST_CASE("a plan that cannot have a gradient says so") {
   Context context(make_backend("reference"));
   PlanOptions options;
   options.gradient = true;
-  CHECK_THROWS_AS(Plan(context, tape, options), Error);
+  options.gradient_from = 2;  // of two samples
+  CHECK_THROWS_WITH_AS(Plan(context, tape, options), doctest::Contains("from sample 2"), Error);
+  options.gradient_from = 1;
+  CHECK_NOTHROW(Plan(context, tape, options));
+  options.gradient_from = 0;
+  CHECK_NOTHROW(Plan(context, tape, options));
+  options.taps = true;
+  CHECK_THROWS_WITH_AS(Plan(context, tape, options), doctest::Contains("second half"), Error);
 }
 
 namespace {
@@ -141,6 +149,7 @@ TwoConvolutions differentiate(Relu relu, bool read_twice) {
   Context context(make_backend("reference"));
   PlanOptions options;
   options.gradient = true;
+  options.gradient_from = 2;
   options.gate_rows = 2;
   Plan plan(context, tape, options);
   const auto fill = [](float* to, int64_t count) {
@@ -168,6 +177,38 @@ TEST_CASE("a ReLU that one convolution alone reads is differentiated in that one
   CHECK(fused.dgate == prologue.dgate);
   CHECK(std::abs(fused.dgate[0]) > 1e-3f);
   CHECK(differentiate(Relu::of_producer, true).epilogues == 2);
+}
+
+TEST_CASE("packed weights of equal bytes are there once, as long as somebody holds them") {
+  Context context(make_backend("cpu"));
+  const auto packed = [](Planner& planner, std::vector<float> values) {
+    const size_t bytes = values.size() * sizeof(float);
+    Buffer buffer = planner.weights(bytes);
+    std::memcpy(buffer.get(), values.data(), bytes);
+    return planner.share(std::move(buffer), bytes);
+  };
+  Planner one(context), two(context), three(context);
+  std::vector<float> large(700'000, 0.5f);  // in several pieces
+  Buffer a = packed(one, {1, 2, 3}), b = packed(one, large);
+  CHECK(one.account().weights == 12 + 2'800'000);
+  CHECK(packed(two, {1, 2, 3}) == a);
+  CHECK(packed(two, large) == b);
+  CHECK(two.account().weights == 0);
+  large.back() = 1;
+  CHECK(packed(two, large) != b);
+  CHECK(packed(two, {1, 2, 3, 0}) != a);
+  const float* values = reinterpret_cast<const float*>(a.get());
+  CHECK(values[2] == 3);
+  a.reset();
+  CHECK(packed(three, {1, 2, 3}) != nullptr);
+  CHECK(three.account().weights == 12);  // nobody held them any more
+
+  Param in_place = param({5});
+  one.read_in_place(in_place);
+  three.read_in_place(in_place);
+  CHECK(one.account().weights == 12 + 2'800'000 + 20);
+  CHECK(three.account().weights == 12);
+  in_place.reset();
 }
 
 TEST_CASE("running out of memory is an error that leaves the backend usable") {

@@ -283,7 +283,9 @@ TEST_CASE("evaluation leaves learning as it is") {
       learner.set_batch(0, c.images.data(), c.labels.data(), c.batch, t);
       learner.step();
       std::vector<float> logits(learner.num_classes() * learner.capacity());
-      if (with) learner.evaluate(c.gates_init, c.images.data(), learner.capacity(), logits.data(), nullptr);
+      if (!with) continue;
+      run_beside_original(learner.forward(), binary_mask(c.gates_init), c.images.data(), learner.capacity(),
+                          logits.data(), nullptr);
     }
     results[with] = learner.logits(0);
   }

@@ -7,9 +7,9 @@
 #include <algorithm>
 #include <cmath>
 
-#include "engine/plan.h"
 #include "kernels/backends.h"
 #include "models/models.h"
+#include "nad/learn/gated_forward.h"
 #include "nad/run/network.h"
 #include "tests/golden_results.h"
 #include "weights/replay_case.h"
@@ -28,18 +28,6 @@ struct ForwardResult {
   std::vector<double> original_statistics, hard_statistics;  // [gates, 2]: mean and mean square
 };
 
-std::vector<float> fetch(Context& context, const Tensor& view) {
-  std::vector<float> strided(static_cast<size_t>((view.shape.pixels() - 1) * view.stride + view.shape.c));
-  context.backend().download(strided.data(), view.data, strided.size() * sizeof(float));
-  std::vector<float> dense;
-  dense.reserve(static_cast<size_t>(view.shape.count()));
-  for (int64_t p = 0; p < view.shape.pixels(); ++p) {
-    const auto pixel = strided.begin() + p * view.stride;
-    dense.insert(dense.end(), pixel, pixel + view.shape.c);
-  }
-  return dense;
-}
-
 void append_statistics(const std::vector<float>& values, std::vector<double>& out) {
   double sum = 0, square = 0;
   for (const float v : values) {
@@ -54,35 +42,21 @@ void append_statistics(const std::vector<float>& values, std::vector<double>& ou
 ForwardResult run_forward(Context& context, const WeightsFile& file, const ReplayCase& images,
                           const test::GoldenResults& golden, bool fold) {
   const NetworkDescription network = describe(file);
-  BuildOptions build;
-  build.batch = images.count;
-  build.fold_batchnorm = fold;
-  const Tape tape = build_network(network, load_tensors(file, network), build);
-  PlanOptions options;
-  options.keep_gates = true;
-  options.gate_rows = 2;
-  Plan plan(context, tape, options);
-
-  context.backend().upload(plan.images().data, images.images.data(), images.images.size() * sizeof(float));
-  std::vector<int32_t> rows(static_cast<size_t>(2 * images.count), 0);
-  std::fill(rows.begin() + images.count, rows.end(), 1);
-  context.backend().upload(plan.rows(), rows.data(), rows.size() * sizeof(int32_t));
-  for (size_t i = 0; i < plan.gates().size(); ++i) {
+  GatedForward forward(context, build_network(network, load_tensors(file, network), {1, 1, fold}),
+                       {.images = images.count, .copies = 2, .rows = 2, .representations = true});
+  GateVectors mask;
+  for (size_t i = 0; i < forward.channels().size(); ++i) {
     const std::vector<double> hard = golden.gate("hard", i);
-    REQUIRE(static_cast<int64_t>(hard.size()) == plan.gates()[i].channels);
-    std::vector<float> table(hard.size(), 1.0f);
-    table.insert(table.end(), hard.begin(), hard.end());
-    context.backend().upload(plan.gates()[i].table, table.data(), table.size() * sizeof(float));
+    mask.emplace_back(hard.begin(), hard.end());
   }
-  plan.forward();
-  context.backend().synchronize();
-
   ForwardResult result;
-  result.logits_original = fetch(context, plan.logits().samples(0, images.count));
-  result.logits_hard = fetch(context, plan.logits().samples(images.count, images.count));
-  for (const Plan::GateMemory& gate : plan.gates()) {
-    append_statistics(fetch(context, gate.value.samples(0, images.count)), result.original_statistics);
-    append_statistics(fetch(context, gate.value.samples(images.count, images.count)), result.hard_statistics);
+  result.logits_original.resize(static_cast<size_t>(images.count * forward.num_classes()));
+  result.logits_hard = result.logits_original;
+  run_beside_original(forward, mask, images.images.data(), images.count, result.logits_original.data(),
+                      result.logits_hard.data());
+  for (size_t i = 0; i < mask.size(); ++i) {
+    append_statistics(forward.representation(i, 0, images.count), result.original_statistics);
+    append_statistics(forward.representation(i, 1, images.count), result.hard_statistics);
   }
   return result;
 }

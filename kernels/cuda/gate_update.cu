@@ -1,12 +1,13 @@
 // One gate's terms of the objective, the gradient at its logits m and sigma logits s, and the normalised update (Eq.
 // 15). mu = sigmoid(m), v = softplus(s), S = sum_square, M = valid * plane * C, dg = dgate of the group's row:
-//   released:    regular = mean mu^2 / L                  gradient by mu = beta * 2 mu / (C L) + dg
-//   paper:       first = sum (1-mu)^2 S / M               by mu = 2 ((mu - 1) + beta mu) S / M + dg
-//                regular = sum mu^2 S / M
-//   variational: first = (sum ((1-mu)^2 S + sum_log) / M + log 2 pi) / 2
-//                regular = (sum (v^2 S - sum_log + mu^2 S) / M - 1) / 2
-//                by mu = ((mu - 1) + beta mu) S / M + sum_b dg_b
-//                by v = ((1 - beta) v sum_ratio + beta v S) / M + sum_b dg_b noise_b
+//   released:    regularisation = mean mu^2 / L
+//                by mu: beta * 2 mu / (C L) + dg
+//   paper:       reconstruction = sum (1-mu)^2 S / M,    regularisation = sum mu^2 S / M
+//                by mu: 2 ((mu - 1) + beta mu) S / M + dg
+//   variational: reconstruction = (sum ((1-mu)^2 S + sum_log) / M + log 2 pi) / 2
+//                regularisation = (sum (v^2 S - sum_log + mu^2 S) / M - 1) / 2
+//                by mu: ((mu - 1) + beta mu) S / M + sum_b dg_b
+//                by v:  ((1 - beta) v sum_ratio + beta v S) / M + sum_b dg_b noise_b
 //   d mu / d m = mu (1 - mu), d v / d s = sigmoid(s);  m -= lr * gradient / max(norm2(gradient), 1e-12), s alike
 //
 // A block per group; all in double. A few hundred kilobytes: bound by latency.
@@ -93,38 +94,38 @@ struct GroupUpdate {
     return (direct + chain(c, true)) * sigmoid(s);
   }
   // One channel's part of the two terms.
-  __device__ void add_terms(int64_t c, double& one, double& regular) const {
+  __device__ void add_terms(int64_t c, double& reconstruction, double& regularisation) const {
     const double m = mu(c);
     if (a.objective == Objective::released) {
-      regular += m * m;
+      regularisation += m * m;
       return;
     }
     const double square = mean(a.sum_square, c);
-    one += (1 - m) * (1 - m) * square;
-    regular += m * m * square;
+    reconstruction += (1 - m) * (1 - m) * square;
+    regularisation += m * m * square;
     if (!variational()) return;
     const double v = softplus(sigma_logit(c)), log_mean = mean(a.sum_log, c);
-    one += log_mean;
-    regular += v * v * square - log_mean;
+    reconstruction += log_mean;
+    regularisation += v * v * square - log_mean;
   }
   // From the sums over the channels to the terms; one thread.
-  __device__ void write_terms(double one, double regular) const {
+  __device__ void write_terms(double reconstruction, double regularisation) const {
     if (a.objective == Objective::released) {
       for (int64_t n = group * a.batch; n < group * a.batch + valid; ++n) {
         const float weight = a.tap_weight[n];
         const double distance = a.tap_sum[n];
-        if (weight != 0.0f) one += static_cast<double>(weight) * distance;
+        if (weight != 0.0f) reconstruction += static_cast<double>(weight) * distance;
       }
-      one /= static_cast<double>(a.plane * a.channels) * layers;
-      regular /= static_cast<double>(a.channels) * layers;
+      reconstruction /= static_cast<double>(a.plane * a.channels) * layers;
+      regularisation /= static_cast<double>(a.channels) * layers;
     } else if (valid <= 0) {
-      one = regular = 0;
+      reconstruction = regularisation = 0;
     } else if (variational()) {
-      one = 0.5 * (one + log(2 * 3.14159265358979323846));
-      regular = 0.5 * (regular - 1);
+      reconstruction = 0.5 * (reconstruction + log(2 * 3.14159265358979323846));
+      regularisation = 0.5 * (regularisation - 1);
     }
-    a.terms[2 * group] = one;
-    a.terms[2 * group + 1] = regular;
+    a.terms[2 * group] = reconstruction;
+    a.terms[2 * group + 1] = regularisation;
   }
 };
 
@@ -132,21 +133,21 @@ struct GroupUpdate {
 __global__ void __launch_bounds__(threads) gate_update_kernel(UpdateView a) {
   NAD_SHARED(double, shared, warps);
   const GroupUpdate group(a, blockIdx.x);
-  double square = 0, sigma_square = 0, one = 0, regular = 0;
+  double square = 0, sigma_square = 0, reconstruction = 0, regularisation = 0;
   for (int64_t c = threadIdx.x; c < a.channels; c += threads) {
     const double gradient = group.logit_gradient(c);
     a.gradient[group.first + c] = static_cast<float>(gradient);
     square += gradient * gradient;
-    group.add_terms(c, one, regular);
+    group.add_terms(c, reconstruction, regularisation);
     if (!group.variational()) continue;
     const double sigma_gradient = group.sigma_gradient(c);
     sigma_square += sigma_gradient * sigma_gradient;
   }
   square = block_sum<warps>(square, shared);
   sigma_square = block_sum<warps>(sigma_square, shared);
-  one = block_sum<warps>(one, shared);
-  regular = block_sum<warps>(regular, shared);
-  if (threadIdx.x == 0) group.write_terms(one, regular);
+  reconstruction = block_sum<warps>(reconstruction, shared);
+  regularisation = block_sum<warps>(regularisation, shared);
+  if (threadIdx.x == 0) group.write_terms(reconstruction, regularisation);
 
   const float rate = a.hyper[0];
   const int32_t apply = a.apply[group.group];

@@ -1,12 +1,13 @@
 // One gate's terms of the objective, the gradient at its logits m and sigma logits s, and the normalised update (Eq.
 // 15). mu = sigmoid(m), v = softplus(s), S = sum_square, M = valid * plane * C, dg = dgate of the group's row:
-//   released:    regular = mean mu^2 / L                  gradient by mu = beta * 2 mu / (C L) + dg
-//   paper:       first = sum (1-mu)^2 S / M               by mu = 2 ((mu - 1) + beta mu) S / M + dg
-//                regular = sum mu^2 S / M
-//   variational: first = (sum ((1-mu)^2 S + sum_log) / M + log 2 pi) / 2
-//                regular = (sum (v^2 S - sum_log + mu^2 S) / M - 1) / 2
-//                by mu = ((mu - 1) + beta mu) S / M + sum_b dg_b,  by v = ((1 - beta) v sum_ratio + beta v S) / M
-//                                                                         + sum_b dg_b noise_b
+//   released:    regularisation = mean mu^2 / L
+//                by mu: beta * 2 mu / (C L) + dg
+//   paper:       reconstruction = sum (1-mu)^2 S / M,    regularisation = sum mu^2 S / M
+//                by mu: 2 ((mu - 1) + beta mu) S / M + dg
+//   variational: reconstruction = (sum ((1-mu)^2 S + sum_log) / M + log 2 pi) / 2
+//                regularisation = (sum (v^2 S - sum_log + mu^2 S) / M - 1) / 2
+//                by mu: ((mu - 1) + beta mu) S / M + sum_b dg_b
+//                by v:  ((1 - beta) v sum_ratio + beta v S) / M + sum_b dg_b noise_b
 //   d mu / d m = mu (1 - mu), d v / d s = sigmoid(s);  m -= lr * gradient / max(norm2(gradient), 1e-12), s alike
 #pragma once
 
@@ -86,32 +87,32 @@ class GateUpdate {
   }
 
   void write_terms() const {
-    double first = 0, regular = 0;
+    double reconstruction = 0, regularisation = 0;
     if (a_.objective == Objective::released) {
       for (int64_t n = g_ * a_.groups.batch; n < g_ * a_.groups.batch + valid_; ++n) {
-        if (a_.tap_weight[n] != 0) first += static_cast<double>(a_.tap_weight[n]) * a_.tap_sum[n];
+        if (a_.tap_weight[n] != 0) reconstruction += static_cast<double>(a_.tap_weight[n]) * a_.tap_sum[n];
       }
-      first /= static_cast<double>(a_.plane * a_.channels) * layers_;
-      for (int64_t c = 0; c < a_.channels; ++c) regular += mu(c) * mu(c);
-      regular /= static_cast<double>(a_.channels) * layers_;
+      reconstruction /= static_cast<double>(a_.plane * a_.channels) * layers_;
+      for (int64_t c = 0; c < a_.channels; ++c) regularisation += mu(c) * mu(c);
+      regularisation /= static_cast<double>(a_.channels) * layers_;
     } else if (valid_ > 0) {
-      for (int64_t c = 0; c < a_.channels; ++c) add_channel(c, first, regular);
+      for (int64_t c = 0; c < a_.channels; ++c) add_channel(c, reconstruction, regularisation);
       if (variational()) {
-        first = 0.5 * (first + std::log(2 * 3.14159265358979323846));
-        regular = 0.5 * (regular - 1);
+        reconstruction = 0.5 * (reconstruction + std::log(2 * 3.14159265358979323846));
+        regularisation = 0.5 * (regularisation - 1);
       }
     }
-    a_.terms[2 * g_] = first;
-    a_.terms[2 * g_ + 1] = regular;
+    a_.terms[2 * g_] = reconstruction;
+    a_.terms[2 * g_ + 1] = regularisation;
   }
 
-  void add_channel(int64_t c, double& first, double& regular) const {
+  void add_channel(int64_t c, double& reconstruction, double& regularisation) const {
     const double m = mu(c), square = mean(a_.sum_square, c);
-    first += (1 - m) * (1 - m) * square;
-    regular += m * m * square;
+    reconstruction += (1 - m) * (1 - m) * square;
+    regularisation += m * m * square;
     if (!variational()) return;
-    first += mean(a_.sum_log, c);
-    regular += sigma(c) * sigma(c) * square - mean(a_.sum_log, c);
+    reconstruction += mean(a_.sum_log, c);
+    regularisation += sigma(c) * sigma(c) * square - mean(a_.sum_log, c);
   }
 
   const Args& a_;

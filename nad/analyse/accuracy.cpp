@@ -7,13 +7,13 @@
 #include "nad/images/loader.h"
 
 namespace nad {
-Accuracy class_accuracy(Learner& learner, const GateVectors& gates, const DecodedClass& images,
+Accuracy class_accuracy(GatedForward& forward, const GateVectors& gates, const DecodedClass& images,
                         const Normalization& normalization, int workers, const std::function<void()>& between) {
-  const int64_t total = static_cast<int64_t>(images.images.size()), classes = learner.num_classes();
+  const int64_t total = static_cast<int64_t>(images.images.size()), classes = forward.num_classes();
   LoaderOptions options;
   options.transform = Transform::evaluate;
-  options.batch = static_cast<int>(std::min(learner.capacity(), total));
-  options.size = static_cast<int>(learner.input_size());
+  options.batch = static_cast<int>(std::min(forward.options().images, total));
+  options.size = static_cast<int>(forward.input_size());
   options.normalization = normalization;
   options.steps = steps_per_epoch(total, options.batch);
   options.workers = workers;
@@ -21,11 +21,12 @@ Accuracy class_accuracy(Learner& learner, const GateVectors& gates, const Decode
   BatchLoader loader(images, options);
 
   std::vector<float> original(static_cast<size_t>(options.batch * classes)), hard(original.size());
+  const GateVectors mask = binary_mask(gates);
   int64_t before = 0, after = 0;
   for (int64_t step = 0; step < options.steps; step++) {
     between();
     const Batch& batch = loader.next();
-    learner.evaluate(gates, batch.images, batch.valid, original.data(), hard.data());
+    run_beside_original(forward, mask, batch.images, batch.valid, original.data(), hard.data());
     const auto hits = [&](const std::vector<float>& logits) {
       const std::vector<int64_t> answered = answers(logits.data(), batch.valid, classes);
       return std::count(answered.begin(), answered.end(), images.index);

@@ -31,26 +31,28 @@ LabelledPixels prepare(const ImagePool& pool, int64_t size, const Normalization&
   return prepared;
 }
 
-AnswerCounts answers_to_others(Learner& learner, const GateVectors& gates, const LabelledPixels& images, int64_t own,
-                               const std::function<void()>& between) {
+AnswerCounts answers_to_others(GatedForward& forward, const GateVectors& gates, const LabelledPixels& images,
+                               int64_t own, const std::function<void()>& between) {
   std::vector<int64_t> others;  // places in `images`
   for (size_t i = 0; i < images.labels.size(); i++) {
     if (images.labels[i] != own) others.push_back(static_cast<int64_t>(i));
   }
-  const int64_t classes = learner.num_classes(), pixels = images.size * images.size * 3;
+  const int64_t classes = forward.num_classes(), pixels = images.size * images.size * 3;
+  const int64_t capacity = forward.options().images;
+  const GateVectors mask = binary_mask(gates);
   AnswerCounts counts;
   for (auto* list : {&counts.images, &counts.as_own, &counts.correct}) list->assign(static_cast<size_t>(classes), 0);
-  std::vector<float> batch, logits(static_cast<size_t>(learner.capacity() * classes));
+  std::vector<float> batch, logits(static_cast<size_t>(capacity * classes));
   const auto total = static_cast<int64_t>(others.size());
-  for (int64_t first = 0; first < total; first += learner.capacity()) {
+  for (int64_t first = 0; first < total; first += capacity) {
     between();
-    const int64_t count = std::min(learner.capacity(), total - first);
+    const int64_t count = std::min(capacity, total - first);
     batch.clear();
     for (int64_t i = 0; i < count; i++) {
       const float* from = images.pixels.data() + others[first + i] * pixels;
       batch.insert(batch.end(), from, from + pixels);
     }
-    learner.evaluate(gates, batch.data(), count, nullptr, logits.data());
+    run_beside_original(forward, mask, batch.data(), count, nullptr, logits.data());
     const std::vector<int64_t> answered = answers(logits.data(), count, classes);
     for (int64_t i = 0; i < count; i++) {
       const int64_t label = images.labels[others[first + i]];

@@ -8,7 +8,7 @@
 #include "nad/analyse/specificity.h"
 #include "nad/images/augment.h"
 #include "nad/images/image_pool.h"
-#include "nad/learn/learner.h"
+#include "nad/learn/gated_forward.h"
 
 namespace nad {
 
@@ -24,9 +24,9 @@ struct LabelledPixels {
 };
 LabelledPixels prepare(const ImagePool& pool, int64_t size, const Normalization& normalization);
 
-// What the hard sub-architecture of class `own` answers to those of the images that are of other classes. gates:
-// logits. `between` is called before every batch and may throw to stop. Throws Error(not_finite).
-AnswerCounts answers_to_others(Learner& learner, const GateVectors& gates, const LabelledPixels& images, int64_t own,
-                               const std::function<void()>& between);
+// What the hard sub-architecture of class `own` answers to those of the images that are of other classes. forward:
+// of two copies and two rows. gates: logits. `between` is called before every batch and may throw to stop. Throws Error(not_finite).
+AnswerCounts answers_to_others(GatedForward& forward, const GateVectors& gates, const LabelledPixels& images,
+                               int64_t own, const std::function<void()>& between);
 
 }  // namespace nad

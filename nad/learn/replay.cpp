@@ -65,7 +65,8 @@ ReplayResult run_replay(Learner& learner, const ReplayCase& c) {
     set_step(learner, c, t, noisy);
     learner.step();
     const StepLoss loss = learner.loss(0);
-    for (double v : {loss.total, loss.first, loss.regular, loss.cross_entropy}) result.losses.push_back(v);
+    for (double v : {loss.total, loss.reconstruction, loss.regularisation, loss.cross_entropy})
+      result.losses.push_back(v);
     result.skipped.push_back(loss.skipped ? 1 : 0);
     result.correct.push_back(loss.skipped ? 0 : loss.correct);
     if (t == 0) result.gradient0 = learner.gradient(0);
@@ -76,9 +77,11 @@ ReplayResult run_replay(Learner& learner, const ReplayCase& c) {
   const int64_t image = c.size * c.size * 3, classes = result.classes;
   result.logits_original.resize(c.count * classes);
   result.logits_hard.resize(c.count * classes);
+  const GateVectors mask = binary_mask(result.gates_final);
   for (int64_t i = 0; i < c.count; i += learner.capacity()) {
-    learner.evaluate(result.gates_final, c.images.data() + i * image, std::min(learner.capacity(), c.count - i),
-                     result.logits_original.data() + i * classes, result.logits_hard.data() + i * classes);
+    run_beside_original(learner.forward(), mask, c.images.data() + i * image,
+                        std::min(learner.capacity(), c.count - i), result.logits_original.data() + i * classes,
+                        result.logits_hard.data() + i * classes);
   }
   return result;
 }

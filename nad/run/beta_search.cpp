@@ -181,8 +181,8 @@ Progress::ClassStep Search::record(Candidate& c, const Lanes::Taken& taken, size
     class_steps_left_ -= static_cast<double>(c.steps - c.taken());
     lanes_.clear(taken.lane);
   } else {
-    c.reconstruction.push_back(loss.first);
-    c.regularisation.push_back(loss.regular);
+    c.reconstruction.push_back(loss.reconstruction);
+    c.regularisation.push_back(loss.regularisation);
     class_steps_left_--;
     if (c.taken() == c.steps) {
       search_.reconstruction[at(point, c.column)] = mean_of_last_tenth(c.reconstruction);

@@ -23,10 +23,10 @@ void ClassEvaluation::evaluate(const ClassTask& task, ClassResult& result) {
     progress_.warn("class " + class_label(task) + ": its accuracies are left out: " + e.what());
     return;
   }
-  const Accuracy accuracy =
-      class_accuracy(*state_.learner, result.logits, images, setup_.normalization, workers, [] { stop_if_asked(); });
+  const Accuracy accuracy = class_accuracy(state_.learner->forward(), result.logits, images, setup_.normalization,
+                                           workers, [] { stop_if_asked(); });
   const AnswerCounts counts =
-      answers_to_others(*state_.learner, result.logits, others(), task.index, [] { stop_if_asked(); });
+      answers_to_others(state_.learner->forward(), result.logits, others(), task.index, [] { stop_if_asked(); });
   const Specificity s = specificity(counts, task.index);
   if (result.val_images == 0) result.broken_images += images.broken;  // not yet counted by an earlier run
   result.val_images = accuracy.images;

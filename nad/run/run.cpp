@@ -36,7 +36,7 @@ std::string hash_of(const DecodedClass& images) {
 bool concerns_one_class(const Error& e) { return e.kind() == ErrorKind::data || e.kind() == ErrorKind::not_finite; }
 
 StepRecord record_of(const StepLoss& loss) {
-  return {loss.total, loss.first, loss.regular, loss.cross_entropy, loss.correct, loss.skipped};
+  return {loss.total, loss.reconstruction, loss.regularisation, loss.cross_entropy, loss.correct, loss.skipped};
 }
 
 }  // namespace

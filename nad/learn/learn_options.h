@@ -1,0 +1,31 @@
+// What a learner is made with.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "kernels/learning_ops.h"
+#include "nad/gates/batch_rows.h"
+
+namespace nad {
+
+struct LearnOptions {
+  Objective objective = Objective::released;
+  double beta = 0;
+  double lr = 0.1;
+  int64_t slots = 1;         // G, classes per step
+  int64_t batch = 16;        // B, images per class and step
+  bool given_noise = false;  // variational: noise comes from set_noise() instead of the generator
+  bool fold_batchnorm = true;
+  // [3, 256] of nad/images/augment.h: the step augments images itself (set_batch with draws). Empty: batches are
+  // pixels only.
+  std::vector<float> byte_values;
+
+  bool noisy() const { return objective == Objective::variational; }
+  LearningRows rows() const { return {slots, batch, noisy()}; }
+};
+
+inline constexpr int64_t kMaxAugmentSide = 4096;  // pixels of an image that a step augments
+inline constexpr int64_t kLossHistory = 64;       // steps whose losses a learner keeps on the device
+
+}  // namespace nad

@@ -1,0 +1,37 @@
+// The memory of learning on the device: the gates of every slot, what a step is fed with, what its kernels hand on.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "engine/context.h"
+#include "nad/gates/gate_vectors.h"
+#include "nad/learn/learn_options.h"
+
+namespace nad {
+
+struct LearningState {
+  struct Gate {
+    int64_t channels = 0;                                                    // C
+    float *logits = nullptr, *sigma = nullptr, *gradient = nullptr;          // [G, C]
+    float* noise = nullptr;                                                  // [N, C], variational
+    double *sum_square = nullptr, *sum_log = nullptr, *sum_ratio = nullptr;  // [G, C], not in `released`
+  };
+  std::vector<Gate> gates;
+  int32_t *labels = nullptr, *predicted = nullptr;  // [N]
+  int32_t* valid = nullptr;                         // [G]
+  uint64_t *keys = nullptr, *steps = nullptr;       // [G]
+  float* hyper = nullptr;                           // [2]: lr, beta
+  AugmentSample* samples = nullptr;                 // [N], or null where batches are pixels only
+  float* byte_values = nullptr;                     // [3, 256], with samples
+  size_t bytes = 0;
+
+  // channels: of every gate. Uploads lr, beta and the byte values.
+  LearningState(Backend& backend, const LearnOptions& options, const std::vector<int64_t>& channels);
+
+ private:
+  size_t carve(std::byte* base, const LearnOptions& options);
+  Buffer memory_;
+};
+
+}  // namespace nad

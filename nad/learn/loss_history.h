@@ -1,0 +1,58 @@
+// The losses of the last steps. A step leaves a record on the device; the history keeps copies there until one is
+// asked for, so that only that waits for the device.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <vector>
+
+#include "engine/context.h"
+#include "nad/learn/learn_options.h"
+
+namespace nad {
+
+struct StepLoss {
+  double total = 0;                              // reconstruction + beta * regularisation
+  double reconstruction = 0;                     // `released` counts its share of the cross-entropy here
+  double regularisation = 0, cross_entropy = 0;  // all four: NaN where the step was skipped
+  int correct = 0;                               // samples that the original network classifies correctly
+  bool skipped = false;                          // `released` without a correct sample: no update
+};
+
+// What one step leaves of its losses: pieces of a block, on the device or in its copy on the host.
+struct LossRecord {
+  int32_t* apply = nullptr;          // [G], ClassifyArgs
+  int32_t* correct_count = nullptr;  // [G]
+  double* cross_entropy = nullptr;   // [G]
+  double* terms = nullptr;           // [gates, G, 2], GateUpdateArgs
+  int64_t slots = 0;
+
+  LossRecord(std::byte* block, int64_t slots, int64_t gates);
+  static size_t bytes(int64_t slots, int64_t gates);
+  double* terms_of(int64_t gate) const { return terms + gate * 2 * slots; }
+};
+
+class LossHistory {
+ public:
+  LossHistory(Backend& backend, int64_t slots, int64_t gates);
+
+  const LossRecord& record() const { return record_; }  // on the device: where a step's kernels write
+  void keep();                                          // the step's record, behind those of the steps before
+  // The loss of the last step that was kept, or of the one `back` steps before, back < kLossHistory. Throws
+  // Error(not_finite), std::logic_error for a step that is not there.
+  StepLoss loss(int64_t slot, int64_t back, Objective objective, double beta);
+  size_t bytes() const { return bytes_; }
+
+ private:
+  void fetch();  // all steps and slots in one transfer
+
+  Backend& backend_;
+  int64_t slots_, gates_;
+  size_t record_bytes_, bytes_;
+  Buffer memory_;  // the step's record, then those kept: step t at place t % kLossHistory
+  LossRecord record_;
+  std::vector<std::byte> host_;  // copy of those kept
+  int64_t kept_ = 0, fetched_ = 0;
+};
+
+}  // namespace nad
