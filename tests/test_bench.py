@@ -117,6 +117,30 @@ class Gpu(unittest.TestCase):
         self.assertIn("stopped after 1 s", (out / "summary.md").read_text())
         self.assertIn("not started", (out / "summary.md").read_text())
 
+    def test_the_comparison_with_the_peer(self):
+        worker = "echo ready; while read line; do echo '%s 1.5'; done"
+        series = "\n".join(
+            """echo '{"arch": "darts", "variant": "%s", "precision": "bf16", "batch": %d, "seconds": [%g], "gib": 2.0}'""" % row
+            for row in (("channels_last", 16, 0.02), ("channels_last-folded", 16, 0.01), ("channels_last", 256, 0.1)))
+        self.put(self.dir / "python", f'#!/bin/sh\ncase "$*" in\n*peer_series*contiguous-trained*)\n'
+                 """echo '{"arch": "darts", "variant": "contiguous-trained", "batch": 16, "error": "no room"}' ;;\n"""
+                 f"*peer_series*)\n{series}\n;;\n*) {worker % 0.4} ;;\nesac\n")
+        self.put(self.dir / "engine", '#!/bin/sh\ncase "$*" in *--interactive*) ' + worker % 0.2 + " ;; *'--slots 16'*) r=5000 ;; *) r=800 ;;"
+                 """ esac\necho '{"samples_per_second": '$r', "gib": 3.0}'\n""")
+
+        def compare(*args):
+            done = subprocess.run([sys.executable, str(SOURCE / "bench/compare_peer.py"), "--python", str(self.dir / "python"), "--engine",
+                                   str(self.dir / "engine"), "--arch", "darts", "--precision", "bf16", "--rounds", "2", *args],
+                                  stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, timeout=60)
+            self.assertEqual(done.returncode, 0, done.stderr)
+            return done
+        self.assertIn("| darts | bf16 | contiguous | 0.400 | 0.200 | 2.00 (2.00-2.00) | 1.50 | 1.50 |", compare().stdout)
+        done = compare("--device", "cuda", "--batch", "16,256")
+        self.assertIn("| darts | bf16 | 16 | channels_last-folded | 1600.0 | 800.0 | 0.50 | 2.00 | 3.00 |", done.stdout)
+        self.assertIn("| darts | bf16 | best (256, 256) | channels_last | 2560.0 | 5000.0 | 1.95 | 2.00 | 3.00 |", done.stdout)
+        self.assertIn("| the authors' way (16, 256) | - | 0.0 | 5000.0 | - |", done.stdout)
+        self.assertIn("no room", done.stderr)
+
     def test_kernel_benchmarks_and_their_report(self):
         program = MODELS / "bench_kernels_model"
         if not program.exists():
