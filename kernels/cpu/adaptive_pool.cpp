@@ -1,6 +1,7 @@
 // torch.nn.AdaptiveAvgPool2d: global pooling (1x1 outputs) in every network, 7x7 outputs in VGG16.
 #include <algorithm>
 
+#include "engine/op_checks.h"
 #include "engine/parallel.h"
 #include "kernels/cpu/epilogue.h"
 #include "kernels/cpu/ops.h"
@@ -50,16 +51,9 @@ static inline float adaptive_count(int64_t oh, int64_t ow, const Shape& out, con
 
 namespace nad::cpu {
 
-static void check(const char* op, const Shape& x, const Shape& y) {
-  require(x.n == y.n && x.c == y.c && y.h > 0 && y.w > 0, op,
-          "equal samples and channels, got " + to_string(x) + " and " + to_string(y));
-}
-
 Kernel adaptive_pool(Planner&, const AdaptivePoolArgs& args) {
-  const char* op = "adaptive_pool";
-  check(op, args.x.shape, args.y.shape);
-  require_gate_and_relu_only(op, args.epilogue);
-  const auto plan = plan_epilogue(op, args.epilogue, args.y.shape);
+  check_args(args);
+  const auto plan = plan_epilogue(args.epilogue, args.y.shape);
   const AdaptivePoolLoop loop{args.x.data,   args.x.stride, args.x.shape, args.y.data,
                               args.y.stride, args.y.shape,  plan->loop};
   const auto window = NAD_BEST(adaptive_pool_window);
@@ -75,7 +69,7 @@ Kernel adaptive_pool(Planner&, const AdaptivePoolArgs& args) {
 }
 
 Kernel adaptive_pool_backward(Planner&, const AdaptivePoolBackwardArgs& args) {
-  check("adaptive_pool_backward", args.dx.shape, args.dz.shape);
+  check_args(args);
   const AdaptivePoolBackwardLoop loop{args.dz.data,
                                       args.dz.stride,
                                       args.dz.shape,

@@ -1,4 +1,5 @@
 // Mean over windows, padding counted or not.
+#include "engine/op_checks.h"
 #include "engine/parallel.h"
 #include "kernels/cpu/epilogue.h"
 #include "kernels/cpu/ops.h"
@@ -53,10 +54,8 @@ static inline float avg_pool_factor(const PoolParams& p, const Shape& x, int64_t
 namespace nad::cpu {
 
 Kernel avg_pool(Planner&, const AvgPoolArgs& args) {
-  const char* op = "avg_pool";
-  require_pool(op, args.params, args.x.shape, args.y.shape);
-  require_gate_and_relu_only(op, args.epilogue);
-  const auto plan = plan_epilogue(op, args.epilogue, args.y.shape);
+  check_args(args);
+  const auto plan = plan_epilogue(args.epilogue, args.y.shape);
   const AvgPoolLoop loop{args.params, args.x.data,   args.x.stride, args.x.shape,
                          args.y.data, args.y.stride, args.y.shape,  plan->loop};
   const auto rows = NAD_BEST(avg_pool_rows);
@@ -66,7 +65,7 @@ Kernel avg_pool(Planner&, const AvgPoolArgs& args) {
 }
 
 Kernel avg_pool_backward(Planner&, const AvgPoolBackwardArgs& args) {
-  require_pool("avg_pool_backward", args.params, args.dx.shape, args.dz.shape);
+  check_args(args);
   const auto windows = std::make_shared<const PoolWindows>(args.params, args.dx.shape, args.dz.shape);
   const AvgPoolBackwardLoop loop{
       args.params,    args.dz.data,  args.dz.stride,       args.dz.shape,           args.dx.data,

@@ -6,8 +6,8 @@
 #include <algorithm>
 #include <cstring>
 
+#include "engine/op_checks.h"
 #include "engine/parallel.h"
-#include "kernels/cpu/check.h"
 #include "kernels/cpu/ops.h"
 #include "kernels/cpu/stream.h"
 
@@ -88,21 +88,10 @@ void reduce_gate(const EpilogueBackwardArgs& args, double* sums, int64_t chunks)
   });
 }
 
-void check(const EpilogueBackwardArgs& args) {
-  const char* op = "epilogue_backward";
-  require_shape(op, "dy", args.dy.shape, args.y.shape);
-  if (args.dz) require_shape(op, "dz", args.dz.shape, args.y.shape);
-  if (args.tap_target) {
-    require_shape(op, "tap_target", args.tap_target.shape, args.y.shape);
-    require(args.tap_weight != nullptr, op, "tap_weight with a tap_target");
-  }
-  if (args.gate) require(args.dgate != nullptr, op, "dgate with a gate");
-}
-
 }  // namespace
 
 Kernel epilogue_backward(Planner& planner, const EpilogueBackwardArgs& args) {
-  check(args);
+  check_args(args);
   const Shape s = args.y.shape;
   EpilogueBackwardLoop loop;
   loop.dy = args.dy.data, loop.dy_stride = args.dy.stride;

@@ -1,6 +1,6 @@
 // A gate on its own, and the place where one batch of images becomes original and gated samples.
+#include "engine/op_checks.h"
 #include "engine/parallel.h"
-#include "kernels/cpu/check.h"
 #include "kernels/cpu/ops.h"
 #include "kernels/cpu/stream.h"
 
@@ -30,10 +30,8 @@ struct GateLoop {
 namespace nad::cpu {
 
 Kernel gate(Planner&, const GateArgs& args) {
+  check_args(args);
   const Shape s = args.x.shape;
-  require(args.repeat >= 1, "gate", "repeat of at least 1, got " + std::to_string(args.repeat));
-  require_shape("gate", "y", args.y.shape, {s.n * args.repeat, s.h, s.w, s.c});
-  require(static_cast<bool>(args.gate), "gate", "a table of multipliers");
   const bool stream = streamable(args.y) && s.c % 16 == 0;
   const GateLoop loop{args.x.data, args.x.stride, args.y.data, args.y.stride,   s.c,           s.h * s.w,
                       s.n,         args.repeat,   args.relu,   args.gate.table, args.gate.row, args.gate.stride,

@@ -7,8 +7,8 @@
 #include <cstring>
 
 #include "engine/parallel.h"
-#include "kernels/cpu/check.h"
 #include "kernels/cpu/ops.h"
+#include "kernels/learning_op_checks.h"
 
 namespace nad::cpu {
 
@@ -71,13 +71,8 @@ void reduce_group(const GateStatisticsArgs& args, const double* pieces, int64_t 
 }  // namespace
 
 Kernel gate_statistics(Planner& planner, const GateStatisticsArgs& args) {
-  const char* op = "gate_statistics";
+  check_args(args);
   const Shape s = args.original.shape;
-  require(args.groups.count * args.groups.batch == s.n, op,
-          "groups * batch samples, got " + to_string(s) + " for " + std::to_string(args.groups.count) + " * " +
-              std::to_string(args.groups.batch));
-  require(args.groups.valid && args.sum_square && (!args.sigma || (args.sum_log && args.sum_ratio)), op,
-          "valid counts and a place for every sum");
   const GateStatisticsLoop loop{args.original.data, args.original.stride, s.c, s.h * s.w};
   const int64_t chunks = (loop.plane + kChunkPixels - 1) / kChunkPixels;
   planner.reserve_scratch(PartialSums::bytes(s, chunks, args.groups.count));

@@ -20,6 +20,9 @@ struct Lanes<1> {
   static NAD_INLINE I select_int(I mask, I yes, I no) { return mask ? yes : no; }
   static NAD_INLINE I greater(F a, F b) { return a > b ? -1 : 0; }
   static NAD_INLINE F relu(F v) { return v < 0.f ? 0.f : v; }
+  static NAD_INLINE F add(F a, F b) { return a + b; }
+  static NAD_INLINE F multiply(F a, F b) { return a * b; }
+  static NAD_INLINE F multiply_add(F a, F b, F c) { return a * b + c; }  // rounded once where there is FMA
   static NAD_INLINE I not_equal(F a, F b) { return a != b ? -1 : 0; }
   static NAD_INLINE I equal_int(I a, I b) { return a == b ? -1 : 0; }
   static NAD_INLINE I load_bytes(const uint8_t* p) { return *p; }

@@ -43,6 +43,9 @@ struct Lanes<NAD_WIDTH> {
     return (F)_mm512_maskz_max_ps(0xffff, _mm512_setzero_ps(), (__m512)v);  // GCC 12 warns about the plain form
 #endif
   }
+  static NAD_INLINE F add(F a, F b) { return a + b; }
+  static NAD_INLINE F multiply(F a, F b) { return a * b; }
+  static NAD_INLINE F multiply_add(F a, F b, F c) { return a * b + c; }
   static NAD_INLINE I not_equal(F a, F b) { return a != b; }
   static NAD_INLINE I equal_int(I a, I b) { return a == b; }
   static NAD_INLINE I load_bytes(const uint8_t* p) {

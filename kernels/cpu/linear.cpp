@@ -5,6 +5,7 @@
 // Hand-written rather than oneDNN's matmul, whose order of summation may depend on the number of rows.
 #include <algorithm>
 
+#include "engine/op_checks.h"
 #include "engine/parallel.h"
 #include "kernels/cpu/convolution/conv2d.h"
 #include "kernels/cpu/ops.h"
@@ -57,23 +58,14 @@ Weights plan_weights(Planner& planner, const Param& weight, LinearLoop& loop) {
   return weights;
 }
 
-void check(const char* op, const CTensor& in, const Shape& out, const Param& weight) {
-  require(in.dense() && out.h == 1 && out.w == 1 && in.shape.n == out.n, op,
-          "dense [N, H, W, C] and [N, 1, 1, O], got " + to_string(in.shape) + " and " + to_string(out));
-  const int64_t inputs = in.shape.h * in.shape.w * in.shape.c;
-  require(weight && weight->count() == inputs * out.c, op,
-          "a weight of [" + std::to_string(out.c) + ", " + std::to_string(inputs) + "]");
-}
-
 constexpr Conv2dParams kPointwise = {};
 Shape one_pixel(int64_t samples, int64_t channels) { return {samples, 1, 1, channels}; }
 
 }  // namespace
 
 Kernel linear(Planner& planner, const LinearArgs& args) {
+  check_args(args);
   const Shape in = args.x.shape, out = args.y.shape;
-  check("linear", args.x, out, args.weight);
-  require(args.y.dense(), "linear", "a dense y");
   const int64_t inputs = in.h * in.w * in.c;
   if (planner.precision() == Precision::bf16 && bf16_products()) {
     return conv2d_gemm(
@@ -84,7 +76,7 @@ Kernel linear(Planner& planner, const LinearArgs& args) {
   loop.x = args.x.data, loop.y = args.y.data;
   loop.samples = in.n, loop.inputs = in.h * in.w * in.c, loop.outputs = out.c;
   const Weights weights = plan_weights(planner, args.weight, loop);
-  const auto plan = plan_epilogue("linear", args.epilogue, out);
+  const auto plan = plan_epilogue(args.epilogue, out);
   const PointwiseLoop finish{args.y.data, out.c, args.y.data, out.c, out.c, 1, plan->loop};
   const auto outputs = NAD_BEST(linear_outputs);
   const auto pixels = best_pointwise();
@@ -96,9 +88,8 @@ Kernel linear(Planner& planner, const LinearArgs& args) {
 }
 
 Kernel linear_backward(Planner& planner, const LinearBackwardArgs& args) {
+  check_args(args);
   const Shape in = args.dx.shape, out = args.dz.shape;
-  check("linear_backward", args.dx, out, args.weight);
-  require(args.dz.dense(), "linear_backward", "a dense dz");
   const int64_t inputs = in.h * in.w * in.c;
   if (planner.precision() == Precision::bf16 && bf16_products()) {
     return conv2d_gemm_backward(planner, {kPointwise,

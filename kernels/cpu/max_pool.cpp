@@ -1,5 +1,7 @@
 // Maximum over windows, with the place of the first maximum for the backward pass (a byte per output).
 // Forward and backward gather, so no thread ever adds into another's pixels.
+#include "engine/error.h"
+#include "engine/op_checks.h"
 #include "engine/parallel.h"
 #include "kernels/cpu/epilogue.h"
 #include "kernels/cpu/ops.h"
@@ -43,11 +45,11 @@ struct MaxPoolBackwardLoop {
 namespace nad::cpu {
 
 Kernel max_pool(Planner&, const MaxPoolArgs& args) {
-  const char* op = "max_pool";
-  require_pool(op, args.params, args.x.shape, args.y.shape);
-  require_gate_and_relu_only(op, args.epilogue);
-  require(args.params.kernel_h * args.params.kernel_w <= kLargestWindow, op, "a window of at most 256 pixels");
-  const auto plan = plan_epilogue(op, args.epilogue, args.y.shape);
+  check_args(args);
+  if (args.params.kernel_h * args.params.kernel_w > kLargestWindow) {
+    throw Error(ErrorKind::device, "max_pool: the CPU takes windows of at most 256 pixels", "use --device reference");
+  }
+  const auto plan = plan_epilogue(args.epilogue, args.y.shape);
   const MaxPoolLoop loop{args.params,   args.x.data,  args.x.stride, args.x.shape, args.y.data,
                          args.y.stride, args.y.shape, args.argmax,   plan->loop};
   const auto rows = NAD_BEST(max_pool_rows);
@@ -57,10 +59,7 @@ Kernel max_pool(Planner&, const MaxPoolArgs& args) {
 }
 
 Kernel max_pool_backward(Planner&, const MaxPoolBackwardArgs& args) {
-  const char* op = "max_pool_backward";
-  require_pool(op, args.params, args.dx.shape, args.dz.shape);
-  require(args.params.kernel_h * args.params.kernel_w <= kLargestWindow, op, "a window of at most 256 pixels");
-  require(args.argmax != nullptr, op, "the argmax of the forward pass");
+  check_args(args);
   const auto windows = std::make_shared<const PoolWindows>(args.params, args.dx.shape, args.dz.shape);
   const MaxPoolBackwardLoop loop{args.params,
                                  args.dz.data,

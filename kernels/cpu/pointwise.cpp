@@ -1,6 +1,7 @@
 // y = epilogue(x): one pass bound by memory traffic. Threads share the pixels.
 #include "kernels/cpu/pointwise.h"
 
+#include "engine/op_checks.h"
 #include "engine/parallel.h"
 #include "kernels/cpu/ops.h"
 
@@ -12,8 +13,8 @@ namespace nad::cpu {
 PointwiseFunction best_pointwise() { return NAD_BEST(pointwise_pixels); }
 
 Kernel pointwise(Planner&, const PointwiseArgs& args) {
-  require_shape("pointwise", "x", args.x.shape, args.y.shape);
-  const auto plan = plan_epilogue("pointwise", args.epilogue, args.y.shape);
+  check_args(args);
+  const auto plan = plan_epilogue(args.epilogue, args.y.shape);
   const Shape s = args.y.shape;
   const PointwiseLoop loop{args.x.data, args.x.stride, args.y.data, args.y.stride, s.c, s.h * s.w, plan->loop};
   const auto pixels = best_pointwise();
@@ -23,8 +24,7 @@ Kernel pointwise(Planner&, const PointwiseArgs& args) {
 }
 
 Kernel pointwise_backward(Planner&, const PointwiseBackwardArgs& args) {
-  require_shape("pointwise_backward", "dz", args.dz.shape, args.dx.shape);
-  require_channels("pointwise_backward", "scale", args.scale, args.dx.shape.c);
+  check_args(args);
   const PointwiseBackwardLoop loop{args.dz.data,
                                    args.dz.stride,
                                    args.scale ? args.scale->data.data() : nullptr,

@@ -12,6 +12,7 @@
 #include "kernels/cuda/backend.h"
 #include "kernels/cuda/device.h"
 #include "kernels/cuda/launch.h"
+#include "kernels/epilogue.h"
 
 namespace nad::cuda {
 
@@ -107,6 +108,13 @@ __device__ inline void put_pack(const Global<float>& x, Index i, Pack<V> r, bool
   store_pack<V>(x, i, r);
 }
 
+template <int V>
+__device__ inline Pack<V> filled(float value) {
+  Pack<V> r;
+  for (int k = 0; k < V; ++k) r.v[k] = value;
+  return r;
+}
+
 // max(z, 0) that lets NaN through.
 __device__ inline float relu(float z) { return z < 0.0f ? 0.0f : z; }
 
@@ -122,44 +130,69 @@ struct Item {
   }
 };
 
-// What Epilogue says, as pointers. Vectors are null where absent.
-struct DeviceEpilogue {
-  Global<const float> scale, shift;  // [C]
-  Global<const float> residual;      // view of y's shape
-  int64_t residual_stride = 0;
-  Global<const float> table;  // [rows, C]
-  Global<const int32_t> row;  // [N]
-  int64_t table_stride = 0;
-  bool relu = false;
+template <int V>
+__device__ inline Pack<V> relu(Pack<V> z) {
+  for (int k = 0; k < V; ++k) z.v[k] = relu(z.v[k]);
+  return z;
+}
 
-  // Where the sample's row of the table begins.
-  __device__ int64_t gate_row(int64_t n) const {
-    if (!table) return 0;
-    const int32_t r = row[n];
-    return r * table_stride;
+// The signs of multiply_add are exact: it rounds once.
+template <int V>
+struct PackMath {
+  __device__ static Pack<V> multiply_add(const Pack<V>& a, const Pack<V>& b, Pack<V> c) {
+    for (int k = 0; k < V; ++k) c.v[k] = fmaf(a.v[k], b.v[k], c.v[k]);
+    return c;
   }
-  // z (V channels from c on, of pixel number `pixel` of all samples) -> y.
+  __device__ static Pack<V> add(Pack<V> a, const Pack<V>& b) {
+    for (int k = 0; k < V; ++k) a.v[k] += b.v[k];
+    return a;
+  }
+  __device__ static Pack<V> multiply(Pack<V> a, const Pack<V>& b) {
+    for (int k = 0; k < V; ++k) a.v[k] *= b.v[k];
+    return a;
+  }
+  __device__ static Pack<V> keep_where_positive(const Pack<V>& test, Pack<V> v) {
+    for (int k = 0; k < V; ++k) v.v[k] = test.v[k] > 0.0f ? v.v[k] : 0.0f;
+    return v;
+  }
+};
+
+#define NAD_EPILOGUE_FUNCTION __device__ inline
+#include "kernels/epilogue_order.h"
+#undef NAD_EPILOGUE_FUNCTION
+
+// An epilogue on the device, of elementwise, pooling and linear ops.
+struct DeviceEpilogue : EpilogueFields<Global> {
+  // V channels from c on of pixel number `pixel` of all samples; gate_at: where the sample's row of the gate begins.
   template <int V>
-  __device__ void apply(Pack<V>& z, int64_t pixel, int c, int64_t gate_row) const {
-    if (scale) {
-      const Pack<V> s = load_pack<V>(scale, c);
-      for (int k = 0; k < V; ++k) z.v[k] *= s.v[k];
-    }
-    if (shift) {
-      const Pack<V> s = load_pack<V>(shift, c);
-      for (int k = 0; k < V; ++k) z.v[k] += s.v[k];
-    }
-    if (residual) {
-      const Pack<V> s = load_pack<V>(residual, pixel * residual_stride + c);
-      for (int k = 0; k < V; ++k) z.v[k] += s.v[k];
-    }
-    if (relu) {
-      for (int k = 0; k < V; ++k) z.v[k] = cuda::relu(z.v[k]);
-    }
-    if (table) {
-      const Pack<V> g = load_pack<V>(table, gate_row + c);
-      for (int k = 0; k < V; ++k) z.v[k] *= g.v[k];
-    }
+  struct Part {
+    using Math = PackMath<V>;
+    using F = Pack<V>;
+    static constexpr bool kMaskable = false;
+    const DeviceEpilogue& e;
+    int64_t pixel;
+    int c;
+    int64_t gate_at;
+
+    __device__ bool is_affine() const { return e.scale || e.shift; }
+    __device__ bool has_residual() const { return bool(e.residual); }
+    __device__ bool has_relu() const { return e.relu; }
+    __device__ bool has_gate() const { return bool(e.gate); }
+    __device__ F scale() const { return e.scale ? load_pack<V>(e.scale, c) : filled<V>(1.0f); }
+    __device__ F shift() const { return e.shift ? load_pack<V>(e.shift, c) : filled<V>(0.0f); }
+    __device__ F residual() const { return load_pack<V>(e.residual, pixel * e.residual_stride + c); }
+    __device__ F relu(const F& z) const { return cuda::relu(z); }
+    __device__ F gate() const { return load_pack<V>(e.gate, gate_at + c); }
+  };
+
+  __device__ int64_t gate_at(int64_t n) const {
+    if (!gate) return 0;
+    const int32_t r = gate_row[n];
+    return r * gate_stride;
+  }
+  template <int V>
+  __device__ void apply(Pack<V>& z, int64_t pixel, int c, int64_t gate_begin) const {
+    z = apply_epilogue(Part<V>{*this, pixel, c, gate_begin}, z);
   }
 };
 
@@ -176,9 +209,9 @@ inline DeviceEpilogue device_epilogue(const Epilogue& e, const EpilogueParams& p
   d.shift = params.shift.view();
   d.residual = global(e.residual);
   d.residual_stride = e.residual.stride;
-  d.table = global(e.gate, y.c);
-  d.table_stride = e.gate.stride;
-  d.row = global(e.gate.row, y.n);
+  d.gate = global(e.gate, y.c);
+  d.gate_stride = e.gate.stride;
+  d.gate_row = global(e.gate.row, y.n);
   d.relu = e.relu;
   return d;
 }

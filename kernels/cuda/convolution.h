@@ -19,6 +19,7 @@
 
 #include "engine/context.h"
 #include "kernels/cuda/device.h"
+#include "kernels/epilogue.h"
 
 namespace nad::cuda {
 
@@ -46,24 +47,13 @@ struct Source {
   Global<const float> scale, shift;  // [channels] or null
 };
 
-// z = scale * sum + shift, 0 where not scale * mask + mask_shift > 0;  z += residual;
-// target = gate * (relu ? max(z, 0) : z)
-struct Finish {
+// The end of a sum, forward and to the data (kernels/epilogue.h), and where it goes.
+struct Finish : FinishFields<Global> {
   Global<float> target;  // [N, target_h, target_w, channels], pixels `stride` elements apart
   int64_t stride = 0;
   int channels = 0;
   bool vectors = false;  // every pointer and stride allows accesses of 4 channels
-  bool relu = false;
-  Global<const float> scale, shift;  // [channels] or null
-  Global<const float> mask;          // target's shape or null: x, where a prologue's ReLU is differentiated
-  int64_t mask_stride = 0;
-  Global<const float> mask_shift;  // [channels] or null
-  Global<const float> residual;    // target's shape or null; may be the target itself (accumulate)
-  int64_t residual_stride = 0;
-  Global<const float> gate;        // [rows, channels], rows gate_stride apart, or null
-  Global<const int32_t> gate_row;  // [N]
-  int64_t gate_stride = 0;
-  Global<float> tap;  // [positions / 2, tap_slices(channels)] or null: partial sums of a tap (tap_sum.h)
+  Global<float> tap;     // [positions / 2, tap_slices(channels)] or null: partial sums of a tap (tap_sum.h)
 };
 
 // ---- what planning works with -------------------------------------------------------------------------------------

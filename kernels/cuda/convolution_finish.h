@@ -2,6 +2,7 @@
 // for one channel (V = 1) or four adjacent ones (V = 4, one 16-byte access each).
 #pragma once
 
+#include "kernels/cuda/arguments.h"
 #include "kernels/cuda/convolution.h"
 
 // Loops over registers must unroll, or the registers become
@@ -42,9 +43,6 @@ __device__ inline unsigned bf16_pair(float low, float high) {
          __bfloat16_as_ushort(__float2bfloat16_rn(low));
 }
 
-// max(z, 0) that lets NaN through.
-__device__ inline float rectify(float z) { return z < 0.0f ? 0.0f : z; }
-
 // v = prologue(v), channels c .. c+V-1.
 template <int V>
 __device__ inline void apply_prologue(const Source& s, int c, float (&v)[V]) {
@@ -58,50 +56,60 @@ __device__ inline void apply_prologue(const Source& s, int c, float (&v)[V]) {
     for (int i = 0; i < V; ++i) v[i] = fmaf(factor[i], v[i], shift[i]);
   }
   NAD_UNROLL
-  for (int i = 0; i < V; ++i) v[i] = s.relu ? rectify(v[i]) : v[i];
+  for (int i = 0; i < V; ++i) v[i] = s.relu ? relu(v[i]) : v[i];
 }
 
 // The finish's vectors for a thread whose channels c .. c+V-1 do not change.
 template <int V>
 struct ChannelFactors {
-  float scale[V], shift[V], mask_shift[V];
+  Pack<V> scale, shift, mask_shift;
 
-  __device__ ChannelFactors(const Finish& f, int c) {
-    NAD_UNROLL
-    for (int i = 0; i < V; ++i) scale[i] = 1.0f, shift[i] = 0.0f, mask_shift[i] = 0.0f;
-    if (f.scale) load_values(f.scale, c, scale);
-    if (f.shift) load_values(f.shift, c, shift);
-    if (f.mask_shift) load_values(f.mask_shift, c, mask_shift);
+  __device__ ChannelFactors(const Finish& f, int c)
+      : scale(f.scale ? load_pack<V>(f.scale, c) : filled<V>(1.0f)),
+        shift(f.shift ? load_pack<V>(f.shift, c) : filled<V>(0.0f)),
+        mask_shift(f.mask_shift ? load_pack<V>(f.mask_shift, c) : filled<V>(0.0f)) {}
+};
+
+// V channels from c on of one target pixel ((n*target_h + h)*target_w + w) of sample n; see kernels/epilogue_order.h.
+template <int V>
+struct FinishPart {
+  using Math = PackMath<V>;
+  using F = Pack<V>;
+  static constexpr bool kMaskable = true;
+  const Finish& f;
+  const ChannelFactors<V>& factors;
+  int64_t pixel;
+  int sample, c;
+
+  __device__ bool is_affine() const { return true; }
+  __device__ bool has_mask() const { return bool(f.mask); }
+  __device__ bool has_residual() const { return bool(f.residual); }
+  __device__ bool has_relu() const { return f.relu; }
+  __device__ bool has_gate() const { return bool(f.gate); }
+  __device__ const F& scale() const { return factors.scale; }
+  __device__ const F& shift() const { return factors.shift; }
+  __device__ const F& mask_scale() const { return factors.scale; }
+  __device__ F mask() const { return load_pack<V>(f.mask, pixel * f.mask_stride + c); }
+  __device__ const F& mask_shift() const { return factors.mask_shift; }
+  __device__ F residual() const { return load_pack<V>(f.residual, pixel * f.residual_stride + c); }
+  __device__ F relu(const F& z) const { return cuda::relu(z); }
+  __device__ F gate() const {
+    const int32_t row = f.gate_row[sample];
+    return load_pack<V>(f.gate, row * f.gate_stride + c);
   }
 };
 
-// Stores the finished sums of one target pixel ((n*target_h + h)*target_w + w) of sample n.
-// The signs of fmaf(scale, mask, shift) are exact: it rounds once.
+// Stores the finished sums z of that pixel, and leaves them in z.
 template <int V>
 __device__ inline void finish_values(const Finish& f, const ChannelFactors<V>& factors, int64_t pixel, int sample,
                                      int c, float (&z)[V]) {
-  float other[V];
+  Pack<V> sums;
   NAD_UNROLL
-  for (int i = 0; i < V; ++i) z[i] = fmaf(factors.scale[i], z[i], factors.shift[i]);
-  if (f.mask) {
-    load_values(f.mask, pixel * f.mask_stride + c, other);
-    NAD_UNROLL
-    for (int i = 0; i < V; ++i) z[i] = fmaf(factors.scale[i], other[i], factors.mask_shift[i]) > 0.0f ? z[i] : 0.0f;
-  }
-  if (f.residual) {
-    load_values(f.residual, pixel * f.residual_stride + c, other);
-    NAD_UNROLL
-    for (int i = 0; i < V; ++i) z[i] += other[i];
-  }
+  for (int i = 0; i < V; ++i) sums.v[i] = z[i];
+  const Pack<V> y = apply_epilogue(FinishPart<V>{f, factors, pixel, sample, c}, sums);
+  store_pack<V>(f.target, pixel * f.stride + c, y);
   NAD_UNROLL
-  for (int i = 0; i < V; ++i) z[i] = f.relu ? rectify(z[i]) : z[i];
-  if (f.gate) {
-    const int32_t row = f.gate_row[sample];
-    load_values(f.gate, row * f.gate_stride + c, other);
-    NAD_UNROLL
-    for (int i = 0; i < V; ++i) z[i] *= other[i];
-  }
-  store_values(f.target, pixel * f.stride + c, z);
+  for (int i = 0; i < V; ++i) z[i] = y.v[i];
 }
 
 // A position of a gather's grid as sample, row and column, and the pixel of the target that it computes.

@@ -229,7 +229,7 @@ __global__ void __launch_bounds__(item_threads)
       const Pack<V> slice = load_pack<V>(partial, (s * samples + m) * channels + c);
       for (int k = 0; k < V; ++k) sum.v[k] += slice.v[k];
     }
-    epilogue.template apply<V>(sum, m, c, epilogue.gate_row(m));
+    epilogue.template apply<V>(sum, m, c, epilogue.gate_at(m));
     put_pack<V>(y, m * channels + c, sum, add);
   }
 }

@@ -57,7 +57,7 @@ __global__ void __launch_bounds__(item_threads)
     }
     const int64_t pixel = n * v.y_plane() + item.pixel;
     if (argmax) store_positions<V>(argmax, pixel * v.channels + item.c, position);
-    epilogue.template apply<V>(best, pixel, item.c, epilogue.gate_row(n));
+    epilogue.template apply<V>(best, pixel, item.c, epilogue.gate_at(n));
     store_pack<V>(y, pixel * v.y_stride + item.c, best);
   }
 }

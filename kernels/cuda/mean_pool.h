@@ -35,7 +35,7 @@ __global__ void __launch_bounds__(item_threads)
     }
     for (int k = 0; k < V; ++k) sum.v[k] /= divisor;
     const int64_t pixel = n * v.y_plane() + item.pixel;
-    epilogue.template apply<V>(sum, pixel, item.c, epilogue.gate_row(n));
+    epilogue.template apply<V>(sum, pixel, item.c, epilogue.gate_at(n));
     store_pack<V>(y, pixel * v.y_stride + item.c, sum);
   }
 }

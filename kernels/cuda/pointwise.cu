@@ -26,7 +26,7 @@ __global__ void __launch_bounds__(item_threads) pointwise_kernel(PointwiseView p
   for (int64_t n = blockIdx.y; n < p.samples; n += gridDim.y) {
     const int64_t pixel = n * p.plane + item.pixel;
     Pack<V> z = load_pack<V>(p.x, pixel * p.x_stride + item.c);
-    epilogue.template apply<V>(z, pixel, item.c, epilogue.gate_row(n));
+    epilogue.template apply<V>(z, pixel, item.c, epilogue.gate_at(n));
     store_pack<V>(p.y, pixel * p.y_stride + item.c, z);
   }
 }

@@ -28,14 +28,41 @@ double gate_value(const Gate& gate, int64_t n, int64_t c) {
   return gate ? static_cast<double>(gate.table[gate.row[n] * gate.stride + c]) : 1.0;
 }
 
-// y = gate * (relu ? max(z, 0) : z), z = scale * acc + shift + residual, at one pixel of y.
+struct DoubleMath {
+  static double multiply_add(double a, double b, double c) { return a * b + c; }
+  static double add(double a, double b) { return a + b; }
+  static double multiply(double a, double b) { return a * b; }
+};
+
+#define NAD_EPILOGUE_FUNCTION inline
+#include "kernels/epilogue_order.h"
+#undef NAD_EPILOGUE_FUNCTION
+
+// One channel of one pixel of y.
+template <class EpilogueType>
+struct EpiloguePart {
+  using Math = DoubleMath;
+  using F = double;
+  static constexpr bool kMaskable = false;
+  const EpilogueType& e;
+  int64_t n, pixel, c;
+
+  bool is_affine() const { return true; }
+  bool has_residual() const { return static_cast<bool>(e.residual); }
+  bool has_relu() const { return e.relu; }
+  bool has_gate() const { return true; }
+  double scale() const { return at(e.scale, c, 1); }
+  double shift() const { return at(e.shift, c, 0); }
+  double residual() const { return static_cast<double>(e.residual.pixel(pixel)[c]); }
+  double relu(double z) const { return reference::relu(z); }
+  double gate() const { return gate_value(e.gate, n, c); }
+};
+
+// Stores the epilogue of `acc` in y.
 template <class EpilogueType, class ViewType>
 void finish(const EpilogueType& e, const ViewType& y, int64_t pixel, int64_t c, double acc) {
-  double z = at(e.scale, c, 1) * acc + at(e.shift, c, 0);
-  if (e.residual) z += static_cast<double>(e.residual.pixel(pixel)[c]);
-  if (e.relu) z = relu(z);
-  const int64_t n = pixel / (y.shape.h * y.shape.w);
-  y.pixel(pixel)[c] = static_cast<Element<ViewType>>(gate_value(e.gate, n, c) * z);
+  const EpiloguePart<EpilogueType> part{e, pixel / (y.shape.h * y.shape.w), pixel, c};
+  y.pixel(pixel)[c] = static_cast<Element<ViewType>>(apply_epilogue(part, acc));
 }
 
 // (+)=

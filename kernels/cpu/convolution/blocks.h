@@ -6,35 +6,23 @@
 #include <cstdint>
 
 #include "kernels/cpu/convolution/tile.h"
+#include "kernels/epilogue.h"
 
 namespace nad::cpu {
 
-// What happens to a sum before it is stored; forward and backward are special cases of one formula.
-//   v = sum + shift[c];  v = 0 where mask_scale[c] * mask_x + mask_shift[c] <= 0;  v += residual
-//   v = max(v, floor);  v *= gate[row of the sample][c];  y = v
-// Forward: shift, residual, floor 0 for ReLU, gate. Backward: the mask is the prologue's ReLU, and residual = y
-// accumulates. All per-pixel tensors have y's pixels; shift, mask_scale and mask_shift can be read up to the next
-// multiple of 16 channels.
-struct Finish {
+// What happens to a sum before it is stored (kernels/epilogue.h). Forward the scale is folded into the weights and
+// `scale` is null; to the data the prologue's scale is folded in too, and `scale` is there for the mask. `shift` is
+// never null; the vectors can be read up to the next multiple of 16 channels.
+struct Finish : FinishFields<HostPointer> {
   float* y = nullptr;
   int64_t y_stride = 0;  // floats from pixel to pixel
   int64_t channels = 0;
-  const float* shift = nullptr;   // never null
-  const float* mask_x = nullptr;  // or null: no mask; then the next three are unused
-  int64_t mask_stride = 0;
-  const float* mask_scale = nullptr;
-  const float* mask_shift = nullptr;
-  const float* residual = nullptr;  // or null
-  int64_t residual_stride = 0;
-  float floor = 0;              // 0 or -infinity
-  const float* gate = nullptr;  // [rows, channels] or null
-  const int32_t* gate_row = nullptr;
-  int64_t gate_stride = 0;  // floats from row to row
-  bool stream = false;      // y is larger than the caches: its lines go to memory without being read first
+  float floor = 0;      // 0 with a ReLU, else -infinity
+  bool stream = false;  // y is larger than the caches: its lines go to memory without being read first
 
   // Selects one of the compiled variants.
   [[gnu::always_inline]] int variant() const {
-    return (mask_x != nullptr ? 1 : 0) + (residual != nullptr ? 2 : 0) + (gate != nullptr ? 4 : 0) + (stream ? 8 : 0);
+    return (mask != nullptr ? 1 : 0) + (residual != nullptr ? 2 : 0) + (gate != nullptr ? 4 : 0) + (stream ? 8 : 0);
   }
 };
 

@@ -131,7 +131,7 @@ Kernel conv2d_by_sample(Planner& planner, const Conv2dArgs& args) {
   plan->finish = later || !args.y.dense();
   plan_convolution(planner, problem, *plan);
 
-  const auto epilogue = plan_epilogue("conv2d", args.epilogue, args.y.shape, true);
+  const auto epilogue = plan_epilogue(args.epilogue, args.y.shape, true);
   const int64_t plane = args.y.shape.h * args.y.shape.w;
   PointwiseLoop finish{nullptr, args.y.shape.c, args.y.data, args.y.stride, args.y.shape.c, plane, epilogue->loop};
   if (!later) finish.epilogue.relu = false;  // done

@@ -1,4 +1,5 @@
 // Loops of by_sample.cpp, compiled once per instruction set.
+#include "kernels/cpu/epilogue_lanes.h"
 
 // One sample's input: cropped, transformed, dense, in fp32 or bf16.
 static void load_sample(const SampleLoad& p, int64_t sample, float* to, uint16_t* to_bf16) {
@@ -33,14 +34,7 @@ static void store_gradient(const GradientStore& p, int64_t sample, const float* 
       for_channels(p.shape.c, [&](auto lanes, int64_t c) NAD_INLINE_LAMBDA {
         using L = decltype(lanes);
         typename L::F v = inside ? L::load(gradient + c) : L::set(0.f);
-        if (x) {
-          typename L::F z = L::load(x + c);
-          if (p.scale) {
-            z = z * L::load(p.scale + c) + L::load(p.shift + c);
-            v *= L::load(p.scale + c);
-          }
-          if (p.relu) v = L::select(L::greater(z, L::set(0.f)), v, L::set(0.f));
-        }
+        if (x) v = prologue_gradient(lanes, p.scale, p.shift, p.relu, x, c, v);
         if (p.add) v += L::load(dx + c);
         L::store(dx + c, v);
       });

@@ -3,7 +3,8 @@
 
 #include <array>
 
-#include "kernels/cpu/check.h"
+#include "engine/error.h"
+#include "engine/op_checks.h"
 #include "kernels/cpu/ops.h"
 
 namespace nad::cpu {
@@ -19,21 +20,6 @@ ConvAlgorithm choose(const Conv2dParams& p, const Shape& x, const Shape& y) {
 
 // The chosen way, or the next one where it does not cover the case; by_sample covers all.
 constexpr std::array kFallbacks = {ConvAlgorithm::gemm, ConvAlgorithm::by_sample};
-
-void check(const char* op, const Conv2dParams& p, const Param& weight, const Prologue& prologue, const Shape& x,
-           const Shape& y) {
-  require(p.stride_h > 0 && p.stride_w > 0 && p.dilation_h > 0 && p.dilation_w > 0 && p.pad_h >= 0 && p.pad_w >= 0 &&
-              p.offset_h >= 0 && p.offset_w >= 0,
-          op, "positive strides and dilations, no negative padding or offset");
-  require(p.groups > 0 && x.c % p.groups == 0 && y.c % p.groups == 0, op, "groups that divide the channels");
-  require(weight && weight->shape == std::vector<int64_t>{y.c, x.c / p.groups, p.kernel_h, p.kernel_w}, op,
-          "a weight of [O, I/groups, KH, KW]");
-  require(x.n == y.n && y.h == conv_extent(x.h, p.kernel_h, p.stride_h, p.pad_h, p.dilation_h, p.offset_h) &&
-              y.w == conv_extent(x.w, p.kernel_w, p.stride_w, p.pad_w, p.dilation_w, p.offset_w),
-          op, "an output that fits the kernel, got " + to_string(x) + " to " + to_string(y));
-  require_channels(op, "prologue scale", prologue.scale, x.c);
-  require_channels(op, "prologue shift", prologue.shift, x.c);
-}
 
 }  // namespace
 
@@ -72,8 +58,8 @@ Kernel conv2d_backward_with(ConvAlgorithm algorithm, Planner& planner, const Con
 }
 
 Kernel conv2d(Planner& planner, const Conv2dArgs& args) {
-  check("conv2d", args.params, args.weight, args.prologue, args.x.shape, args.y.shape);
-  require(!args.tap_sum, "conv2d", "no tap_sum: epilogue_backward sums it");
+  check_args(args);
+  if (args.tap_sum) throw Error(ErrorKind::device, "conv2d: the CPU sums no taps", "epilogue_backward does");
   Kernel kernel = conv2d_with(choose_conv2d(args), planner, args);
   for (ConvAlgorithm next : kFallbacks) {
     if (!kernel) kernel = conv2d_with(next, planner, args);
@@ -82,8 +68,7 @@ Kernel conv2d(Planner& planner, const Conv2dArgs& args) {
 }
 
 Kernel conv2d_backward(Planner& planner, const Conv2dBackwardArgs& args) {
-  check("conv2d_backward", args.params, args.weight, args.prologue, args.dx.shape, args.dz.shape);
-  require_channels("conv2d_backward", "scale", args.scale, args.dz.shape.c);
+  check_args(args);
   Kernel kernel = conv2d_backward_with(choose_conv2d_backward(args), planner, args);
   for (ConvAlgorithm next : kFallbacks) {
     if (!kernel) kernel = conv2d_backward_with(next, planner, args);

@@ -99,7 +99,7 @@ void run_rows(const DepthwiseLoop& loop, void (*rows)(const DepthwiseLoop&, int6
 Kernel conv2d_depthwise(Planner& planner, const Conv2dArgs& args) {
   if (!is_depthwise(args.params, args.x.shape, args.y.shape)) return {};
   const auto prologue = plan_prologue(args.prologue, args.x.shape.c);
-  const auto epilogue = plan_epilogue("conv2d", args.epilogue, args.y.shape);
+  const auto epilogue = plan_epilogue(args.epilogue, args.y.shape);
   const Buffer weight = pack(planner, args.weight, nullptr, false);
   DepthwiseLoop loop;
   set_params(loop, args.params, weight, args.y.shape.c);

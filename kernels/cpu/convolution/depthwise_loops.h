@@ -16,12 +16,8 @@ static NAD_INLINE void store_output(L lanes, const DepthwiseLoop& p, int64_t n, 
   float* y = p.y + pixel * p.y_stride + c;
   if (p.plain) return L::store(y, v);
   if (p.forward_x) {
-    typename L::F z = L::load(p.forward_x + pixel * p.forward_stride + c);
-    if (p.forward_scale) {
-      z = z * L::load(p.forward_scale + c) + L::load(p.forward_shift + c);
-      v *= L::load(p.forward_scale + c);
-    }
-    if (p.forward_relu) v = L::select(L::greater(z, L::set(0.f)), v, L::set(0.f));
+    v = prologue_gradient(lanes, p.forward_scale, p.forward_shift, p.forward_relu,
+                          p.forward_x + pixel * p.forward_stride, c, v);
   }
   const EpilogueLoop& e = p.epilogue;
   v = apply_epilogue(lanes, e, e.residual ? e.residual + pixel * e.residual_stride : nullptr, e.gate_of(n), c, v);

@@ -12,6 +12,20 @@ inline void prefetch_l2(const void* p) { asm volatile("prefetcht1 %0" : : "m"(*s
 
 inline void prefetch_to_write(void* p) { asm volatile("prefetchw %0" : : "m"(*static_cast<char*>(p))); }
 
+#define NAD_EPILOGUE_FUNCTION [[gnu::always_inline]] inline
+#include "kernels/epilogue_order.h"
+#undef NAD_EPILOGUE_FUNCTION
+
+// In place of a scale that the weights hold already.
+struct Folded {};
+struct VectorMath {
+  static Vector multiply_add(Vector a, Vector b, Vector c) { return fma(a, b, c); }
+  static Vector multiply_add(Folded, Vector b, Vector c) { return cpu::add(b, c); }
+  static Vector add(Vector a, Vector b) { return cpu::add(a, b); }
+  static Vector multiply(Vector a, Vector b) { return mul(a, b); }
+  static Vector keep_where_positive(Vector test, Vector v) { return cpu::keep_where_positive(test, v); }
+};
+
 // kLanes channels from `channel` on: what all pixels share is loaded once. Variant: Finish::variant().
 template <int Variant>
 class FinishColumn {
@@ -19,30 +33,19 @@ class FinishColumn {
   FinishColumn(const Finish& finish, int64_t channel)
       : f_(finish),
         channel_(channel),
-        mask_(tail_mask(finish.channels - channel)),
+        lanes_(tail_mask(finish.channels - channel)),
         shift_(load(finish.shift + channel)),
         floor_(set(finish.floor)) {
     if constexpr (kMask) {
-      mask_scale_ = load(finish.mask_scale + channel);
+      scale_ = load(finish.scale + channel);
       mask_shift_ = load(finish.mask_shift + channel);
     }
   }
   [[gnu::always_inline]] void store(Vector v, int64_t pixel, int64_t sample) const {
-    v = add(v, shift_);
-    if constexpr (kMask) {
-      const Vector x = load(mask_, f_.mask_x + pixel * f_.mask_stride + channel_);
-      v = keep_where_positive(fma(x, mask_scale_, mask_shift_), v);
-    }
-    if constexpr (kResidual) {
-      v = add(v, load(mask_, f_.residual + pixel * f_.residual_stride + channel_));
-    }
-    v = max(floor_, v);  // in this order NaN stays NaN
-    if constexpr (kGate) {
-      v = mul(v, load(mask_, f_.gate + f_.gate_row[sample] * f_.gate_stride + channel_));
-    }
+    v = apply_epilogue(Part{*this, pixel, sample}, v);
     float* y = f_.y + pixel * f_.y_stride + channel_;
-    if (!is_whole(mask_)) {
-      cpu::store(y, mask_, v);
+    if (!is_whole(lanes_)) {
+      cpu::store(y, lanes_, v);
     } else if (kStream) {
       stream(y, v);
     } else {
@@ -52,11 +55,39 @@ class FinishColumn {
 
  private:
   static constexpr bool kMask = Variant & 1, kResidual = Variant & 2, kGate = Variant & 4, kStream = Variant & 8;
+  struct Part {  // see kernels/epilogue_order.h
+    using Math = VectorMath;
+    using F = Vector;
+    static constexpr bool kMaskable = kMask;
+    const FinishColumn& column;
+    int64_t pixel, sample;
+
+    [[gnu::always_inline]] bool is_affine() const { return true; }
+    [[gnu::always_inline]] bool has_mask() const { return kMask; }
+    [[gnu::always_inline]] bool has_residual() const { return kResidual; }
+    [[gnu::always_inline]] bool has_relu() const { return true; }
+    [[gnu::always_inline]] bool has_gate() const { return kGate; }
+    [[gnu::always_inline]] Folded scale() const { return {}; }
+    [[gnu::always_inline]] Vector shift() const { return column.shift_; }
+    [[gnu::always_inline]] Vector mask_scale() const { return column.scale_; }
+    [[gnu::always_inline]] Vector mask() const { return at(column.f_.mask + pixel * column.f_.mask_stride); }
+    [[gnu::always_inline]] Vector mask_shift() const { return column.mask_shift_; }
+    [[gnu::always_inline]] Vector residual() const {
+      return at(column.f_.residual + pixel * column.f_.residual_stride);
+    }
+    [[gnu::always_inline]] Vector relu(Vector z) const { return max(column.floor_, z); }  // in this order NaN stays
+    [[gnu::always_inline]] Vector gate() const {
+      return at(column.f_.gate + column.f_.gate_row[sample] * column.f_.gate_stride);
+    }
+    [[gnu::always_inline]] Vector at(const float* first) const {
+      return load(column.lanes_, first + column.channel_);
+    }
+  };
   const Finish& f_;
   const int64_t channel_;
-  const Mask mask_;
+  const Mask lanes_;  // those that are channels
   const Vector shift_, floor_;
-  Vector mask_scale_, mask_shift_;
+  Vector scale_, mask_shift_;
 };
 
 // One entry per variant: Make::of<0>() ... Make::of<15>().
@@ -81,7 +112,7 @@ inline void finish_block(const Finish& f) {
 inline void prefetch_finish(const Finish& f, int64_t pixel, int64_t channel, int64_t width) {
   for (int64_t c = channel; c < channel + width; c += 16) {
     if (f.residual != nullptr) prefetch_l1(f.residual + pixel * f.residual_stride + c);
-    if (f.mask_x != nullptr) prefetch_l1(f.mask_x + pixel * f.mask_stride + c);
+    if (f.mask != nullptr) prefetch_l1(f.mask + pixel * f.mask_stride + c);
     if (!f.stream) prefetch_to_write(f.y + pixel * f.y_stride + c);
   }
 }

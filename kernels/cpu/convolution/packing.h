@@ -96,7 +96,8 @@ inline Finish forward_finish(Planner& planner, const Conv2dArgs& args, std::vect
   f.shift = padded_vector(planner, args.epilogue.shift, f.channels, 0, keep);
   f.residual = args.epilogue.residual.data;
   f.residual_stride = args.epilogue.residual.stride;
-  f.floor = args.epilogue.relu ? 0 : kNoFloor;
+  f.relu = args.epilogue.relu;
+  f.floor = f.relu ? 0 : kNoFloor;
   f.gate = args.epilogue.gate.table;
   f.gate_row = args.epilogue.gate.row;
   f.gate_stride = args.epilogue.gate.stride;
@@ -117,9 +118,9 @@ inline Finish backward_finish(Planner& planner, const Conv2dBackwardArgs& args, 
   f.shift = padded_vector(planner, nullptr, f.channels, 0, keep);
   f.floor = kNoFloor;
   if (args.prologue.relu) {
-    f.mask_x = args.x.data;
+    f.mask = args.x.data;
     f.mask_stride = args.x.stride;
-    f.mask_scale = padded_vector(planner, args.prologue.scale, f.channels, 1, keep);
+    f.scale = padded_vector(planner, args.prologue.scale, f.channels, 1, keep);
     f.mask_shift = padded_vector(planner, args.prologue.shift, f.channels, 0, keep);
   }
   f.stream = streams(planner, args.dx) && args.mode == Accumulate::overwrite;

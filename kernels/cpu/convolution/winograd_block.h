@@ -307,7 +307,7 @@ void prefetch_tile(const WinogradConv& conv, const TilePosition& at, int64_t cha
 void winograd_output(const WinogradConv& conv, int64_t first, int64_t begin, int64_t end, int64_t panel,
                      int64_t panels, const float* products) {
   const auto function = finish_variant<OutputTile>(conv.finish.variant());
-  const bool reads = !conv.pool && (conv.finish.mask_x != nullptr || conv.finish.residual != nullptr);
+  const bool reads = !conv.pool && (conv.finish.mask != nullptr || conv.finish.residual != nullptr);
   const int64_t c0 = panel * kPanel;
   const int64_t c1 = conv.finish.channels < c0 + panels * kPanel ? conv.finish.channels : c0 + panels * kPanel;
   for (int64_t tile = begin; tile < end; ++tile) {
