@@ -9,8 +9,8 @@
 // - A residual's gradient is its sum's gradient: where it is the first contribution it shares the memory instead of
 //   being copied.
 // - Three passes, each with a file of its own, make a plan: see engine/schedule.h.
-// PRECOND on recording order: the last consumer of a slab reads all of it (a gate, a pointwise node), so that its
-// gradient starts complete.
+// PRECOND on recording order: the last consumer of a slab reads all of
+// it (a gate, a pointwise node), so that its gradient starts complete.
 #pragma once
 
 #include <string>

@@ -18,8 +18,8 @@ struct Var {
 enum class Op : uint8_t { conv2d, conv2d_max_pool, linear, pointwise, gate, max_pool, avg_pool, adaptive_pool };
 const char* to_string(Op op);
 
-// What follows an op in the same pass (engine/ops.h, Epilogue). With a name in `gate` the node's output is the next
-// gate.
+// What follows an op in the same pass (engine/ops.h, Epilogue).
+// With a name in `gate` the node's output is the next gate.
 struct Post {
   Param scale, shift;
   Var residual;

@@ -1,5 +1,5 @@
-// What happens to a finished sum before it is stored, as every backend's kernels take it (engine/ops.h says the same
-// in tensors and parameters):
+// What happens to a finished sum before it is stored, as every backend's
+// kernels take it (engine/ops.h says the same in tensors and parameters):
 //
 //   z = scale * sum + shift
 //   z = 0 where not scale * mask + mask_shift > 0      to the data: the derivative of a prologue's ReLU at mask

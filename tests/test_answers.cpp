@@ -1,5 +1,5 @@
-// What sub-architectures answer to images of other classes: batches on the CPU against one image at a time on the
-// reference backend.
+// What sub-architectures answer to images of other classes: batches
+// on the CPU against one image at a time on the reference backend.
 #define DOCTEST_CONFIG_IMPLEMENT_WITH_MAIN
 #include <doctest/doctest.h>
 

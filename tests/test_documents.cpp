@@ -1,5 +1,5 @@
-// The documents of the repository name what is there: links lead to files, paths in backquotes exist, and the functions
-// that docs/ARCHITECTURE.md lists are in the files that it lists them under.
+// The documents of the repository name what is there: links lead to files, paths in backquotes exist, and the
+// functions that docs/ARCHITECTURE.md lists are in the files that it lists them under.
 #define DOCTEST_CONFIG_IMPLEMENT_WITH_MAIN
 #include <doctest/doctest.h>
 

@@ -1,5 +1,5 @@
-// An Epilogue as the loops take it: plain pointers. The kernel that owns an EpiloguePlan keeps the packed vectors
-// alive.
+// An Epilogue as the loops take it: plain pointers. The kernel
+// that owns an EpiloguePlan keeps the packed vectors alive.
 #pragma once
 
 #include <memory>
@@ -32,8 +32,8 @@ inline std::vector<float> values_or(const Param& param, int64_t count, float oth
   return param ? param->data : std::vector<float>(static_cast<size_t>(count), otherwise);
 }
 
-// Of an op with output y whose arguments are checked. fold_affine: the caller has put scale and shift elsewhere (into
-// weights and bias).
+// Of an op with output y whose arguments are checked. fold_affine: the
+// caller has put scale and shift elsewhere (into weights and bias).
 inline std::shared_ptr<const EpiloguePlan> plan_epilogue(const Epilogue& epilogue, const Shape& y,
                                                          bool fold_affine = false) {
   auto plan = std::make_shared<EpiloguePlan>();

@@ -1,5 +1,5 @@
-// The epilogue, and a prologue's derivative, on one vector of channels. Included by X_loops.h files (per instruction
-// set, no guard).
+// The epilogue, and a prologue's derivative, on one vector of channels.
+// Included by X_loops.h files (per instruction set, no guard).
 #define NAD_EPILOGUE_FUNCTION static NAD_INLINE
 #include "kernels/epilogue_order.h"
 #undef NAD_EPILOGUE_FUNCTION

@@ -16,8 +16,9 @@ struct Accuracy {
   double after = std::numeric_limits<double>::quiet_NaN();
 };
 
-// The label of every image is images.index. forward: of two copies and two rows. gates: logits. workers: threads that prepare images. `between` is called
-// before every batch and may throw to stop. Throws Error(not_finite) where logits are not finite.
+// The label of every image is images.index. forward: of two copies and two rows. gates:
+// logits. workers: threads that prepare images. `between` is called before every batch
+// and may throw to stop. Throws Error(not_finite) where logits are not finite.
 Accuracy class_accuracy(GatedForward& forward, const GateVectors& gates, const DecodedClass& images,
                         const Normalization& normalization, int workers, const std::function<void()>& between);
 

@@ -24,8 +24,9 @@ struct LabelledPixels {
 };
 LabelledPixels prepare(const ImagePool& pool, int64_t size, const Normalization& normalization);
 
-// What the hard sub-architecture of class `own` answers to those of the images that are of other classes. forward:
-// of two copies and two rows. gates: logits. `between` is called before every batch and may throw to stop. Throws Error(not_finite).
+// What the hard sub-architecture of class `own` answers to those of the images that
+// are of other classes. forward: of two copies and two rows. gates: logits. `between`
+// is called before every batch and may throw to stop. Throws Error(not_finite).
 AnswerCounts answers_to_others(GatedForward& forward, const GateVectors& gates, const LabelledPixels& images,
                                int64_t own, const std::function<void()>& between);
 

@@ -17,8 +17,8 @@ struct LearnOptions {
   int64_t batch = 16;        // B, images per class and step
   bool given_noise = false;  // variational: noise comes from set_noise() instead of the generator
   bool fold_batchnorm = true;
-  // [3, 256] of nad/images/augment.h: the step augments images itself (set_batch with draws). Empty: batches are
-  // pixels only.
+  // [3, 256] of nad/images/augment.h: the step augments images
+  // itself (set_batch with draws). Empty: batches are pixels only.
   std::vector<float> byte_values;
 
   bool noisy() const { return objective == Objective::variational; }

@@ -15,7 +15,8 @@ std::vector<int64_t> all_classes(const Results& results);  // their indices, gro
 // classes: indices, in the order of the rows; those that the results lack are left out. The averages are over the
 // finished classes that have the value.
 void write_table(const Results& results, const std::vector<int64_t>& classes, std::ostream& out);
-// One document: settings, gates, classes, average, out. Numbers that do not exist are null. path: of the results file.
+// One document: settings, gates, classes, average, out. Numbers
+// that do not exist are null. path: of the results file.
 void write_json(const Results& results, const std::vector<int64_t>& classes, const std::string& path,
                 std::ostream& out);
 

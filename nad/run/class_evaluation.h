@@ -18,9 +18,9 @@ class ClassEvaluation {
   // All must outlive the object; state has its learner.
   ClassEvaluation(const RunSetup& setup, RunState& state, Progress& progress);
 
-  // Fills the accuracies and the false alarms of the result. A class whose val images cannot be read is left without,
-  // with a warning; so is the rate of false alarms where no other class has val images. Throws Stopped after a stop
-  // signal, Error(not_finite).
+  // Fills the accuracies and the false alarms of the result. A class whose val images
+  // cannot be read is left without, with a warning; so is the rate of false alarms where
+  // no other class has val images. Throws Stopped after a stop signal, Error(not_finite).
   void evaluate(const ClassTask& task, ClassResult& result);
 
  private:

@@ -16,7 +16,7 @@ NetworkDescription describe(const WeightsFile& file, int64_t input_size = 0);
 // Its parameters, checked strictly against what the network needs. Throws Error(data).
 std::map<std::string, HostTensor> load_tensors(const WeightsFile& file, const NetworkDescription& network);
 
-// What beta is where none is given (method.md section 2). Places365 has values of its own; a network of its 365
+// What beta is where none is given (docs/METHOD.md section 2). Places365 has values of its own; a network of its 365
 // classes is taken for one of that data set.
 struct BetaDefault {
   double value = 0;

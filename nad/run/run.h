@@ -17,8 +17,8 @@ namespace nad {
 
 class Run {
  public:
-  // Classes that state.results holds as finished are left alone, those in progress go on. All must outlive the run;
-  // state has its learner.
+  // Classes that state.results holds as finished are left alone, those
+  // in progress go on. All must outlive the run; state has its learner.
   Run(const RunSetup& setup, RunState& state, Progress& progress);
   ~Run();
 

@@ -1,5 +1,5 @@
-// What nad_run knows before it takes a device: files opened, names matched, defaults resolved. Made once, constant from
-// then on; what changes while a run goes on is in nad/run/run_state.h.
+// What nad_run knows before it takes a device: files opened, names matched, defaults resolved. Made once, constant
+// from then on; what changes while a run goes on is in nad/run/run_state.h.
 #pragma once
 
 #include <memory>

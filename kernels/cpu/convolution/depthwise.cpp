@@ -28,8 +28,8 @@ struct DepthwiseLoop {
   int64_t y_stride = 0;
   Shape y_shape;
   EpilogueLoop epilogue;  // forward
-  // Backward: the result is multiplied with the prologue's derivative at the forward pass's x, where this is not
-  // null.
+  // Backward: the result is multiplied with the prologue's
+  // derivative at the forward pass's x, where this is not null.
   const float* forward_x = nullptr;
   int64_t forward_stride = 0;
   const float* forward_scale = nullptr;  // [C] or null

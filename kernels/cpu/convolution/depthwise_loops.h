@@ -48,8 +48,8 @@ static NAD_INLINE void find_taps(const DepthwiseLoop& p, int64_t n, int64_t oh, 
   }
 }
 
-// kPixels outputs of a row, stride 1, KERNEL taps along it: a column of x is loaded once and serves all taps, whose
-// weights stay in registers.
+// kPixels outputs of a row, stride 1, KERNEL taps along it: a column of
+// x is loaded once and serves all taps, whose weights stay in registers.
 template <int KERNEL, int DILATION, class L>
 static NAD_INLINE void depthwise_block(L lanes, const DepthwiseLoop& p, const DepthwiseTaps& taps, int64_t n,
                                        int64_t oh, int64_t ow, int64_t c) {

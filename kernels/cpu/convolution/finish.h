@@ -126,9 +126,9 @@ struct Ahead {
   int64_t rows = 0;
 };
 
-// Deals the lines of an Ahead out to `parts` register tiles, in turn from tile number `part` on. With gaps between
-// the rows a tile walks down one column of lines. No division per tile: a tile of few products is not longer than
-// one.
+// Deals the lines of an Ahead out to `parts` register tiles, in turn from tile
+// number `part` on. With gaps between the rows a tile walks down one column of
+// lines. No division per tile: a tile of few products is not longer than one.
 class AheadWalk {
  public:
   AheadWalk(const Ahead& ahead, int64_t part, int64_t parts) : ahead_(ahead) {

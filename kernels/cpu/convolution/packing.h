@@ -27,8 +27,8 @@ inline uint16_t to_bf16(float value) {
 inline uint16_t narrow_bits(float value) { return to_bf16(value); }
 inline uint16_t narrow_bits(int16_t value) { return static_cast<uint16_t>(value); }
 
-// value(k, column), a float or an int16_t, fills the panels of `shape` at `to`; padding columns and an odd last k are
-// 0.
+// value(k, column), a float or an int16_t, fills the panels of
+// `shape` at `to`; padding columns and an odd last k are 0.
 template <class Value>
 void pack_panels(const PackedShape& shape, std::byte* to, const Value& value) {
   for (int64_t slice = 0; slice < shape.blocks(); ++slice) {
