@@ -35,6 +35,9 @@ target_link_libraries(nad_cuda PUBLIC nad_engine PRIVATE CUDA::cudart_static ${C
 # Not -Wpedantic: nvcc's own output is not pedantic C++.
 # Warning 554 is about a view of const that converts to itself, which C++ allows and ignores.
 target_compile_options(nad_cuda PRIVATE -diag-suppress=554 -Xcompiler=-Wall,-Wextra,-Wshadow,-Wno-restrict)
+if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU" AND CMAKE_CXX_COMPILER_VERSION VERSION_GREATER_EQUAL 13)
+  target_compile_options(nad_cuda PRIVATE -Xcompiler=-Wno-dangling-reference)  # as in cmake/targets.cmake
+endif()
 if(NAD_WERROR)
   target_compile_options(nad_cuda PRIVATE -Werror all-warnings -Xcompiler=-Werror)
 endif()

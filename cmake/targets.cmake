@@ -5,6 +5,10 @@ if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU" AND CMAKE_CXX_COMPILER_VERSION VERSION_L
   # GCC 12 warns wrongly about "text" + std::string (its bug 105651).
   target_compile_options(nad_flags INTERFACE -Wno-restrict)
 endif()
+if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU" AND CMAKE_CXX_COMPILER_VERSION VERSION_GREATER_EQUAL 13)
+  # GCC 13 and 14 warn wrongly about the element that find(list, "name") returns: they take it for part of the name.
+  target_compile_options(nad_flags INTERFACE -Wno-dangling-reference)
+endif()
 if(NAD_WERROR)
   target_compile_options(nad_flags INTERFACE -Werror)
 endif()
