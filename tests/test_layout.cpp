@@ -137,6 +137,21 @@ TEST_CASE("the rooms of nad/ build on each other from the ground up") {
   CHECK(seen.size() > 5);
 }
 
+TEST_CASE("the engine runs any network of gated ops: no word of the method is in it") {
+  const std::regex words("objective|original|augment|released|cross.entropy", std::regex::icase);
+  int files = 0;
+  each_source([&](const std::string& name, const fs::path&) {
+    if (name.rfind("engine/", 0) != 0) return;
+    CAPTURE(name);
+    const std::string text = text_of(name);
+    std::smatch found;
+    const bool clean = !std::regex_search(text, found, words);
+    CHECK_MESSAGE(clean, found.str());
+    ++files;
+  });
+  CHECK(files > 20);
+}
+
 TEST_CASE("every op of the tables has its stem in every backend's folder") {
   const std::set<std::string> ops = ops_of_the_tables();
   CHECK(ops.size() > 15);
