@@ -95,7 +95,6 @@ CudaBackend::CudaBackend(int index, const BackendOptions& options)
   NAD_CUDA_CHECK(cudaGetDeviceProperties(&p, index));
   multiprocessors_ = p.multiProcessorCount;
   capability_ = 10 * p.major + p.minor;
-  shared_bytes_per_block_ = p.sharedMemPerBlockOptin;
   int driver = 0, runtime = 0;
   NAD_CUDA_CHECK(cudaDriverGetVersion(&driver));
   NAD_CUDA_CHECK(cudaRuntimeGetVersion(&runtime));

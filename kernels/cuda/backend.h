@@ -62,7 +62,6 @@ class CudaBackend : public Backend, public LearningBackend {
   int index() const { return index_; }
   int multiprocessors() const { return multiprocessors_; }
   int capability() const { return capability_; }  // 90: sm_90
-  size_t shared_bytes_per_block() const { return shared_bytes_per_block_; }
   int64_t graph_launches() const { return graphs_.launches(); }
   KernelChoices& choices() { return choices_; }
   const Cudnn* cudnn() const { return cudnn_.get(); }     // null: hand-written convolutions alone
@@ -75,7 +74,6 @@ class CudaBackend : public Backend, public LearningBackend {
   int index_;
   bool graph_;
   int multiprocessors_ = 0, capability_ = 0;
-  size_t shared_bytes_per_block_ = 0;
   std::string description_;
   cudaStream_t stream_ = nullptr;
   std::unique_ptr<Staging> staging_;

@@ -2,7 +2,7 @@
 // has its own small kernel. fp32, sums in the order of the taps.
 //   bytes: source and target once if caches hold a few rows; the work is loads, not products.
 //
-// Versions, from simple to fast:
+// Two kernels:
 // - one: a thread computes V channels (1, or 4 with 16-byte accesses) of one target pixel; any taps and steps;
 // - strip: a thread computes 4 channels of `strip_width` successive positions of a row. It loads each source value of
 //   that stretch once per kernel row instead of once per tap: 6 instead of 12 loads for a 3x3 kernel of stride 1.

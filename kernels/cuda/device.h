@@ -36,7 +36,6 @@ constexpr unsigned full_warp = 0xffffffffu;
 constexpr int warp_size = 32;
 
 using bf16 = __nv_bfloat16;
-using bf16x2 = __nv_bfloat162;
 
 // The thread's lane and warp in a one-dimensional block.
 __device__ inline int lane_index() { return static_cast<int>(threadIdx.x) % warp_size; }

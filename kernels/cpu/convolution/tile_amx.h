@@ -3,7 +3,7 @@
 //
 //   C[r, c] = sum over k of A[r, k] * B[k, c]          r < 32, c < 32
 //
-// Versions: (1) one tile of sums loads 2 KB per 16 cycles, all that L1 gives; (2) 2 x 2 tiles load 4 KB per 64, and
+// One tile of sums would load 2 KB per 16 cycles, all that L1 gives; 2 x 2 tiles load 4 KB per 64, and
 // four sums in turn hide the 52 cycles that a product takes. Rows of A are packed 32 values at a time, filled up with
 // zeros; B is packed [k / 2][width][2], which is the layout that the instruction wants: a row of a tile holds a pair
 // of k of 16 columns. The instruction adds the products of even and of odd k apart, in order, and then both to the

@@ -2,9 +2,9 @@
 //
 //   C[r, c] = sum over k of A[r, k] * B[k, c]          r < R <= kTileRows, c < V <= 2 vectors
 //
-// Versions: (1) one row at a time reads B once per row: 3 loads per 2 products; (2) a tile of R rows reads each
-// vector of B once per R rows and each value of A once per V vectors: with AVX-512 at 14 x 32, 16 loads per 28
-// products, with AVX2 at 6 x 16, 8 per 12, so that the two product units are the limit and not the load ports. All
+// One row at a time would read B once per row: 3 loads per 2 products. A tile of R rows reads each vector of B once
+// per R rows and each value of A once per V vectors: with AVX-512 at 14 x 32, 16 loads per 28 products, with AVX2 at
+// 6 x 16, 8 per 12, so that the two product units are the limit and not the load ports. All
 // sums, 2 vectors of B and 1 value of A take all registers but one. B is packed [k][V vectors]; the rows of A lie
 // a_stride bytes apart, packed or in the tensor itself.
 //
