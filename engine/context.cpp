@@ -20,7 +20,7 @@ Context::Context(std::unique_ptr<Backend> backend, Precision precision)
     : backend_(std::move(backend)), precision_(precision) {
   if (!backend_->supports(precision)) {
     throw Error(ErrorKind::device, "precision " + to_string(precision) + ": not available on " + backend_->name(),
-                "use --precision fp32");
+                "use fp32", Setting::precision);
   }
 }
 

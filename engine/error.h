@@ -2,6 +2,7 @@
 // A message is one line: what went wrong, where, what was expected; the hint says what to do about it.
 #pragma once
 
+#include <cstdint>
 #include <stdexcept>
 #include <string>
 
@@ -16,15 +17,20 @@ enum class ErrorKind : int {
   interrupted = 130  // stopped by a signal after saving
 };
 
+// What a hint is about, where a user can set it. Libraries know no flags: a program adds the names of its own.
+enum class Setting : uint8_t { none, device, precision, convolutions, step_size, images, output };
+
 class Error : public std::runtime_error {
  public:
-  Error(ErrorKind kind, const std::string& text, const std::string& hint = "")
-      : std::runtime_error(hint.empty() ? text : text + "; " + hint), kind_(kind) {}
+  Error(ErrorKind kind, const std::string& text, const std::string& hint = "", Setting setting = Setting::none)
+      : std::runtime_error(hint.empty() ? text : text + "; " + hint), kind_(kind), setting_(setting) {}
   ErrorKind kind() const { return kind_; }
+  Setting setting() const { return setting_; }
   int exit_code() const { return static_cast<int>(kind_); }
 
  private:
   ErrorKind kind_;
+  Setting setting_;
 };
 
 }  // namespace nad

@@ -21,7 +21,7 @@ std::string why_no_cuda([[maybe_unused]] int index) {
 #ifdef NAD_CUDA
   return cuda_problem(index);
 #else
-  return "device cuda: this build has no CUDA backend; configure with -DNAD_CUDA=ON or use --device cpu";
+  return "device cuda: this build has no CUDA backend; configure with -DNAD_CUDA=ON or use device cpu";
 #endif
 }
 
@@ -29,7 +29,7 @@ std::unique_ptr<Backend> make_cuda([[maybe_unused]] int index, [[maybe_unused]] 
 #ifdef NAD_CUDA
   return make_cuda_backend(index, options);
 #else
-  throw Error(ErrorKind::device, why_no_cuda(index));
+  throw Error(ErrorKind::device, why_no_cuda(index), "", Setting::device);
 #endif
 }
 
@@ -75,7 +75,8 @@ ConvChoice parse_conv_choice(const std::string& name) {
   for (ConvChoice choice : {ConvChoice::handwritten, ConvChoice::cudnn, ConvChoice::automatic}) {
     if (name == to_string(choice)) return choice;
   }
-  throw Error(ErrorKind::usage, "--conv '" + name + "'", "expected handwritten, cudnn or auto");
+  throw Error(ErrorKind::usage, "conv '" + name + "' is unknown", "expected handwritten, cudnn or auto",
+              Setting::convolutions);
 }
 
 std::unique_ptr<Backend> make_backend(const std::string& name, const BackendOptions& options) {
@@ -91,12 +92,12 @@ std::unique_ptr<Backend> make_backend(const std::string& name, const BackendOpti
   }
   const bool is_cpu = name == "cpu";
   if (!is_cpu && name != "reference") {
-    throw Error(ErrorKind::usage, "device '" + name + "' is unknown",
-                "expected auto, cpu, cuda, cuda:I or reference");
+    throw Error(ErrorKind::usage, "device '" + name + "' is unknown", "expected auto, cpu, cuda, cuda:I or reference",
+                Setting::device);
   }
   if (options.conv == ConvChoice::cudnn) {
-    throw Error(ErrorKind::device, "--conv cudnn: the device is " + name + ", cuDNN needs a CUDA device",
-                "use --conv handwritten or auto");
+    throw Error(ErrorKind::device, "conv cudnn: the device is " + name + ", cuDNN needs a CUDA device",
+                "use conv handwritten or auto", Setting::convolutions);
   }
   if (is_cpu) return make_cpu(threads);
   return std::make_unique<HostBackend>("reference", reference_ops(), reference_learning_ops(),

@@ -136,7 +136,7 @@ Buffer HostBackend::allocate(size_t bytes) {
     return Error(ErrorKind::memory,
                  name_ + ": out of memory, " + std::to_string(bytes) + " bytes wanted, " +
                      std::to_string(free_bytes()) + " bytes free",
-                 "use a smaller --batch or fewer --classes-per-step");
+                 "use a smaller batch or fewer classes per step", Setting::step_size);
   };
   if (bytes < kLarge) {
     const size_t size = round_up(std::max<size_t>(bytes, 1), kAlignment);

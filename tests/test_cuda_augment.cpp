@@ -135,7 +135,7 @@ GateVectors learn(const std::string& backend, bool draws, bool graph, bool& on_d
 
   DecodedClass images;
   images.index = 4;
-  images.id = "n1";
+  images.source_class = "n1";
   for (const Sample& sample : random_samples(5)) images.images.push_back(sample.image);
   LoaderOptions loader;
   loader.batch = 3;

@@ -144,7 +144,7 @@ TEST_CASE("broken images are reported in order, counted and left out") {
     const nad::DecodedClass c =
         nad::decode_class(source, "train", 7, "fish", workers, [&](const std::string& r) { reports.push_back(r); });
     CHECK(c.index == 7);
-    CHECK(c.id == "fish");
+    CHECK(c.source_class == "fish");
     CHECK(c.broken == 2);
     REQUIRE(c.images.size() == 4);
     REQUIRE(c.names.size() == 4);

@@ -38,18 +38,18 @@ TEST_CASE("what can be missing gives one line that says what and what to do") {
   SUBCASE("no driver") {
     machine.driver_version = 0;
     CHECK(message("cuda", ErrorKind::device) ==
-          "device cuda:0: no NVIDIA driver is installed; install one or use --device cpu");
+          "device cuda:0: no NVIDIA driver is installed; install one or use device cpu");
   }
   SUBCASE("old driver") {
     machine.driver_version = 12040;
     CHECK(message("cuda", ErrorKind::device) ==
           "device cuda:0: the driver supports CUDA 12.4, this build needs 13.0 or later; update the driver or use "
-          "--device cpu");
+          "device cpu");
   }
   SUBCASE("no device") {
     machine.device_count = 0;
     CHECK(message("cuda", ErrorKind::device) ==
-          "device cuda:0: no CUDA device is visible; see nvidia-smi and CUDA_VISIBLE_DEVICES, or use --device cpu");
+          "device cuda:0: no CUDA device is visible; see nvidia-smi and CUDA_VISIBLE_DEVICES, or use device cpu");
   }
   SUBCASE("index out of range") {
     CHECK(message("cuda:3", ErrorKind::device) ==
@@ -112,7 +112,7 @@ TEST_CASE("out of memory says how much was wanted and how much is free") {
   const std::string free = std::to_string(backend.free_bytes());
   CHECK_THROWS_WITH_AS(backend.allocate(size_t{2} << 20),
                        ("cuda:0: out of memory, 2097152 bytes wanted, " + free +
-                        " bytes free; use a smaller --batch or fewer --classes-per-step")
+                        " bytes free; use a smaller batch or fewer classes per step")
                            .c_str(),
                        Error);
   CHECK_NOTHROW(backend.allocate(1 << 10));  // the failure leaves the device usable

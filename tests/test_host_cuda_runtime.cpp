@@ -328,7 +328,7 @@ TEST_CASE("machines that cannot run: no driver, an old one, no device, no code f
   settings().driver_version = 0;
   CHECK(contains(message(), "cudaErrorInsufficientDriver"));
   settings().driver_version = 12080;
-  CHECK(contains(message(), "update it or use --device cpu"));
+  CHECK(contains(message(), "update it or use device cpu"));
   settings().driver_version = 13000;
   settings().device_count = 0;
   CHECK(contains(message(), "CUDA_VISIBLE_DEVICES"));

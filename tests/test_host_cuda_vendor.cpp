@@ -56,8 +56,8 @@ TEST_CASE("a library that is missing is named, with what to do") {
   SUBCASE("cuDNN") {
     setenv("NAD_CUDNN", "/nowhere/libcudnn.so.9", 1);
     const std::string text = refusal("/nowhere/libcudnn.so.9");
-    CHECK(contains(text, "--conv cudnn: "));
-    CHECK(contains(text, "; install it, or use --conv handwritten"));
+    CHECK(contains(text, "conv cudnn: "));
+    CHECK(contains(text, "; install it, or use conv handwritten"));
   }
   SUBCASE("cuBLAS") {
     setenv("NAD_CUBLAS", "/nowhere/libcublas.so.13", 1);
@@ -124,7 +124,7 @@ TEST_CASE("a library that fails in the middle of a run is an error with its own 
   setenv("NAD_VENDOR_MODEL", "no run", 1);
   CHECK_THROWS_WITH_AS(kernel(context),
                        "cuDNN: cudnnConvolutionForward failed: CUDNN_STATUS_NOT_SUPPORTED (the model refuses); use "
-                       "--conv handwritten",
+                       "conv handwritten",
                        Error);
 }
 
@@ -135,14 +135,14 @@ TEST_CASE("a choice that cannot be followed is an error") {
   Context context(device(ConvChoice::automatic));
   context.backend().adopt_choices("linear fp32 3x129 to 10: library\n");
   CHECK_THROWS_WITH_AS(run(p, context, context.ops()),
-                       "--conv auto: a library was chosen for linear fp32 3x129 to 10 before, and is not there now; "
+                       "conv auto: a library was chosen for linear fp32 3x129 to 10 before, and is not there now; "
                        "install it again, or start anew",
                        Error);
 }
 
 TEST_CASE("cuDNN is for CUDA devices") {
   CHECK_THROWS_WITH_AS(make_backend("cpu", {.conv = ConvChoice::cudnn}),
-                       "--conv cudnn: the device is cpu, cuDNN needs a CUDA device; use --conv handwritten or auto",
+                       "conv cudnn: the device is cpu, cuDNN needs a CUDA device; use conv handwritten or auto",
                        Error);
   CHECK(make_backend("cpu", {.conv = ConvChoice::automatic})->name() == "cpu");
 }

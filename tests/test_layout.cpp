@@ -3,6 +3,7 @@
 #define DOCTEST_CONFIG_IMPLEMENT_WITH_MAIN
 #include <doctest/doctest.h>
 
+#include <cctype>
 #include <filesystem>
 #include <fstream>
 #include <map>
@@ -75,6 +76,20 @@ void each_include(Visit&& visit) {
 std::string room_of(const std::string& path) {
   const size_t end = path.rfind("nad/", 0) == 0 ? path.find('/', 4) : std::string::npos;
   return end == std::string::npos ? "" : path.substr(4, end - 4);
+}
+
+// Whether a line has a string literal with a flag in it, as in "--batch". What follows // outside a literal is no code.
+bool names_a_flag(const std::string& line) {
+  bool inside = false;
+  for (size_t i = 0; i < line.size(); i++) {
+    if (line[i] == '"' && (i == 0 || line[i - 1] != '\'')) inside = !inside;
+    if (inside && line[i] == '\\') i++;
+    if (!inside && line.compare(i, 2, "//") == 0) return false;
+    if (inside && line.compare(i, 2, "--") == 0 && i + 2 < line.size() &&
+        std::islower(static_cast<unsigned char>(line[i + 2])))
+      return true;
+  }
+  return false;
 }
 
 std::string text_of(const std::string& name) {
@@ -150,6 +165,26 @@ TEST_CASE("the engine runs any network of gated ops: no word of the method is in
     ++files;
   });
   CHECK(files > 20);
+}
+
+TEST_CASE("only the programs, nad/run and the benchmarks know flags") {
+  CHECK(names_a_flag("throw Error(\"use a smaller --batch\");"));
+  CHECK(names_a_flag("  '\"', \"\\\" --x\""));
+  CHECK_FALSE(names_a_flag("f(\"a\");  // as in \"--batch\""));
+  CHECK_FALSE(names_a_flag("i--; f(\"a -- b\", n--)"));
+  int seen = 0;
+  each_source([&](const std::string& name, const fs::path& path) {
+    const std::string folder = name.substr(0, name.find('/')), room = room_of(name);
+    if (folder == "tests" || folder == "bench" || room == "run" || room == "programs") return;
+    seen++;
+    std::ifstream in(path);
+    for (std::string line; std::getline(in, line);) {
+      CAPTURE(name);
+      CAPTURE(line);
+      CHECK_FALSE(names_a_flag(line));
+    }
+  });
+  CHECK(seen > 100);
 }
 
 TEST_CASE("every op of the tables has its stem in every backend's folder") {

@@ -31,7 +31,7 @@ bool contains(const std::string& text, const std::string& part) { return text.fi
 
 nad::DecodedClass noise_class(int images, const std::string& id = "n01440764") {
   nad::DecodedClass c;
-  c.id = id;
+  c.source_class = id;
   for (int n = 0; n < images; n++) {
     nad::Image image{20 + n % 7, 30 - n % 5, {}};
     image.rgb.resize(size_t{3} * static_cast<size_t>(image.width * image.height));
@@ -132,7 +132,7 @@ TEST_CASE("a sample is the augmented image that its index, class and epoch say")
     for (int k = 0; k < b.valid; k++) {
       const int index = b.indices[static_cast<size_t>(k)];
       const nad::Image& image = c.images[static_cast<size_t>(index)];
-      const uint64_t key = nad::augmentation_key(233, c.id, b.epoch, index);
+      const uint64_t key = nad::augmentation_key(233, c.source_class, b.epoch, index);
       preprocessor.augment(image, nad::draw_augmentation(key, image.width, image.height), expected.data());
       CHECK(std::equal(expected.begin(), expected.end(), b.pixels.begin() + k * 16 * 16 * 3));
     }

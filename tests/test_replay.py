@@ -262,7 +262,7 @@ class Cases(ReplayCase):
             replaced("batches", np.zeros((1, 1 << 18), np.int8))(file)
             del file["noise"]
         case = self.make_case("huge.h5", huge)
-        lines = self.refuse([case, "--out", "r.h5"], ["out of memory", "; make a case with smaller batches"], 6)
+        lines = self.refuse([case, "--out", "r.h5"], ["out of memory", "(make a case with smaller batches)"], 6)
         self.assertNotIn("--batch", lines[-1])
 
     def test_more_than_a_hundred_gates(self):

@@ -1,14 +1,19 @@
 // nad_run's command line, its choice of classes, and its progress lines.
 #define DOCTEST_CONFIG_IMPLEMENT_WITH_MAIN
 #include <doctest/doctest.h>
+#include <unistd.h>
 
 #include <cstdio>
+#include <filesystem>
+#include <fstream>
 #include <limits>
 #include <memory>
 #include <sstream>
 
 #include "engine/error.h"
 #include "nad/run/class_selection.h"
+#include "nad/run/output_place.h"
+#include "nad/run/program.h"
 #include "nad/run/progress.h"
 #include "nad/run/run_options.h"
 #include "nad/run/run_state.h"
@@ -170,7 +175,7 @@ TEST_CASE("help and version print and end") {
   CHECK_FALSE(parse({"--help"}, &text).has_value());
   CHECK(text.find("--checkpoint-every") != std::string::npos);
   CHECK_FALSE(parse({"--version"}, &text).has_value());
-  CHECK(text == program_version() + "\n");
+  CHECK(text == program_version("nad_run") + "\n");
 }
 
 TEST_CASE("wrong flags are usage errors of one line") {
@@ -189,6 +194,41 @@ TEST_CASE("wrong flags are usage errors of one line") {
   }
 }
 
+TEST_CASE("a program adds its flag to an error whose hint is about a setting that it has") {
+  const FlagNames flags = {{Setting::step_size, "--batch"}};
+  const Error memory(ErrorKind::memory, "out of memory", "use a smaller batch", Setting::step_size);
+  CHECK(error_line(memory, flags) == "out of memory; use a smaller batch (--batch)");
+  CHECK(error_line(memory, {}) == "out of memory; use a smaller batch");
+  CHECK(error_line(Error(ErrorKind::data, "a\nb"), flags) == "a?b");
+}
+
+TEST_CASE("what stands against an output is found before the work") {
+  const std::string folder = "/tmp/nad_output_" + std::to_string(getpid()), file = folder + "/r.h5";
+  std::filesystem::create_directories(folder);
+  const auto what = [&](const std::string& path, const OutputRules& rules) {
+    const auto problem = output_problem(path, rules);
+    return problem ? problem->what : "";
+  };
+  CHECK(what(file, {}) == "");
+  CHECK(what(file, {.may_exist = false, .inputs = {}, .try_writing = true}) == "");
+  CHECK(what("", {}) == "is empty");
+  CHECK(what(folder, {}) == "is a folder");
+  CHECK(what(folder + "/no/r.h5", {}) == "lies in a folder that does not exist");
+  CHECK(what(folder + "/" + std::string(254, 'x'), {.may_exist = false, .inputs = {}, .try_writing = true}) ==
+        "cannot be written: File name too long");
+  std::ofstream(file) << "mine";
+  CHECK(what(file, {}) == "exists already");
+  CHECK(what(file, {.may_exist = true, .inputs = {}, .try_writing = true}) == "");
+  CHECK(what(file, {.may_exist = true, .inputs = {file}, .try_writing = false}) ==
+        "would replace " + file + ", which is read");
+  // What a killed program began stays: it may be another's.
+  std::ofstream(file + ".part") << "begun";
+  CHECK(what(file, {.may_exist = true, .inputs = {}, .try_writing = true}) == "");
+  CHECK(std::filesystem::exists(file + ".part"));
+  CHECK(std::distance(std::filesystem::directory_iterator(folder), {}) == 2);
+  std::filesystem::remove_all(folder);
+}
+
 TEST_CASE("classes by index, range and id") {
   const ClassMatch match{{"a", "", "c", "d-1"}, {}};
   const std::vector<std::string> ids = {"a", "b", "c", "d-1"};
@@ -198,7 +238,7 @@ TEST_CASE("classes by index, range and id") {
   CHECK(chosen("d-1", match, ids) == std::vector<int64_t>{3});              // an id may hold a dash
   const std::vector<ClassTask> tasks = select_classes("b", match, ids, {"A", "B", "C", "D"});
   CHECK(tasks.at(0).name == "B");
-  CHECK(tasks.at(0).source == "");
+  CHECK(tasks.at(0).source_class == "");
   for (const char* bad : {"4", "0-4", "2-1", "e", "", "0,", ",0", "-1", "1-", "0x1", "99999999999999999999"}) {
     CAPTURE(bad);
     CHECK_THROWS_AS(chosen(bad, match, ids), Error);

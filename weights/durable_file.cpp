@@ -41,7 +41,8 @@ void write_durably(const std::string& path, const std::vector<std::byte>& bytes,
   const auto fail = [&](int error) {
     unlink(part.c_str());
     throw Error(ErrorKind::data, what + " " + path + " cannot be written: " + std::strerror(error),
-                "an earlier file is kept as it was; make room or choose another --out, then use --resume");
+                "an earlier file is kept as it was, to go on with; make room or choose another place",
+                Setting::output);
   };
   const int file = open(part.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
   if (file < 0) fail(errno);

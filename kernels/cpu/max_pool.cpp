@@ -47,7 +47,8 @@ namespace nad::cpu {
 Kernel max_pool(Planner&, const MaxPoolArgs& args) {
   check_args(args);
   if (args.params.kernel_h * args.params.kernel_w > kLargestWindow) {
-    throw Error(ErrorKind::device, "max_pool: the CPU takes windows of at most 256 pixels", "use --device reference");
+    throw Error(ErrorKind::device, "max_pool: the CPU takes windows of at most 256 pixels", "use device reference",
+                Setting::device);
   }
   const auto plan = plan_epilogue(args.epilogue, args.y.shape);
   const MaxPoolLoop loop{args.params,   args.x.data,  args.x.stride, args.x.shape, args.y.data,

@@ -34,11 +34,11 @@ std::string driver_problem() {
   cudaDriverGetVersion(&driver);
   cudaRuntimeGetVersion(&runtime);
   cudaGetLastError();
-  if (driver == 0) return "no NVIDIA driver is installed; install one or use --device cpu";
+  if (driver == 0) return "no NVIDIA driver is installed; install one or use device cpu";
   // A runtime works with every driver of its major version.
   if (driver / 1000 < runtime / 1000) {
     return "the driver supports CUDA " + version_text(driver) + ", this build needs " +
-           std::to_string(runtime / 1000) + ".0 or later; update the driver or use --device cpu";
+           std::to_string(runtime / 1000) + ".0 or later; update the driver or use device cpu";
   }
   return "";
 }
@@ -48,7 +48,7 @@ std::string architecture_problem(const cudaDeviceProp& device) {
   const std::string name = std::string(device.name) + " (sm_" + std::to_string(capability) + ")";
   if (capability < lowest_capability) {
     return name + " is older than sm_" + std::to_string(lowest_capability) +
-           ", which this program needs; use --device cpu";
+           ", which this program needs; use device cpu";
   }
   cudaFuncAttributes attributes{};
   const cudaError_t status = cudaFuncGetAttributes(&attributes, reinterpret_cast<const void*>(probe_kernel));
@@ -71,16 +71,16 @@ std::string device_problem(int index) {
   const cudaError_t status = cudaGetDeviceCount(&count);
   cudaGetLastError();
   if (status == cudaErrorNoDevice || (status == cudaSuccess && count == 0)) {
-    return device + "no CUDA device is visible; see nvidia-smi and CUDA_VISIBLE_DEVICES, or use --device cpu";
+    return device + "no CUDA device is visible; see nvidia-smi and CUDA_VISIBLE_DEVICES, or use device cpu";
   }
-  if (status != cudaSuccess) return device + cudaGetErrorString(status) + "; use --device cpu";
+  if (status != cudaSuccess) return device + cudaGetErrorString(status) + "; use device cpu";
   if (index < 0 || index >= count) {
     return device + "this machine has " + std::to_string(count) + " CUDA device" + (count == 1 ? "" : "s") +
            "; expected an index from 0 to " + std::to_string(count - 1);
   }
   cudaDeviceProp properties{};
   if (cudaGetDeviceProperties(&properties, index) != cudaSuccess || cudaSetDevice(index) != cudaSuccess) {
-    return device + cudaGetErrorString(cudaGetLastError()) + "; see nvidia-smi, or use --device cpu";
+    return device + cudaGetErrorString(cudaGetLastError()) + "; see nvidia-smi, or use device cpu";
   }
   const std::string architecture = architecture_problem(properties);
   return architecture.empty() ? "" : device + architecture;
@@ -89,7 +89,7 @@ std::string device_problem(int index) {
 CudaBackend::CudaBackend(int index, const BackendOptions& options)
     : index_(index), graph_(options.graph), allocations_(std::make_shared<uint64_t>(0)), choices_(options.conv) {
   const std::string problem = device_problem(index);
-  if (!problem.empty()) throw Error(ErrorKind::device, problem);
+  if (!problem.empty()) throw Error(ErrorKind::device, problem, "", Setting::device);
   use();
   cudaDeviceProp p{};
   NAD_CUDA_CHECK(cudaGetDeviceProperties(&p, index));
@@ -115,9 +115,9 @@ std::string CudaBackend::open_libraries(ConvChoice conv) {
   cudnn_ = Cudnn::open(stream_, cudnn_problem);
   cublas_ = Cublas::open(stream_, *this, cublas_problem);
   if (conv == ConvChoice::cudnn) {
-    const std::string hint = "; install it, or use --conv handwritten";
-    if (!cudnn_) throw Error(ErrorKind::device, "--conv cudnn: " + cudnn_problem + hint);
-    if (!cublas_) throw Error(ErrorKind::device, "--conv cudnn: " + cublas_problem + hint);
+    const std::string hint = "install it, or use conv handwritten";
+    if (!cudnn_) throw Error(ErrorKind::device, "conv cudnn: " + cudnn_problem, hint, Setting::convolutions);
+    if (!cublas_) throw Error(ErrorKind::device, "conv cudnn: " + cublas_problem, hint, Setting::convolutions);
   }
   return ", conv " + to_string(conv) + ": " +
          (cudnn_ ? "cuDNN " + cudnn_->version() : "no cuDNN (" + cudnn_problem + ")") + ", " +
@@ -157,7 +157,7 @@ Buffer CudaBackend::allocate(size_t bytes) {
     throw Error(ErrorKind::memory,
                 "cuda:" + std::to_string(index_) + ": out of memory, " + std::to_string(bytes) + " bytes wanted, " +
                     std::to_string(free_bytes()) + " bytes free",
-                "use a smaller --batch or fewer --classes-per-step");
+                "use a smaller batch or fewer classes per step", Setting::step_size);
   }
   NAD_CUDA_CHECK(status);
   ++*allocations_;

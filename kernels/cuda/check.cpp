@@ -10,9 +10,9 @@ namespace nad::cuda {
 const char* error_hint(cudaError_t status) {
   switch (status) {
     case cudaErrorNoDevice:
-      return "no CUDA device is visible; see nvidia-smi and CUDA_VISIBLE_DEVICES, or use --device cpu";
+      return "no CUDA device is visible; see nvidia-smi and CUDA_VISIBLE_DEVICES, or use device cpu";
     case cudaErrorInsufficientDriver:
-      return "the driver is missing or older than this build; update it or use --device cpu";
+      return "the driver is missing or older than this build; update it or use device cpu";
     case cudaErrorNoKernelImageForDevice:
       return "configure with this device's architecture in CMAKE_CUDA_ARCHITECTURES";
     case cudaErrorMemoryAllocation:
@@ -31,7 +31,11 @@ void check(cudaError_t status, const char* statement, const std::source_location
   const std::string text = std::string("CUDA: ") + statement + " failed: " + cudaGetErrorString(status) + " (" +
                            cudaGetErrorName(status) + ", " + (file ? file + 1 : where.file_name()) + ":" +
                            std::to_string(where.line()) + ")";
-  throw Error(status == cudaErrorMemoryAllocation ? ErrorKind::memory : ErrorKind::device, text, error_hint(status));
+  if (status == cudaErrorMemoryAllocation) {
+    throw Error(ErrorKind::memory, text, error_hint(status), Setting::step_size);
+  }
+  const bool no_device = status == cudaErrorNoDevice || status == cudaErrorInsufficientDriver;
+  throw Error(ErrorKind::device, text, error_hint(status), no_device ? Setting::device : Setting::none);
 }
 
 }  // namespace nad::cuda

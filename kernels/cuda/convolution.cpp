@@ -50,7 +50,7 @@ void add_gather(Convolution& c, const Axis& h, const Axis& w) {
     throw Error(ErrorKind::device,
                 std::string("CUDA ") + c.op + ": " + to_string(s) + " to " + to_string(t) +
                     " has more than 2^31 pixels, or 2^31 elements in a sample",
-                "use a smaller --batch");
+                "use a smaller batch", Setting::step_size);
   }
   const auto i = [](int64_t value) { return static_cast<int>(value); };
   Gather g;

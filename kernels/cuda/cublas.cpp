@@ -54,7 +54,7 @@ std::string Cublas::version() const {  // 130200 -> "13.2.0"
 void Cublas::check(int status, const char* call) const {
   if (status == kCublasSuccess) return;
   throw Error(ErrorKind::device, std::string("cuBLAS: ") + call + " failed: " + functions_.status_string(status),
-              "use --conv handwritten");
+              "use conv handwritten", Setting::convolutions);
 }
 
 }  // namespace nad::cuda

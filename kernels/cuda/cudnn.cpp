@@ -78,7 +78,7 @@ void Cudnn::check(int status, const char* call) const {
   throw Error(ErrorKind::device,
               std::string("cuDNN: ") + call + " failed: " + functions_.error_string(status) +
                   (words.empty() ? "" : " (" + words + ")"),
-              "use --conv handwritten");
+              "use conv handwritten", Setting::convolutions);
 }
 
 }  // namespace nad::cuda

@@ -103,7 +103,7 @@ Kernel KernelChoices::choose(Planner& planner, const Layer& layer, const Candida
   if (Kernel kernel = tried(planner, library)) return kernel;
   if (policy_ == ConvChoice::automatic) {
     throw Error(ErrorKind::device,
-                "--conv auto: a library was chosen for " + layer.text + " before, and is not there now",
+                "conv auto: a library was chosen for " + layer.text + " before, and is not there now",
                 "install it again, or start anew");
   }
   return handwritten();

@@ -53,8 +53,8 @@ Box draw_crop(uint64_t key, int width, int height) {
 
 }  // namespace
 
-uint64_t augmentation_key(uint64_t seed, std::string_view class_id, int64_t epoch, int64_t image) {
-  const uint64_t of_class = random_key(random_key(seed, hash_name("augmentation")), hash_name(class_id));
+uint64_t augmentation_key(uint64_t seed, std::string_view source_class, int64_t epoch, int64_t image) {
+  const uint64_t of_class = random_key(random_key(seed, hash_name("augmentation")), hash_name(source_class));
   return random_key(random_key(of_class, static_cast<uint64_t>(epoch)), static_cast<uint64_t>(image));
 }
 

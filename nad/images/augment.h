@@ -28,7 +28,7 @@ struct Augmentation {
 };
 
 // The key of one image's draw; `image` is its index among the class's decoded images.
-uint64_t augmentation_key(uint64_t seed, std::string_view class_id, int64_t epoch, int64_t image);
+uint64_t augmentation_key(uint64_t seed, std::string_view source_class, int64_t epoch, int64_t image);
 
 // Area share in (0.08, 1.25), aspect ratio in (3/4, 4/3) uniform in its logarithm, ten tries to fit into the image,
 // then the largest centre crop of an allowed ratio; flip with probability 1/2. A pure function of its arguments.

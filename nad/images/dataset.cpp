@@ -101,22 +101,22 @@ std::vector<std::string> FolderSource::classes(const std::string& split) const {
   });
 }
 
-std::vector<std::string> FolderSource::names(const std::string& split, const std::string& class_id) const {
-  const fs::path folder = fs::path(folder_) / split / class_id;
+std::vector<std::string> FolderSource::names(const std::string& split, const std::string& source_class) const {
+  const fs::path folder = fs::path(folder_) / split / source_class;
   std::error_code ignored;
   return fs::exists(folder, ignored) ? list(folder, is_image_file) : std::vector<std::string>();
 }
 
-std::vector<EncodedImage> FolderSource::load(const std::string& split, const std::string& class_id) const {
-  std::vector<int64_t> all(names(split, class_id).size());
+std::vector<EncodedImage> FolderSource::load(const std::string& split, const std::string& source_class) const {
+  std::vector<int64_t> all(names(split, source_class).size());
   std::iota(all.begin(), all.end(), int64_t{0});
-  return load(split, class_id, all);
+  return load(split, source_class, all);
 }
 
-std::vector<EncodedImage> FolderSource::load(const std::string& split, const std::string& class_id,
+std::vector<EncodedImage> FolderSource::load(const std::string& split, const std::string& source_class,
                                              const std::vector<int64_t>& which) const {
-  const fs::path folder = fs::path(folder_) / split / class_id;
-  const std::vector<std::string> found = names(split, class_id);
+  const fs::path folder = fs::path(folder_) / split / source_class;
+  const std::vector<std::string> found = names(split, source_class);
   std::vector<EncodedImage> images;
   for (const int64_t i : which) {
     const std::string& name = found.at(static_cast<size_t>(i));
@@ -125,18 +125,18 @@ std::vector<EncodedImage> FolderSource::load(const std::string& split, const std
   return images;
 }
 
-int64_t FolderSource::count(const std::string& split, const std::string& class_id) const {
-  return static_cast<int64_t>(names(split, class_id).size());
+int64_t FolderSource::count(const std::string& split, const std::string& source_class) const {
+  return static_cast<int64_t>(names(split, source_class).size());
 }
 
-std::string FolderSource::where(const std::string& split, const std::string& class_id) const {
-  return (fs::path(folder_) / split / class_id).string();
+std::string FolderSource::where(const std::string& split, const std::string& source_class) const {
+  return (fs::path(folder_) / split / source_class).string();
 }
 
 PackedSource::PackedSource(const WeightsFile& file) : file_(file) {
   if (!file_.has_images()) {
     throw Error(ErrorKind::data, file_.path() + " has no packed images",
-                "give --data DIR, or pack some with convert.py --images DIR --per-class N");
+                "give an image folder, or pack images into the file with weights/convert.py", Setting::images);
   }
 }
 
@@ -148,25 +148,25 @@ std::vector<std::string> PackedSource::classes(const std::string& split) const {
   return found;
 }
 
-std::vector<EncodedImage> PackedSource::load(const std::string& split, const std::string& class_id) const {
-  std::vector<EncodedImage> images = file_.images(split, class_id);
-  for (EncodedImage& image : images) image.name = where(split, class_id) + "/" + image.name;
+std::vector<EncodedImage> PackedSource::load(const std::string& split, const std::string& source_class) const {
+  std::vector<EncodedImage> images = file_.images(split, source_class);
+  for (EncodedImage& image : images) image.name = where(split, source_class) + "/" + image.name;
   return images;
 }
 
-std::vector<EncodedImage> PackedSource::load(const std::string& split, const std::string& class_id,
+std::vector<EncodedImage> PackedSource::load(const std::string& split, const std::string& source_class,
                                              const std::vector<int64_t>& which) const {
-  std::vector<EncodedImage> all = load(split, class_id), images;
+  std::vector<EncodedImage> all = load(split, source_class), images;
   for (const int64_t i : which) images.push_back(std::move(all.at(static_cast<size_t>(i))));
   return images;
 }
 
-int64_t PackedSource::count(const std::string& split, const std::string& class_id) const {
-  return file_.image_count(split, class_id);
+int64_t PackedSource::count(const std::string& split, const std::string& source_class) const {
+  return file_.image_count(split, source_class);
 }
 
-std::string PackedSource::where(const std::string& split, const std::string& class_id) const {
-  return file_.path() + ":" + split + "/" + class_id;
+std::string PackedSource::where(const std::string& split, const std::string& source_class) const {
+  return file_.path() + ":" + split + "/" + source_class;
 }
 
 ClassMatch match_classes(const std::vector<std::string>& found, const std::vector<std::string>& ids,
@@ -178,7 +178,7 @@ ClassMatch match_classes(const std::vector<std::string>& found, const std::vecto
         "the network has " + std::to_string(num_classes) + " classes and no class ids, but there are " +
             std::to_string(found.size()) + " class folders",
         "without ids the sorted folders are the classes, so the numbers must be equal; or convert the weights "
-        "with --classes");
+        "with the list of their classes");
   }
   ClassMatch match{std::vector<std::string>(static_cast<size_t>(num_classes)), {}};
   for (const std::string& name : found) {
@@ -229,15 +229,16 @@ DecodedImages decode_images(std::vector<EncodedImage> encoded, int workers,
   return decoded;
 }
 
-DecodedClass decode_class(const ImageSource& source, const std::string& split, int64_t index, const std::string& id,
-                          int workers, const std::function<void(const std::string&)>& report) {
-  DecodedImages decoded = decode_images(source.load(split, id), workers, report);
+DecodedClass decode_class(const ImageSource& source, const std::string& split, int64_t index,
+                          const std::string& source_class, int workers,
+                          const std::function<void(const std::string&)>& report) {
+  DecodedImages decoded = decode_images(source.load(split, source_class), workers, report);
   if (!decoded.images.empty()) {
-    return {index, id, std::move(decoded.images), std::move(decoded.names), decoded.broken};
+    return {index, source_class, std::move(decoded.images), std::move(decoded.names), decoded.broken};
   }
   throw Error(ErrorKind::data,
-              "class " + std::to_string(index) + " (" + id + "): no image to use in " + source.where(split, id) +
-                  " (" + std::to_string(decoded.broken) + " broken)",
+              "class " + std::to_string(index) + " (" + source_class + "): no image to use in " +
+                  source.where(split, source_class) + " (" + std::to_string(decoded.broken) + " broken)",
               kLayoutHint);
 }
 

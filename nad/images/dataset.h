@@ -22,14 +22,14 @@ class ImageSource {
   // The classes of a split in sorted order. Throws Error(data) where the source has no such split.
   virtual std::vector<std::string> classes(const std::string& split) const = 0;
   // The images of a class, sorted by name; none where the class is absent or empty.
-  virtual std::vector<EncodedImage> load(const std::string& split, const std::string& class_id) const = 0;
+  virtual std::vector<EncodedImage> load(const std::string& split, const std::string& source_class) const = 0;
   // Some of them: `which` holds their places in load()'s order, ascending. Throws std::out_of_range beyond the last.
-  virtual std::vector<EncodedImage> load(const std::string& split, const std::string& class_id,
+  virtual std::vector<EncodedImage> load(const std::string& split, const std::string& source_class,
                                          const std::vector<int64_t>& which) const = 0;
   // How many load() would return, without reading them: some may turn out to be broken.
-  virtual int64_t count(const std::string& split, const std::string& class_id) const = 0;
+  virtual int64_t count(const std::string& split, const std::string& source_class) const = 0;
   // For messages: where the images of a class lie.
-  virtual std::string where(const std::string& split, const std::string& class_id) const = 0;
+  virtual std::string where(const std::string& split, const std::string& source_class) const = 0;
 };
 
 // DIR/{train,val}/<class>/*: files ending in jpg, jpeg, png or bmp of any case, sorted bytewise by name. Other files
@@ -41,14 +41,14 @@ class FolderSource : public ImageSource {
   explicit FolderSource(const std::string& folder);
   bool has_split(const std::string& split) const override;
   std::vector<std::string> classes(const std::string& split) const override;
-  std::vector<EncodedImage> load(const std::string& split, const std::string& class_id) const override;
-  std::vector<EncodedImage> load(const std::string& split, const std::string& class_id,
+  std::vector<EncodedImage> load(const std::string& split, const std::string& source_class) const override;
+  std::vector<EncodedImage> load(const std::string& split, const std::string& source_class,
                                  const std::vector<int64_t>& which) const override;
-  int64_t count(const std::string& split, const std::string& class_id) const override;
-  std::string where(const std::string& split, const std::string& class_id) const override;
+  int64_t count(const std::string& split, const std::string& source_class) const override;
+  std::string where(const std::string& split, const std::string& source_class) const override;
 
  private:
-  std::vector<std::string> names(const std::string& split, const std::string& class_id) const;
+  std::vector<std::string> names(const std::string& split, const std::string& source_class) const;
 
   std::string folder_;
 };
@@ -60,11 +60,11 @@ class PackedSource : public ImageSource {
   explicit PackedSource(const WeightsFile& file);
   bool has_split(const std::string& split) const override;
   std::vector<std::string> classes(const std::string& split) const override;
-  std::vector<EncodedImage> load(const std::string& split, const std::string& class_id) const override;
-  std::vector<EncodedImage> load(const std::string& split, const std::string& class_id,
+  std::vector<EncodedImage> load(const std::string& split, const std::string& source_class) const override;
+  std::vector<EncodedImage> load(const std::string& split, const std::string& source_class,
                                  const std::vector<int64_t>& which) const override;
-  int64_t count(const std::string& split, const std::string& class_id) const override;
-  std::string where(const std::string& split, const std::string& class_id) const override;
+  int64_t count(const std::string& split, const std::string& source_class) const override;
+  std::string where(const std::string& split, const std::string& source_class) const override;
 
  private:
   const WeightsFile& file_;
@@ -95,15 +95,16 @@ DecodedImages decode_images(std::vector<EncodedImage> encoded, int workers,
 
 // One class in memory. images and names run in the source's order, without the broken images.
 struct DecodedClass {
-  int64_t index = 0;  // in the network's outputs
-  std::string id;     // the source's name for it, which keys its random draws
+  int64_t index = 0;         // in the network's outputs
+  std::string source_class;  // its name there, which keys its random draws
   std::vector<Image> images;
   std::vector<std::string> names;
   int64_t broken = 0;
 };
 
 // Loads and decodes a class (decode_images). Throws Error(data) where no image is left.
-DecodedClass decode_class(const ImageSource& source, const std::string& split, int64_t index, const std::string& id,
-                          int workers, const std::function<void(const std::string&)>& report);
+DecodedClass decode_class(const ImageSource& source, const std::string& split, int64_t index,
+                          const std::string& source_class, int workers,
+                          const std::function<void(const std::string&)>& report);
 
 }  // namespace nad

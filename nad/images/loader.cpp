@@ -12,7 +12,8 @@ namespace nad {
 namespace {
 
 void check(const DecodedClass& images, const LoaderOptions& o) {
-  if (images.images.empty()) throw Error(ErrorKind::data, "class " + images.id + " has no images to make batches of");
+  if (images.images.empty())
+    throw Error(ErrorKind::data, "class " + images.source_class + " has no images to make batches of");
   const auto require = [](bool ok, const char* name, int64_t value, const char* expected) {
     if (ok) return;
     throw Error(ErrorKind::usage,
@@ -30,8 +31,8 @@ void check(const DecodedClass& images, const LoaderOptions& o) {
 
 }  // namespace
 
-void epoch_order(uint64_t seed, std::string_view class_id, int64_t epoch, std::span<int> order) {
-  const uint64_t of_class = random_key(random_key(seed, hash_name("order")), hash_name(class_id));
+void epoch_order(uint64_t seed, std::string_view source_class, int64_t epoch, std::span<int> order) {
+  const uint64_t of_class = random_key(random_key(seed, hash_name("order")), hash_name(source_class));
   const uint64_t key = random_key(of_class, static_cast<uint64_t>(epoch));
   std::iota(order.begin(), order.end(), 0);
   for (size_t i = order.size(); i > 1; i--) {
@@ -44,8 +45,8 @@ BatchLoader::BatchLoader(const DecodedClass& images, const LoaderOptions& option
     : class_(images), options_(options), oldest_(options.first_step), filling_(options.first_step) {
   check(class_, options_);
   order_.resize(class_.images.size());
-  slots_.resize(options_.pixels ? static_cast<size_t>(options_.ahead) : 1);
-  for (Slot& slot : slots_) slot.indices.resize(static_cast<size_t>(options_.batch));
+  ring_.resize(options_.pixels ? static_cast<size_t>(options_.ahead) : 1);
+  for (Prepared& prepared : ring_) prepared.indices.resize(static_cast<size_t>(options_.batch));
   if (!options_.pixels) return;
   int width = 0, height = 0;
   for (const Image& image : class_.images) {
@@ -54,10 +55,10 @@ BatchLoader::BatchLoader(const DecodedClass& images, const LoaderOptions& option
   }
   preprocessors_.assign(static_cast<size_t>(options_.workers), Preprocessor(options_.size, options_.normalization));
   for (Preprocessor& preprocessor : preprocessors_) preprocessor.reserve(width, height);
-  for (Slot& slot : slots_) {
-    slot.pixels.resize(static_cast<size_t>(options_.batch) * static_cast<size_t>(options_.size) *
-                       static_cast<size_t>(options_.size) * 3);
-    slot.batch.step = -1;
+  for (Prepared& prepared : ring_) {
+    prepared.pixels.resize(static_cast<size_t>(options_.batch) * static_cast<size_t>(options_.size) *
+                           static_cast<size_t>(options_.size) * 3);
+    prepared.batch.step = -1;
   }
   try {
     for (Preprocessor& preprocessor : preprocessors_) {
@@ -85,15 +86,15 @@ void BatchLoader::stop() {
 const Batch& BatchLoader::next_draws() {
   if (filling_ >= options_.steps) throw std::logic_error("BatchLoader::next behind the last step");
   open(filling_++);
-  Slot& slot = slots_[0];
-  slot.draws.clear();
-  for (const int index : slot.batch.indices) {
+  Prepared& prepared = ring_[0];
+  prepared.draws.clear();
+  for (const int index : prepared.batch.indices) {
     const Image& image = class_.images[static_cast<size_t>(index)];
-    const uint64_t key = augmentation_key(options_.seed, class_.id, slot.batch.epoch, index);
-    slot.draws.push_back(draw_augmentation(key, image.width, image.height));
+    const uint64_t key = augmentation_key(options_.seed, class_.source_class, prepared.batch.epoch, index);
+    prepared.draws.push_back(draw_augmentation(key, image.width, image.height));
   }
-  slot.batch.draws = slot.draws;
-  return slot.batch;
+  prepared.batch.draws = prepared.draws;
+  return prepared.batch;
 }
 
 const Batch& BatchLoader::next() {
@@ -105,14 +106,14 @@ const Batch& BatchLoader::next() {
     work_ready_.notify_all();
   }
   if (oldest_ >= options_.steps) throw std::logic_error("BatchLoader::next behind the last step");
-  Slot& slot = slot_of(oldest_);
-  batch_ready_.wait(lock, [&] { return slot.batch.step == oldest_ && slot.pending == 0; });
-  if (slot.error) std::rethrow_exception(slot.error);
+  Prepared& prepared = prepared_of(oldest_);
+  batch_ready_.wait(lock, [&] { return prepared.batch.step == oldest_ && prepared.pending == 0; });
+  if (prepared.error) std::rethrow_exception(prepared.error);
   in_use_ = true;
-  return slot.batch;
+  return prepared.batch;
 }
 
-// A step that has begun is finished; a new one needs a free slot.
+// A step that has begun is finished; a new one needs a free place in the ring.
 bool BatchLoader::work_left() const {
   if (filling_ >= options_.steps) return false;
   return next_position_ > 0 || filling_ < oldest_ + options_.ahead;
@@ -120,9 +121,9 @@ bool BatchLoader::work_left() const {
 
 BatchLoader::Ticket BatchLoader::take() {
   if (next_position_ == 0) open(filling_);
-  Slot& slot = slot_of(filling_);
-  const Ticket ticket{&slot, next_position_++};
-  if (next_position_ == slot.batch.valid) {
+  Prepared& prepared = prepared_of(filling_);
+  const Ticket ticket{&prepared, next_position_++};
+  if (next_position_ == prepared.batch.valid) {
     filling_++;
     next_position_ = 0;
   }
@@ -135,34 +136,35 @@ void BatchLoader::open(int64_t step) {
   const int64_t epoch = step / in_epoch, begin = step % in_epoch * options_.batch;
   if (epoch != order_epoch_) {
     if (options_.transform == Transform::learn) {
-      epoch_order(options_.seed, class_.id, epoch, order_);
+      epoch_order(options_.seed, class_.source_class, epoch, order_);
     } else {
       std::iota(order_.begin(), order_.end(), 0);
     }
     order_epoch_ = epoch;
   }
-  Slot& slot = slot_of(step);
+  Prepared& prepared = prepared_of(step);
   const int valid = static_cast<int>(std::min<int64_t>(options_.batch, images - begin));
-  std::copy_n(order_.begin() + begin, valid, slot.indices.begin());
-  slot.batch = {options_.pixels ? slot.pixels.data() : nullptr,    valid, step, epoch,
-                {slot.indices.data(), static_cast<size_t>(valid)}, {}};
-  slot.pending = valid;
-  slot.error = nullptr;
+  std::copy_n(order_.begin() + begin, valid, prepared.indices.begin());
+  prepared.batch = {options_.pixels ? prepared.pixels.data() : nullptr,    valid, step, epoch,
+                    {prepared.indices.data(), static_cast<size_t>(valid)}, {}};
+  prepared.pending = valid;
+  prepared.error = nullptr;
 }
 
 void BatchLoader::prepare(Preprocessor& preprocessor, const Ticket& ticket) const {
-  Slot& slot = *ticket.slot;
+  Prepared& prepared = *ticket.batch;
   const size_t sample = static_cast<size_t>(options_.size) * static_cast<size_t>(options_.size) * 3;
   if (ticket.position == 0) {  // the first sample's worker clears the rest of a short batch
-    std::fill(slot.pixels.begin() + static_cast<int64_t>(sample) * slot.batch.valid, slot.pixels.end(), 0.0f);
+    std::fill(prepared.pixels.begin() + static_cast<int64_t>(sample) * prepared.batch.valid, prepared.pixels.end(),
+              0.0f);
   }
-  const int index = slot.indices[static_cast<size_t>(ticket.position)];
+  const int index = prepared.indices[static_cast<size_t>(ticket.position)];
   const Image& image = class_.images[static_cast<size_t>(index)];
-  float* out = slot.pixels.data() + sample * static_cast<size_t>(ticket.position);
+  float* out = prepared.pixels.data() + sample * static_cast<size_t>(ticket.position);
   if (options_.transform == Transform::evaluate) {
     preprocessor.evaluate(image, out);
   } else {
-    const uint64_t key = augmentation_key(options_.seed, class_.id, slot.batch.epoch, index);
+    const uint64_t key = augmentation_key(options_.seed, class_.source_class, prepared.batch.epoch, index);
     preprocessor.augment(image, draw_augmentation(key, image.width, image.height), out);
   }
 }
@@ -181,8 +183,8 @@ void BatchLoader::work(Preprocessor& preprocessor) {
       error = std::current_exception();
     }
     lock.lock();
-    if (error && !ticket.slot->error) ticket.slot->error = error;
-    if (--ticket.slot->pending == 0) batch_ready_.notify_one();
+    if (error && !ticket.batch->error) ticket.batch->error = error;
+    if (--ticket.batch->pending == 0) batch_ready_.notify_one();
   }
 }
 

@@ -38,7 +38,7 @@ struct LoaderOptions {
 inline int64_t steps_per_epoch(int64_t images, int64_t batch) { return (images + batch - 1) / batch; }
 
 // Fills `order` with a permutation of 0, ..., order.size() - 1 (Fisher-Yates). A pure function of its arguments.
-void epoch_order(uint64_t seed, std::string_view class_id, int64_t epoch, std::span<int> order);
+void epoch_order(uint64_t seed, std::string_view source_class, int64_t epoch, std::span<int> order);
 
 struct Batch {
   const float* images = nullptr;  // [batch, size, size, 3]; samples from `valid` on are 0. Null without pixels
@@ -62,7 +62,7 @@ class BatchLoader {
   const Batch& next();
 
  private:
-  struct Slot {
+  struct Prepared {             // a batch on its way
     std::vector<float> pixels;  // [batch, size, size, 3]
     std::vector<int> indices;   // [batch]
     std::vector<Augmentation> draws;
@@ -71,11 +71,11 @@ class BatchLoader {
     std::exception_ptr error;
   };
   struct Ticket {  // one sample to prepare
-    Slot* slot = nullptr;
+    Prepared* batch = nullptr;
     int position = 0;
   };
 
-  Slot& slot_of(int64_t step) { return slots_[static_cast<size_t>(step) % slots_.size()]; }
+  Prepared& prepared_of(int64_t step) { return ring_[static_cast<size_t>(step) % ring_.size()]; }
   bool work_left() const;  // these three: with the lock held
   Ticket take();
   void open(int64_t step);
@@ -87,13 +87,13 @@ class BatchLoader {
   const DecodedClass& class_;
   const LoaderOptions options_;
   std::vector<Preprocessor> preprocessors_;  // one per worker
-  std::vector<Slot> slots_;
+  std::vector<Prepared> ring_;
 
-  std::mutex mutex_;  // guards everything below and the slots' pending and error
+  std::mutex mutex_;  // guards everything below and pending and error of the ring
   std::condition_variable work_ready_, batch_ready_;
   std::vector<int> order_;  // of order_epoch_
   int64_t order_epoch_ = -1;
-  int64_t oldest_;         // first step whose slot is still needed
+  int64_t oldest_;         // first step whose batch is still needed
   int64_t filling_;        // step of the next ticket
   int next_position_ = 0;  // its sample
   bool in_use_ = false;    // the caller holds the batch of step oldest_

@@ -4,15 +4,14 @@
 
 #include <cstdio>
 #include <iostream>
-#include <new>
 
 #include "engine/error.h"
 #include "nad/report/results_table.h"
-#include "nad/report/text.h"
 #include "nad/run/banner.h"
 #include "nad/run/beta_search.h"
 #include "nad/run/outcome.h"
 #include "nad/run/profile.h"
+#include "nad/run/program.h"
 #include "nad/run/progress.h"
 #include "nad/run/run.h"
 #include "nad/run/run_options.h"
@@ -79,25 +78,19 @@ int run(const RunOptions& options, const std::string& command, Progress& progres
   return failed.exit_code;
 }
 
-int fail(const std::string& text, ErrorKind kind) {
-  std::fprintf(stderr, "nad_run: %s\n", one_line(text).c_str());
-  return static_cast<int>(kind);
-}
+const FlagNames kFlags = {
+    {Setting::device, "--device"},     {Setting::precision, "--precision"},
+    {Setting::convolutions, "--conv"}, {Setting::step_size, "--batch, --classes-per-step"},
+    {Setting::images, "--data"},       {Setting::output, "--out"},
+};
 
 }  // namespace
 
 int main(int argc, char** argv) {
-  try {
+  return run_program("nad_run", kFlags, [&] {
     const std::optional<RunOptions> options = parse_run_options(argc, argv, std::cout);
     if (!options) return 0;
     Progress progress(stderr, isatty(STDERR_FILENO) == 1, options->quiet, options->log_every);
     return run(*options, command_line(argc, argv), progress);
-  } catch (const Error& e) {
-    return fail(e.what(), e.kind());
-  } catch (const std::bad_alloc&) {
-    return fail("out of memory; use a smaller --batch or fewer --classes-per-step", ErrorKind::memory);
-  } catch (const std::exception& e) {
-    std::fprintf(stderr, "nad_run: internal error: %s\n", one_line(e.what()).c_str());
-    return 1;
-  }
+  });
 }

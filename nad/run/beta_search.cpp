@@ -5,7 +5,6 @@
 #include <limits>
 
 #include "engine/error.h"
-#include "engine/parallel.h"
 #include "nad/learn/elbow.h"
 #include "nad/learn/lanes.h"
 #include "nad/report/text.h"
@@ -122,9 +121,7 @@ std::vector<Search::Candidate> Search::decode(size_t begin, size_t end) {
     c.task = tasks_[column];
     c.column = column;
     try {
-      c.images = std::make_shared<DecodedClass>(
-          decode_class(*setup_.source, "train", c.task.index, c.task.source, std::max(1, max_threads()),
-                       [this](const std::string& line) { progress_.warn("broken image: " + line); }));
+      c.images = std::make_shared<DecodedClass>(decode_images_of(setup_, c.task, "train", progress_));
     } catch (const Error& e) {
       if (e.kind() != ErrorKind::data) throw;
       progress_.warn("class " + class_label(c.task) + " is left out of the search for beta: " + e.what());

@@ -16,8 +16,7 @@ void ClassEvaluation::evaluate(const ClassTask& task, ClassResult& result) {
   const int workers = std::max(1, max_threads());
   DecodedClass images;
   try {
-    images = decode_class(*setup_.source, "val", task.index, task.source, workers,
-                          [this](const std::string& line) { progress_.warn("broken image: " + line); });
+    images = decode_images_of(setup_, task, "val", progress_);
   } catch (const Error& e) {
     if (e.kind() != ErrorKind::data) throw;
     progress_.warn("class " + class_label(task) + ": its accuracies are left out: " + e.what());

@@ -12,8 +12,8 @@ namespace nad {
 
 struct ClassTask {
   int64_t index = 0;                         // in the network's outputs
-  std::string id, name;                      // of the weights file; where it has none: the source's name
-  std::string source;                        // the image source's name for it; empty = it has no images of this class
+  std::string id, name;                      // of the weights file; where it has none: source_class
+  std::string source_class;                  // its name in the image source; empty where that lacks it
   int64_t train_images = 0, val_images = 0;  // that the source lists; broken ones are found later
 };
 

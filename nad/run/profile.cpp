@@ -5,7 +5,6 @@
 #include <ostream>
 
 #include "engine/error.h"
-#include "engine/parallel.h"
 #include "nad/learn/class_batches.h"
 #include "nad/report/text.h"
 
@@ -15,9 +14,7 @@ std::vector<Learner::Timing> profile(const RunSetup& setup, RunState& state, Pro
   const auto task =
       std::find_if(setup.classes.begin(), setup.classes.end(), [](const ClassTask& t) { return t.train_images > 0; });
   if (task == setup.classes.end()) throw Error(ErrorKind::data, "none of the classes has training images");
-  const DecodedClass images =
-      decode_class(*setup.source, "train", task->index, task->source, std::max(1, max_threads()),
-                   [&](const std::string& line) { progress.warn("broken image: " + line); });
+  const DecodedClass images = decode_images_of(setup, *task, "train", progress);
   Learner& learner = *state.learner;
   // Every slot learns the same images: the cost of a step does not depend on what they show.
   ClassBatches batches(*state.context, learner, images, learning_batches(setup, state, 1, 0));

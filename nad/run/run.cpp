@@ -105,10 +105,9 @@ void Run::start(const ClassTask& task, size_t lane) {
   auto c = std::make_unique<InProgress>();
   c->task = task;
   c->since = Clock::now();
-  if (task.source.empty()) throw Error(ErrorKind::data, "class " + c->label() + ": there is no folder of its images");
-  const auto images = std::make_shared<DecodedClass>(
-      decode_class(*setup_.source, "train", task.index, task.source, std::max(1, max_threads()),
-                   [this](const std::string& line) { progress_.warn("broken image: " + line); }));
+  if (task.source_class.empty())
+    throw Error(ErrorKind::data, "class " + c->label() + ": there is no folder of its images");
+  const auto images = std::make_shared<DecodedClass>(decode_images_of(setup_, task, "train", progress_));
   c->result = begin(task, *images);
   const ClassResult& r = c->result;
   c->seconds_before = r.seconds;

@@ -2,69 +2,26 @@
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
-#include <charconv>
-#include <cmath>
 #include <limits>
-#include <sstream>
-#include <vector>
 
 #include "engine/error.h"
 #include "models/models.h"
+#include "nad/run/flag_values.h"
 #include "nad/run/network.h"
+#include "nad/run/program.h"
 
 namespace nad {
 namespace {
 
-Error usage(const std::string& flag, const std::string& value, const std::string& expected) {
-  return Error(ErrorKind::usage, flag + " '" + value + "'", "expected " + expected);
-}
-
-template <class T>
-bool parse(const std::string& text, T* value) {
-  const char* end = text.data() + text.size();
-  const auto [stop, error] = std::from_chars(text.data(), end, *value);
-  return error == std::errc() && stop == end;
-}
-
-template <class T>
-T whole_number(const std::string& flag, const std::string& text, T least, T most, const std::string& or_else = "") {
-  T value = 0;
-  if (parse(text, &value) && value >= least && value <= most) return value;
-  throw usage(flag, text, or_else + "a whole number from " + std::to_string(least) + " to " + std::to_string(most));
-}
-
-double real_number(const std::string& flag, const std::string& text, bool zero_allowed,
-                   const std::string& or_else = "") {
-  double value = 0;
-  if (parse(text, &value) && std::isfinite(value) && (value > 0 || (zero_allowed && value == 0)))
-    return value + 0.0;  // not -0
-  throw usage(flag, text, or_else + (zero_allowed ? "a number that is not negative" : "a number above 0"));
-}
-
-// At least three, the ends of a curve and something between.
-std::vector<double> growing_numbers(const std::string& flag, const std::string& text) {
-  const Error wrong =
-      usage(flag, text, "at least three different numbers that are not negative, as in 0.01,0.02,0.04");
-  std::vector<double> numbers;
-  std::istringstream items(text + ",");
-  for (std::string item; std::getline(items, item, ',');) {
-    double value = 0;
-    if (!parse(item, &value) || !std::isfinite(value) || value < 0) throw wrong;
-    numbers.push_back(value);
-  }
-  std::sort(numbers.begin(), numbers.end());
-  const bool twice = std::adjacent_find(numbers.begin(), numbers.end()) != numbers.end();
-  if (numbers.size() < 3 || twice) throw wrong;
-  return numbers;
-}
-
 // Values as typed; CLI11 finds the flags, what they may be is checked here, with one style of message.
 struct Texts {
   std::optional<std::string> data, out, objective, beta, beta_grid, lr, epochs, steps, batch, seed, classes_per_step,
-      precision, conv, threads, log_every, checkpoint_every;
+      log_every, checkpoint_every;
+  DeviceFlags device;
+  bool no_eval = false;
 };
 
-void declare_work(CLI::App& app, RunOptions& o, Texts& t, bool& no_eval) {
+void declare_work(CLI::App& app, RunOptions& o, Texts& t) {
   app.add_option("--weights", o.weights, "weights file of the network (weights/convert.py makes one)")
       ->type_name("W.h5");
   app.add_option("--arch", o.arch, "stop if the weights file holds another architecture")->type_name("A");
@@ -87,25 +44,20 @@ void declare_work(CLI::App& app, RunOptions& o, Texts& t, bool& no_eval) {
       ->type_name("N");
   app.add_option("--epochs", t.epochs, "passes over a class's training images, instead of --steps")->type_name("N");
   app.add_option("--batch", t.batch, "training images of a class in each step; default: 16")->type_name("N");
-  app.add_option("--seed", t.seed, "where all random numbers start; default: 233")->type_name("N");
-  app.add_flag("--no-eval", no_eval, "leave out the accuracies before and after");
+  app.add_option("--seed", t.seed, "seed of all random numbers; default: 233")->type_name("N");
+  app.add_flag("--no-eval", t.no_eval, "leave out the accuracies before and after");
 }
 
 void declare_device(CLI::App& app, RunOptions& o, Texts& t) {
   app.add_option("--classes-per-step", t.classes_per_step, "classes learnt side by side: auto (default) or a number")
       ->type_name("N");
-  app.add_option("--device", o.device, "auto (default), cpu, cuda, cuda:I or reference")->type_name("NAME");
-  app.add_option("--precision", t.precision, "fp32 (default), bf16 or, on cuda, tf32")->type_name("NAME");
-  app.add_option("--threads", t.threads, "threads of the processor; 0 (default): one for each core")->type_name("N");
-  app.add_option("--conv", t.conv,
-                 "cuda: handwritten kernels (default), cudnn (and cuBLAS), or auto: the faster one for each layer")
-      ->type_name("NAME");
+  t.device.declare(app);
   app.add_flag_callback(
       "--no-graph", [&o] { o.graph = false; },
       "cuda: run the kernels of a step one by one instead of as a captured graph");
 }
 
-void declare_output(CLI::App& app, RunOptions& o, Texts& t, bool& version) {
+void declare_output(CLI::App& app, RunOptions& o, Texts& t) {
   app.add_option("--out", t.out, "results file; default: <arch>_results.h5")->type_name("R.h5");
   app.add_flag("--resume", o.resume, "go on with the results file of an earlier run");
   app.add_flag("--dry-run", o.dry_run, "check and plan everything, then stop");
@@ -117,21 +69,14 @@ void declare_output(CLI::App& app, RunOptions& o, Texts& t, bool& version) {
       ->type_name("SECONDS");
   app.add_flag("--profile", o.profile, "time every kernel of one step, then stop");
   app.add_flag("--quiet", o.quiet, "print warnings only, no banner and no progress");
-  app.add_flag("--version", version, "print the version");
-}
-
-// An empty one is a shell variable that is not set, hardly a wish for the default.
-std::string name_of(const std::string& flag, const std::string& text, const std::string& expected) {
-  if (text.empty()) throw usage(flag, text, expected);
-  return text;
 }
 
 void convert(const Texts& t, RunOptions& o) {
-  if (t.data) o.data = name_of("--data", *t.data, "an image folder, or no --data for the packed images");
-  if (t.out) o.out = name_of("--out", *t.out, "the name of the results file, or no --out for the default");
+  if (t.data) o.data = given_name("--data", *t.data, "an image folder, or no --data for the packed images");
+  if (t.out) o.out = given_name("--out", *t.out, "the name of the results file, or no --out for the default");
   if (t.objective) o.objective = parse_objective(*t.objective);
-  if (t.precision) o.precision = parse_precision(*t.precision);
-  if (t.conv) o.conv = parse_conv_choice(*t.conv);
+  t.device.convert(&o);
+  o.eval = !t.no_eval;
   o.beta_auto = t.beta == "auto";
   if (t.beta && !o.beta_auto) o.beta = real_number("--beta", *t.beta, true, "auto or ");
   if (t.beta_grid) o.beta_grid = growing_numbers("--beta-grid", *t.beta_grid);
@@ -141,7 +86,6 @@ void convert(const Texts& t, RunOptions& o) {
   if (t.steps && t.steps != "auto") o.steps = whole_number<int64_t>("--steps", *t.steps, 1, 100'000'000, "auto or ");
   if (t.batch) o.batch = whole_number<int64_t>("--batch", *t.batch, 1, 65'536);
   if (t.log_every) o.log_every = whole_number<int64_t>("--log-every", *t.log_every, 1, 100'000'000);
-  if (t.threads) o.threads = whole_number<int>("--threads", *t.threads, 0, 4096);
   if (t.seed) o.seed = whole_number<uint64_t>("--seed", *t.seed, 0, std::numeric_limits<uint64_t>::max());
   if (t.classes_per_step && t.classes_per_step != "auto") {
     o.classes_per_step = whole_number<int64_t>("--classes-per-step", *t.classes_per_step, 1, 4096, "auto or ");
@@ -155,42 +99,27 @@ void check_together(const RunOptions& o, const Texts& t) {
   if (t.beta_grid && !o.beta_auto) throw Error(ErrorKind::usage, "--beta-grid needs --beta auto");
   if (o.profile && o.json) throw Error(ErrorKind::usage, "--profile and --json exclude each other");
   if (o.profile && o.dry_run) throw Error(ErrorKind::usage, "--profile and --dry-run exclude each other");
-  if (o.classes.empty()) throw usage("--classes", "", "indices, ids or ranges such as 0,217 or 0-9, or all");
+  if (o.classes.empty()) throw wrong_value("--classes", "", "indices, ids or ranges such as 0,217 or 0-9, or all");
   if (!o.arch.empty()) {
     std::string names;
     for (const std::string& name : architectures()) names += (names.empty() ? "" : ", ") + name;
     const std::vector<std::string> known = architectures();
     if (std::find(known.begin(), known.end(), o.arch) == known.end())
-      throw usage("--arch", o.arch, "one of: " + names);
+      throw wrong_value("--arch", o.arch, "one of: " + names);
   }
 }
 
 }  // namespace
-
-std::string program_version() { return std::string("nad_run ") + NAD_VERSION; }
 
 std::optional<RunOptions> parse_run_options(int argc, const char* const* argv, std::ostream& out) {
   CLI::App app("Learns the sub-architecture of each class of a frozen network (weights/FORMAT.md: the files)",
                "nad_run");
   RunOptions options;
   Texts texts;
-  bool no_eval = false, version = false;
-  declare_work(app, options, texts, no_eval);
+  declare_work(app, options, texts);
   declare_device(app, options, texts);
-  declare_output(app, options, texts, version);
-  try {
-    app.parse(argc, argv);
-  } catch (const CLI::CallForHelp&) {
-    out << app.help();
-    return std::nullopt;
-  } catch (const CLI::ParseError& e) {
-    throw Error(ErrorKind::usage, e.what(), "see nad_run --help");
-  }
-  if (version) {
-    out << program_version() << "\n";
-    return std::nullopt;
-  }
-  options.eval = !no_eval;
+  declare_output(app, options, texts);
+  if (!parse_flags(app, argc, argv, out)) return std::nullopt;
   convert(texts, options);
   check_together(options, texts);
   return options;

@@ -8,8 +8,8 @@
 #include <string>
 #include <vector>
 
-#include "engine/context.h"
-#include "kernels/backends.h"
+#include "kernels/learning_ops.h"
+#include "nad/run/device_options.h"
 
 namespace nad {
 
@@ -17,7 +17,7 @@ namespace nad {
 // images is far from settled after the passes alone (method.md section 3).
 inline constexpr int64_t kAutoEpochs = 20, kAutoSteps = 400;
 
-struct RunOptions {
+struct RunOptions : DeviceOptions {
   std::string weights;          // path of the weights file
   std::string arch;             // must agree with the weights file; empty = the file decides
   std::string data;             // image folder; empty = the images packed into the weights file
@@ -31,20 +31,13 @@ struct RunOptions {
   int64_t batch = 16;
   uint64_t seed = 233;
   int64_t classes_per_step = 0;  // 0 = auto
-  std::string device = "auto";
-  Precision precision = Precision::fp32;
-  int threads = 0;    // 0 = all cores
-  bool graph = true;  // a CUDA step runs as one captured graph
-  ConvChoice conv = ConvChoice::handwritten;
-  std::string out;  // empty = <arch>_results.h5
+  std::string out;               // empty = <arch>_results.h5
   bool resume = false, dry_run = false, json = false, eval = true, profile = false, quiet = false;
   int64_t log_every = 0;         // steps between progress lines; 0 = ten lines per class
   double checkpoint_every = 60;  // seconds; 0 = after every step
 
   bool auto_length() const { return !epochs && !steps; }
 };
-
-std::string program_version();  // "nad_run 0.1.0"
 
 // Empty where the program is done: --help or --version was asked for and written to `out`.
 // Throws Error(usage): an unknown flag, a value that is not one of the known ones or out of range, flags that

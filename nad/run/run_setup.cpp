@@ -1,13 +1,10 @@
 #include "nad/run/run_setup.h"
 
-#include <unistd.h>
-
-#include <cerrno>
-#include <cstring>
 #include <filesystem>
 
 #include "engine/error.h"
 #include "nad/learn/elbow.h"
+#include "nad/run/output_place.h"
 #include "weights/durable_file.h"
 
 namespace nad {
@@ -38,47 +35,33 @@ void open_network(RunSetup& s) {
   s.normalization = {s.weights->mean(), s.weights->stddev()};
 }
 
-// What stands against writing results to `out`, and what to do about it; both empty where nothing does.
-std::pair<std::string, std::string> objection(const std::string& out, bool resume) {
-  std::error_code ignored;
-  if (fs::is_directory(out, ignored)) return {"is a folder", "give the name of a file"};
-  const fs::path folder = fs::path(out).parent_path();
-  if (!folder.empty() && !fs::is_directory(folder, ignored)) {
-    return {"lies in a folder that does not exist", "make the folder first"};
-  }
-  if (access(folder.empty() ? "." : folder.c_str(), W_OK) != 0) {
-    return {std::string("cannot be written: ") + std::strerror(errno), "choose another folder"};
-  }
-  if (fs::exists(out, ignored) && !resume) {
-    return {"exists already", "go on with it by --resume, or choose another name: results are never overwritten"};
-  }
-  return {};
-}
-
 // Says early, before minutes of learning, what would go wrong when the results are written; a dry run only notes it.
 // From here on nobody else writes there.
 void claim_output(RunSetup& s) {
-  s.out = follow_links(s.options.out.empty() ? s.network.arch + "_results.h5" : s.options.out);
-  if (s.options.profile) return;
+  const RunOptions& o = s.options;
+  s.out = follow_links(o.out.empty() ? s.network.arch + "_results.h5" : o.out);
+  if (o.profile) return;
   std::error_code ignored;
-  if (s.options.resume && !fs::exists(s.out, ignored)) {
+  if (o.resume && !fs::exists(s.out, ignored)) {
     s.notes.push_back(s.out + " does not exist yet: nothing to resume, the run starts anew");
   }
-  const auto [what, hint] = objection(s.out, s.options.resume);
-  if (s.options.dry_run) {
-    if (!what.empty()) s.notes.push_back("--out " + s.out + " " + what + ": a run would stop here; " + hint);
+  OutputRules rules{.may_exist = o.resume, .inputs = {o.weights}, .try_writing = false};
+  if (o.dry_run) {
+    const auto problem = output_problem(s.out, rules);
+    if (problem)
+      s.notes.push_back("--out " + s.out + " " + problem->what + ": a run would stop here; " + problem->hint);
     return;
   }
-  if (!what.empty()) throw Error(ErrorKind::usage, "--out " + s.out + " " + what, hint);
+  check_output(s.out, rules);
   s.lock = FileLock(s.out, "--out");
-  const auto [since, advice] = objection(s.out, s.options.resume);  // another run may have ended in between
-  if (!since.empty()) throw Error(ErrorKind::usage, "--out " + s.out + " " + since, advice);
+  rules.try_writing = true;
+  check_output(s.out, rules);  // another run may have ended in between
 }
 
 // 0 where the folder cannot be read: the class fails when its turn comes, not the run.
 int64_t count_images(const ImageSource& source, const std::string& split, const ClassTask& task) {
   try {
-    return source.count(split, task.source);
+    return source.count(split, task.source_class);
   } catch (const Error& e) {
     if (e.kind() != ErrorKind::data) throw;
     return 0;
@@ -114,7 +97,7 @@ void open_images(RunSetup& s) {
   }
   if (s.classes.empty()) throw Error(ErrorKind::data, "no class has images", "see --data and --classes");
   for (ClassTask& task : s.classes) {
-    if (task.source.empty()) continue;
+    if (task.source_class.empty()) continue;
     task.train_images = count_images(*s.source, "train", task);
     if (s.val_classes > 0) task.val_images = count_images(*s.source, "val", task);
   }

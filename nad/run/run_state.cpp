@@ -9,7 +9,7 @@
 
 #include "engine/error.h"
 #include "engine/parallel.h"
-#include "kernels/backends.h"
+#include "nad/run/program.h"
 #include "nad/store/file_hash.h"
 
 namespace nad {
@@ -21,10 +21,6 @@ std::string short_number(double value) {
   char text[32];
   std::snprintf(text, sizeof text, "%.10g", value);
   return text;
-}
-
-std::unique_ptr<Context> take_device(const RunOptions& o) {
-  return std::make_unique<Context>(make_backend(o.device, BackendOptions{o.threads, o.graph, o.conv}), o.precision);
 }
 
 // --classes-per-step auto. Cores are busy with one class. At 16 images most of a GPU idles; at 256, counting the
@@ -58,7 +54,7 @@ RunSettings resolve_settings(const RunSetup& s, const Backend& backend, const st
   r.seed = o.seed;
   r.weights_file = fs::path(o.weights).filename().string();
   r.data = o.data.empty() ? "packed" : o.data;
-  r.program = program_version();
+  r.program = program_version("nad_run");
   r.command_line = command_line;
   r.device_description = backend.description();
   r.threads = max_threads();
@@ -195,6 +191,12 @@ void plan_learner(const RunSetup& s, RunState& state, Progress& progress) {
 
 int64_t class_steps(const RunSettings& r, int64_t images) {
   return r.steps > 0 ? r.steps : std::max(r.least_steps, r.epochs * steps_per_epoch(images, r.batch));
+}
+
+DecodedClass decode_images_of(const RunSetup& s, const ClassTask& task, const std::string& split,
+                              Progress& progress) {
+  return decode_class(*s.source, split, task.index, task.source_class, std::max(1, max_threads()),
+                      [&](const std::string& line) { progress.warn("broken image: " + line); });
 }
 
 LoaderOptions learning_batches(const RunSetup& s, const RunState& state, int64_t steps, int64_t first_step) {

@@ -33,6 +33,10 @@ void plan_learner(const RunSetup& setup, RunState& state, Progress& progress);
 // Steps of a class with so many training images: `steps`, or `epochs` passes over them but at least `least_steps`.
 int64_t class_steps(const RunSettings& settings, int64_t images);
 
+// The images of a class; each broken one is a warning. Throws Error(data) where none is left.
+DecodedClass decode_images_of(const RunSetup& setup, const ClassTask& task, const std::string& split,
+                              Progress& progress);
+
 // How a class's batches are made for learning, from a step on.
 LoaderOptions learning_batches(const RunSetup& setup, const RunState& state, int64_t steps, int64_t first_step);
 

@@ -10,7 +10,7 @@ namespace nad {
 class FileLock {
  public:
   FileLock() = default;
-  // Throws Error(usage) where another program holds the lock. `what` begins the message, as in "--out".
+  // Throws Error(usage) where another program holds the lock. `what` begins the message, as in "results file".
   FileLock(const std::string& path, const std::string& what);
   ~FileLock();
   FileLock(FileLock&& other) noexcept;

@@ -56,7 +56,8 @@ class Reader {
   }
   bool has_group(const char* name) const { return static_cast<bool>(hdf5::open_group(object_, name)); }
   Error bad(const std::string& what) const {
-    return Error(ErrorKind::data, where_ + " " + what, "is it a results file of nad_run? choose another --out");
+    return Error(ErrorKind::data, where_ + " " + what, "is it a results file of nad_run? choose another one",
+                 Setting::output);
   }
 
  private:
@@ -113,14 +114,14 @@ BetaSearch read_search(const Reader& r) {
 }
 
 Handle open_results(const std::string& path) {
-  const auto fail = [&](const std::string& what, const std::string& hint) {
-    return Error(ErrorKind::data, "results file " + path + " " + what, hint);
+  const auto fail = [&](const std::string& what) {
+    return Error(ErrorKind::data, "results file " + path + " " + what, "choose another one", Setting::output);
   };
   std::error_code ignored;
-  if (!std::filesystem::is_regular_file(path, ignored)) throw fail("is no regular file", "choose another --out");
-  if (H5Fis_hdf5(path.c_str()) <= 0) throw fail("is not an HDF5 file", "choose another --out");
+  if (!std::filesystem::is_regular_file(path, ignored)) throw fail("is no regular file");
+  if (H5Fis_hdf5(path.c_str()) <= 0) throw fail("is not an HDF5 file");
   Handle file(H5Fopen(path.c_str(), H5F_ACC_RDONLY, H5P_DEFAULT), H5Fclose);
-  if (!file) throw fail("is cut short or damaged, HDF5 cannot open it", "start again with another --out");
+  if (!file) throw fail("is cut short or damaged, HDF5 cannot open it");
   return file;
 }
 

@@ -172,7 +172,7 @@ std::unique_ptr<SampleConvolution> make_onednn_convolution(Planner& planner, con
     throw Error(ErrorKind::device,
                 "cpu conv2d: oneDNN refused the convolution of " + to_string(problem.x) + " to " +
                     to_string(problem.y) + " (" + error.what() + ")",
-                "try --device reference, and report the shapes");
+                "try device reference, and report the shapes", Setting::device);
   }
 }
 
