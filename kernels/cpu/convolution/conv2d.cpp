@@ -59,7 +59,7 @@ Kernel conv2d_backward_with(ConvAlgorithm algorithm, Planner& planner, const Con
 
 Kernel conv2d(Planner& planner, const Conv2dArgs& args) {
   check_args(args);
-  if (args.tap_sum) throw Error(ErrorKind::device, "conv2d: the CPU sums no taps", "epilogue_backward does");
+  if (args.tap_sum) throw Error(ErrorKind::device, "conv2d: the CPU sums no taps", "epilogue_backward sums it");
   Kernel kernel = conv2d_with(choose_conv2d(args), planner, args);
   for (ConvAlgorithm next : kFallbacks) {
     if (!kernel) kernel = conv2d_with(next, planner, args);
