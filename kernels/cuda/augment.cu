@@ -1,10 +1,10 @@
 // y[n] = byte_values of the crop, resized to S x S and mirrored (engine/ops.h), from decoded bytes on the device.
 //
-// The weights of a sample's 2 S outputs are computed once, by a thread each, into scratch (every output pixel by itself
-// would take 2 * taps divisions in double); then a thread per output pixel sums
-// its rows, each filtered along the columns and rounded to 8 bits. A row serves two rows of outputs, so columns are
-// filtered twice: cheaper than writing and reading what lies in between, and no limit on an image's height.
-// Reads the crop once from memory (neighbours share it in the caches), writes 12 bytes per pixel.
+// The weights of a sample's 2 S outputs are computed once, by a thread each, into scratch (every output pixel by
+// itself would take 2 * taps divisions in double); then a thread per output pixel sums its rows, each filtered along
+// the columns and rounded to 8 bits. A row serves two rows of outputs, so columns are filtered twice: cheaper than
+// writing and reading what lies in between, and no limit on an image's height. Reads the crop once from memory
+// (neighbours share it in the caches), writes 12 bytes per pixel.
 #include "kernels/cuda/arguments.h"
 #include "kernels/cuda/ops.h"
 #include "kernels/learning_op_checks.h"

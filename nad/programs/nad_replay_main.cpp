@@ -1,5 +1,5 @@
-// nad_replay: runs prepared batches through the learner, so that any other implementation can be compared.
-// Exit codes: engine/error.h.
+// nad_replay: runs prepared batches through the learner, so that any
+// other implementation can be compared. Exit codes: engine/error.h.
 #include <CLI/CLI.hpp>
 #include <chrono>
 #include <cstdio>

@@ -1,5 +1,5 @@
-// nad_run: learns the sub-architecture of every class of a frozen network and keeps them in a results file.
-// Exit codes: engine/error.h.
+// nad_run: learns the sub-architecture of every class of a frozen
+// network and keeps them in a results file. Exit codes: engine/error.h.
 #include <unistd.h>
 
 #include <cstdio>

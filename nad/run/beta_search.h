@@ -1,5 +1,5 @@
-// --beta auto: finds beta before the run (docs/METHOD.md section 5, Fig. 6 of the paper). On the first twentieth of the
-// classes, at least one, the gates are learnt with every beta of a grid exactly as the run would learn them; the
+// --beta auto: finds beta before the run (docs/METHOD.md section 5, Fig. 6 of the paper). On the first twentieth of
+// the classes, at least one, the gates are learnt with every beta of a grid exactly as the run would learn them; the
 // elbow (nad/learn/elbow.h) of the reconstruction against the regularising term, both averaged over the last tenth
 // of the steps and over the classes, is the beta of the run.
 #pragma once

@@ -33,7 +33,8 @@ class DeviceFlags {
   std::optional<std::string> device_, precision_, threads_, conv_;  // as typed
 };
 
-// Throws Error(device) where the device, the precision or a library is not available, Error(usage) for an unknown name.
+// Throws Error(device) where the device, the precision or a
+// library is not available, Error(usage) for an unknown name.
 std::unique_ptr<Context> take_device(const DeviceOptions& options);
 
 }  // namespace nad

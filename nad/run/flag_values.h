@@ -1,4 +1,5 @@
-// Values of flags, read from what was typed. All throw Error(usage): "--batch '0'; expected a whole number from 1 ...".
+// Values of flags, read from what was typed. All throw
+// Error(usage): "--batch '0'; expected a whole number from 1 ...".
 #pragma once
 
 #include <string>

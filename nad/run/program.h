@@ -26,8 +26,8 @@ using FlagNames = std::map<Setting, std::string>;
 // "cpu: out of memory ...; use a smaller batch (--batch)" in one line.
 std::string error_line(const Error& error, const FlagNames& flags);
 
-// Runs a program. An error becomes one line on stderr that begins with the program's name, and its exit code
-// (engine/error.h).
+// Runs a program. An error becomes one line on stderr that begins
+// with the program's name, and its exit code (engine/error.h).
 int run_program(const std::string& name, const FlagNames& flags, const std::function<int()>& body);
 
 }  // namespace nad

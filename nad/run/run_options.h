@@ -13,8 +13,8 @@
 
 namespace nad {
 
-// --steps auto, the default: so many passes over a class's images, but at least so many steps, because a class with few
-// images is far from settled after the passes alone (method.md section 3).
+// --steps auto, the default: kAutoEpochs passes over a class's images, and at least kAutoSteps steps, because a class
+// with few images is far from settled after the passes alone (docs/METHOD.md section 3).
 inline constexpr int64_t kAutoEpochs = 20, kAutoSteps = 400;
 
 struct RunOptions : DeviceOptions {
@@ -40,8 +40,8 @@ struct RunOptions : DeviceOptions {
 };
 
 // Empty where the program is done: --help or --version was asked for and written to `out`.
-// Throws Error(usage): an unknown flag, a value that is not one of the known ones or out of range, flags that
-// exclude each other.
+// Throws Error(usage): an unknown flag, a value that is not one of
+// the known ones or out of range, flags that exclude each other.
 std::optional<RunOptions> parse_run_options(int argc, const char* const* argv, std::ostream& out);
 
 }  // namespace nad

@@ -23,9 +23,9 @@ std::string short_number(double value) {
   return text;
 }
 
-// --classes-per-step auto. Cores are busy with one class. At 16 images most of a GPU idles; at 256, counting the
-// tiles of the convolutions against its multiprocessors (not measured), little does. Where so many do not fit,
-// plan_learner() takes fewer.
+// --classes-per-step auto. Cores are busy with one class. At 16 images most of a GPU
+// idles; at 256, counting the tiles of the convolutions against its multiprocessors
+// (not measured), little does. Where so many do not fit, plan_learner() takes fewer.
 int64_t full_slots(const Backend& backend, int64_t batch) {
   constexpr int64_t kImages = 256;
   return backend.asynchronous() ? (kImages + batch - 1) / batch : 1;

@@ -2,11 +2,11 @@
 //
 //   y[m, o] = sum over taps t, channels i of x'[pixel(m) + tap(t), i] * w[t, i, o]
 //
-// The rows of A of about 112 pixels at a time (a slice of at most ~400 values of k) are packed into L2, with zero padding
-// and prologue applied, and multiplied by every panel of the weights while they are there: a matrix A of the whole input
-// (im2col) would write and read 9 copies of it through memory. 1x1 with stride 1 and no prologue reads the tensor itself.
-// The sums of a tile stay in L1 between slices of k and are finished (shift, residual, ReLU, gate) from there as soon as
-// the last slice is done.
+// The rows of A of about 112 pixels at a time (a slice of at most ~400 values of k) are packed into L2, with zero
+// padding and prologue applied, and multiplied by every panel of the weights while they are there: a matrix A of the
+// whole input (im2col) would write and read 9 copies of it through memory. 1x1 with stride 1 and no prologue reads
+// the tensor itself. The sums of a tile stay in L1 between slices of k and are finished (shift, residual, ReLU,
+// gate) from there as soon as the last slice is done.
 //
 // Included after a vector_*.h, by gemm_block_{avx2,avx512,narrow_avx512,amx}.cpp.
 #include "kernels/cpu/convolution/blocks.h"

@@ -6,13 +6,13 @@
 // 0, +-a, +-b and infinity. With a = 3/4, b = 3/2, short in binary, the error is half that of the usual 1 and 2
 // (relative error in norm 7e-7 against 1.5e-6, 256 channels).
 //
-// Transforms of the whole tensor around one batched GEMM would move 36/16 of the input and of the output through memory.
-// So tiles are taken in blocks whose transforms stay in the caches, vectorised over channels, a vector at a time, with
-// the epilogue in the output transform (winograd.cpp sizes the blocks). In bf16 the products are of 16-bit integers,
-// twice as many at once. Rounding the transforms to bf16 instead would cost four times the error of direct
-// bf16 products: 8 bits are too few for what the transforms amplify. Integers have 16, and all they need is a scale
-// for each row that is summed over, the channels of a tile's position (round_tile), and for each column of weights.
-// Relative error in norm 0.0003 to 0.0012, direct bf16 0.0021 (tests/test_winograd_integers.cpp).
+// Transforms of the whole tensor around one batched GEMM would move 36/16 of the input and of the output through
+// memory. So tiles are taken in blocks whose transforms stay in the caches, vectorised over channels, a vector at a
+// time, with the epilogue in the output transform (winograd.cpp sizes the blocks). In bf16 the products are of
+// 16-bit integers, twice as many at once. Rounding the transforms to bf16 instead would cost four times the error of
+// direct bf16 products: 8 bits are too few for what the transforms amplify. Integers have 16, and all they need is a
+// scale for each row that is summed over, the channels of a tile's position (round_tile), and for each column of
+// weights. Relative error in norm 0.0003 to 0.0012, direct bf16 0.0021 (tests/test_winograd_integers.cpp).
 //
 // Included after a vector_*.h, by winograd_block_{avx2,avx512,narrow_avx2,narrow_avx512}.cpp.
 #include "kernels/cpu/convolution/blocks.h"
