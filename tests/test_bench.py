@@ -141,6 +141,22 @@ class Gpu(unittest.TestCase):
         self.assertIn("| the authors' way (16, 256) | - | 0.0 | 5000.0 | - |", done.stdout)
         self.assertIn("no room", done.stderr)
 
+    def test_the_ladder_on_a_device(self):
+        def ladder(*args):
+            return subprocess.run([MODELS / "bench_ladder_model", "--seconds", "0", "--size", "4", "--in", "3", "--out", "5", *args],
+                                  stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, timeout=60)
+        done = ladder("--device", "cuda")
+        self.assertEqual(done.returncode, 0, done.stderr)
+        lines = done.stdout.splitlines()
+        self.assertIn("cuda:0", lines[0])
+        self.assertEqual([line.split()[0] for line in lines[1:]], ["naive", "tiled", "tensor", "engine", "engine"])
+        self.assertTrue(lines[-2].endswith("fp32") and lines[-1].endswith("bf16"), lines)
+        for name, code, text in (("cuda:3", 4, "this machine has 1 CUDA device"), ("reference", 2, "expected cpu, cuda or cuda:I")):
+            done = ladder("--device", name)
+            self.assertEqual(done.returncode, code)
+            self.assertEqual(done.stderr.count("\n"), 1)
+            self.assertIn(text, done.stderr)
+
     def test_kernel_benchmarks_and_their_report(self):
         program = MODELS / "bench_kernels_model"
         if not program.exists():
