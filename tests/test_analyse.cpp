@@ -85,6 +85,8 @@ TEST_CASE("p-values, Holm's procedure and quantiles") {
   const std::vector<double> draws = {0.1, 0.5, 0.5, 0.9};
   CHECK(p_value(0.5, draws) == doctest::Approx(4.0 / 5));
   CHECK(p_value(1.0, draws) == doctest::Approx(1.0 / 5));
+  CHECK(std::isnan(p_value(kNone, draws)));
+  CHECK(p_value(1.0, std::vector<double>{0.1, kNone}) == doctest::Approx(1.0 / 2));
   const json& h = golden()["statistics"]["holm"];
   const auto p = h["p"].get<std::vector<double>>();
   CHECK(holm(p, h["level"].get<double>()) == h["rejected"].get<std::vector<bool>>());

@@ -5,6 +5,7 @@ import os
 import pty
 import random
 import resource
+import shutil
 import signal
 import subprocess
 import time
@@ -232,6 +233,37 @@ class Ends(Case):
         with h5py.File(out, "r") as file:
             self.assertEqual(file["classes/0"].attrs["finished"], 1)
         self.finish(out)
+
+    def test_other_classes_images_cost_a_class_nothing(self):
+        """False alarms that cannot be measured are left out with a warning; what was learnt stays."""
+        def spoiled(file):
+            for split in ("train", "val"):
+                for name in IDS[:2]:
+                    for image in sorted((self.data / split / name).iterdir()):
+                        file["images/%s/%s/%s" % (split, name, image.name)] = np.fromfile(image, np.uint8)
+            del file["images/val/%s/00.png" % IDS[1]]
+            file["images/val/%s/00.png" % IDS[1]] = np.zeros(8, np.float32)  # no bytes of a file
+        out = self.dir / "spoiled.h5"
+        result = run("--weights", make_weights(self.dir / "spoiled_w.h5", change=spoiled), "--out", out, "--batch", 4,
+                     "--classes", "0", "--steps", 3)
+        self.assertEqual(result.returncode, 0, result.stderr)
+        self.assertIn("its false alarms are left out: no other class has val images that can be read", result.stderr)
+        with h5py.File(out, "r") as file:
+            attrs = file["classes/0"].attrs
+            self.assertEqual((attrs["finished"], attrs["other_images"]), (1, 0))
+            self.assertTrue(np.isnan(attrs["false_alarms"]))
+            self.assertFalse(np.isnan(attrs["top1_after"]))
+
+    def test_a_class_without_others_is_finished(self):
+        alone, out = self.dir / "alone", self.dir / "alone.h5"
+        for split in ("train", "val"):
+            shutil.copytree(self.data / split / IDS[3], alone / split / IDS[3])
+        arguments = ("--weights", self.weights, "--data", alone, "--out", out, "--batch", 4, "--classes", "3", "--steps", 3)
+        first, again = run(*arguments), run(*arguments, "--resume")
+        self.assertEqual((first.returncode, again.returncode), (0, 0), again.stderr)
+        self.assertIn("memory  ", first.stderr)
+        self.assertNotIn("memory  ", again.stderr)  # nothing is planned: the table alone
+        self.assertIn("does not prove disentanglement", again.stdout)
 
     def test_finished_runs_are_told_again(self):
         result = run(*self.command(self.whole))

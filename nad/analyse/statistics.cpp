@@ -38,8 +38,10 @@ double auroc(std::span<const float> own, std::span<const float> others) {
 }
 
 double p_value(double observed, std::span<const double> draws) {
+  if (std::isnan(observed)) return kNone;
   const auto extreme = std::count_if(draws.begin(), draws.end(), [&](double draw) { return draw >= observed; });
-  return (1.0 + static_cast<double>(extreme)) / (1.0 + static_cast<double>(draws.size()));
+  const auto none = std::count_if(draws.begin(), draws.end(), [](double draw) { return std::isnan(draw); });
+  return (1.0 + static_cast<double>(extreme)) / (1.0 + static_cast<double>(draws.size()) - static_cast<double>(none));
 }
 
 std::vector<bool> holm(std::span<const double> p, double level) {

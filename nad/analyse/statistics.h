@@ -20,6 +20,7 @@ Interval wilson(int64_t hits, int64_t n);
 double auroc(std::span<const float> own, std::span<const float> others);
 
 // (1 + draws that are at least the observed value) / (1 + draws): a test by random draws, one-sided.
+// NaN draws are left out; NaN where the observed value is NaN.
 double p_value(double observed, std::span<const double> draws);
 
 // Holm's step-down procedure: which hypotheses are rejected so that with probability 1 - level none is rejected

@@ -65,6 +65,11 @@ std::string first_few(const std::vector<std::string>& names) {
   return names.size() > 3 ? text + ", ..." : text;
 }
 
+Error changed(const std::string& where) {
+  return Error(ErrorKind::data, where + " has fewer images than a moment ago",
+               "leave the images alone while they are read");
+}
+
 // body(0), ..., body(n - 1), each once, on several threads. body does not throw.
 template <class Body>
 void share_out(size_t n, int workers, Body&& body) {
@@ -119,7 +124,8 @@ std::vector<EncodedImage> FolderSource::load(const std::string& split, const std
   const std::vector<std::string> found = names(split, source_class);
   std::vector<EncodedImage> images;
   for (const int64_t i : which) {
-    const std::string& name = found.at(static_cast<size_t>(i));
+    if (i >= static_cast<int64_t>(found.size())) throw changed(folder.string());
+    const std::string& name = found[static_cast<size_t>(i)];
     images.push_back({(folder / name).string(), read_bytes(folder / name)});
   }
   return images;
@@ -157,7 +163,10 @@ std::vector<EncodedImage> PackedSource::load(const std::string& split, const std
 std::vector<EncodedImage> PackedSource::load(const std::string& split, const std::string& source_class,
                                              const std::vector<int64_t>& which) const {
   std::vector<EncodedImage> all = load(split, source_class), images;
-  for (const int64_t i : which) images.push_back(std::move(all.at(static_cast<size_t>(i))));
+  for (const int64_t i : which) {
+    if (i >= static_cast<int64_t>(all.size())) throw changed(where(split, source_class));
+    images.push_back(std::move(all[static_cast<size_t>(i)]));
+  }
   return images;
 }
 
@@ -167,6 +176,15 @@ int64_t PackedSource::count(const std::string& split, const std::string& source_
 
 std::string PackedSource::where(const std::string& split, const std::string& source_class) const {
   return file_.path() + ":" + split + "/" + source_class;
+}
+
+int64_t count_readable(const ImageSource& source, const std::string& split, const std::string& source_class) {
+  try {
+    return source.count(split, source_class);
+  } catch (const Error& e) {
+    if (e.kind() != ErrorKind::data) throw;
+    return 0;
+  }
 }
 
 ClassMatch match_classes(const std::vector<std::string>& found, const std::vector<std::string>& ids,

@@ -23,7 +23,8 @@ class ImageSource {
   virtual std::vector<std::string> classes(const std::string& split) const = 0;
   // The images of a class, sorted by name; none where the class is absent or empty.
   virtual std::vector<EncodedImage> load(const std::string& split, const std::string& source_class) const = 0;
-  // Some of them: `which` holds their places in load()'s order, ascending. Throws std::out_of_range beyond the last.
+  // Some of them: `which` holds their places in load()'s order, ascending. Throws Error(data) beyond the last: the
+  // folder has changed since it was counted.
   virtual std::vector<EncodedImage> load(const std::string& split, const std::string& source_class,
                                          const std::vector<int64_t>& which) const = 0;
   // How many load() would return, without reading them: some may turn out to be broken.
@@ -69,6 +70,9 @@ class PackedSource : public ImageSource {
  private:
   const WeightsFile& file_;
 };
+
+// ImageSource::count(), 0 where the folder cannot be read.
+int64_t count_readable(const ImageSource& source, const std::string& split, const std::string& source_class);
 
 // The source's class for each class of the network.
 struct ClassMatch {

@@ -22,16 +22,6 @@ std::vector<int> shuffled(uint64_t seed, const std::string& name, int64_t count)
   return order;
 }
 
-// A folder that cannot be read has none to draw.
-int64_t count_or_none(const ImageSource& source, const std::string& split, const std::string& name) {
-  try {
-    return source.count(split, name);
-  } catch (const Error& e) {
-    if (e.kind() != ErrorKind::data) throw;
-    return 0;
-  }
-}
-
 // The classes that have images, in the order in which rounds visit them.
 std::vector<Class> classes_with_images(const ImageSource& source, const std::string& split,
                                        const std::vector<std::string>& source_class, uint64_t seed) {
@@ -39,7 +29,7 @@ std::vector<Class> classes_with_images(const ImageSource& source, const std::str
   for (const int at : shuffled(seed, "", static_cast<int64_t>(source_class.size()))) {
     const std::string& name = source_class[static_cast<size_t>(at)];
     if (name.empty()) continue;
-    const int64_t images = count_or_none(source, split, name);
+    const int64_t images = count_readable(source, split, name);
     if (images > 0) found.push_back({at, name, shuffled(seed, name, images), 0});
   }
   return found;
@@ -69,7 +59,14 @@ ImagePool draw_image_pool(const ImageSource& source, const std::string& split,
     if (c.taken == 0) continue;
     std::vector<int64_t> which(c.order.begin(), c.order.begin() + c.taken);
     std::sort(which.begin(), which.end());
-    DecodedImages decoded = decode_images(source.load(split, c.name, which), workers, report);
+    DecodedImages decoded;
+    try {
+      decoded = decode_images(source.load(split, c.name, which), workers, report);
+    } catch (const Error& e) {
+      if (e.kind() != ErrorKind::data) throw;
+      decoded.broken = c.taken;
+      if (report) report(e.what());
+    }
     pool.broken += decoded.broken;
     pool.labels.insert(pool.labels.end(), decoded.images.size(), c.label);
     std::move(decoded.images.begin(), decoded.images.end(), std::back_inserter(pool.images));

@@ -68,6 +68,7 @@ void GatedForward::run(const float* images, int64_t count) {
 
 void GatedForward::logits(int64_t copy, int64_t count, float* to) {
   expect_below("copy", copy, options_.copies);
+  expect_below("number of images", count, options_.images + 1);
   const Tensor from = plan_.logits().samples(copy * options_.images, count);
   context_.backend().download(to, from.data, sizeof(float) * from.shape.count());
 }
@@ -75,6 +76,8 @@ void GatedForward::logits(int64_t copy, int64_t count, float* to) {
 std::vector<float> GatedForward::representation(size_t gate, int64_t copy, int64_t count) {
   if (!options_.representations) throw std::logic_error("GatedForward::representation without the option");
   expect_below("copy", copy, options_.copies);
+  expect_below("number of images", count, options_.images + 1);
+  if (count == 0) return {};
   const Tensor from = plan_.gates().at(gate).value.samples(copy * options_.images, count);
   std::vector<float> wide(static_cast<size_t>((from.shape.pixels() - 1) * from.stride + from.shape.c));
   context_.backend().download(wide.data(), from.data, sizeof(float) * wide.size());

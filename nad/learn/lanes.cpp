@@ -8,16 +8,17 @@ Lanes::Lanes(Context& context, Learner& learner)
     : context_(context), learner_(learner), lanes_(static_cast<size_t>(learner.options().slots)) {}
 
 void Lanes::start(size_t lane, Entry entry) {
+  learner_.assign(static_cast<int64_t>(lane), entry.logits, entry.sigma, entry.key);
   Lane& l = lanes_[lane];
   l.images = std::move(entry.images);
   l.batches = std::make_unique<ClassBatches>(context_, learner_, *l.images, entry.batches);
   l.left = entry.batches.steps - entry.batches.first_step;
   l.read_every = entry.read_every;
-  learner_.assign(static_cast<int64_t>(lane), entry.logits, entry.sigma, entry.key);
 }
 
 void Lanes::clear(size_t lane) {
   learner_.release(static_cast<int64_t>(lane));
+  lanes_[lane].batches.reset();  // first: its threads may be reading the images
   lanes_[lane] = Lane();
 }
 

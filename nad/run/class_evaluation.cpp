@@ -24,15 +24,27 @@ void ClassEvaluation::evaluate(const ClassTask& task, ClassResult& result) {
   }
   const Accuracy accuracy = class_accuracy(state_.learner->forward(), result.logits, images, setup_.normalization,
                                            workers, [] { stop_if_asked(); });
-  const AnswerCounts counts =
-      answers_to_others(state_.learner->forward(), result.logits, others(), task.index, [] { stop_if_asked(); });
-  const Specificity s = specificity(counts, task.index);
   if (result.val_images == 0) result.broken_images += images.broken;  // not yet counted by an earlier run
   result.val_images = accuracy.images;
   result.top1_before = accuracy.before;
   result.top1_after = accuracy.after;
-  result.false_alarms = 100 * s.false_alarms;
-  result.other_images = s.other_images;
+  measure_false_alarms(task, result);
+}
+
+void ClassEvaluation::measure_false_alarms(const ClassTask& task, ClassResult& result) {
+  std::string why = "no other class has val images that can be read";
+  try {
+    const AnswerCounts counts =
+        answers_to_others(state_.learner->forward(), result.logits, others(), task.index, [] { stop_if_asked(); });
+    const Specificity s = specificity(counts, task.index);
+    result.false_alarms = 100 * s.false_alarms;
+    result.other_images = s.other_images;
+    if (s.other_images > 0) return;
+  } catch (const Error& e) {
+    if (e.kind() != ErrorKind::data && e.kind() != ErrorKind::not_finite) throw;
+    why = e.what();
+  }
+  progress_.warn("class " + class_label(task) + ": its false alarms are left out: " + why);
 }
 
 const LabelledPixels& ClassEvaluation::others() {

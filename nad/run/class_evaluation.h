@@ -18,12 +18,13 @@ class ClassEvaluation {
   // All must outlive the object; state has its learner.
   ClassEvaluation(const RunSetup& setup, RunState& state, Progress& progress);
 
-  // Fills the accuracies and the false alarms of the result. A class whose val images
-  // cannot be read is left without, with a warning; so is the rate of false alarms where
-  // no other class has val images. Throws Stopped after a stop signal, Error(not_finite).
+  // Fills the accuracies and the false alarms of the result. A class whose val images cannot be read is left without,
+  // with a warning, and so are false alarms that cannot be measured: other classes' images never cost a class what it
+  // has learnt. Throws Stopped after a stop signal, Error(not_finite) where the class's own logits are not finite.
   void evaluate(const ClassTask& task, ClassResult& result);
 
  private:
+  void measure_false_alarms(const ClassTask& task, ClassResult& result);
   const LabelledPixels& others();
 
   const RunSetup& setup_;

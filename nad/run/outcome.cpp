@@ -5,9 +5,22 @@
 
 namespace nad {
 
+namespace {
+
+bool others_have_images(const RunSetup& setup, int64_t index) {
+  for (size_t k = 0; k < setup.source_class.size(); k++) {
+    const std::string& name = setup.source_class[k];
+    if (static_cast<int64_t>(k) == index || name.empty()) continue;
+    if (count_readable(*setup.source, "val", name) > 0) return true;
+  }
+  return false;
+}
+
+}  // namespace
+
 bool lacks_accuracy(const RunSetup& setup, const ClassTask& task, const ClassResult& result) {
   if (!setup.options.eval || task.val_images == 0 || !result.finished) return false;
-  return std::isnan(result.top1_before) || (std::isnan(result.false_alarms) && setup.val_classes > 1);
+  return std::isnan(result.top1_before) || (std::isnan(result.false_alarms) && others_have_images(setup, task.index));
 }
 
 bool all_finished(const RunSetup& setup, const Results& results) {

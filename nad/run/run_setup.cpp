@@ -58,16 +58,6 @@ void claim_output(RunSetup& s) {
   check_output(s.out, rules);  // another run may have ended in between
 }
 
-// 0 where the folder cannot be read: the class fails when its turn comes, not the run.
-int64_t count_images(const ImageSource& source, const std::string& split, const ClassTask& task) {
-  try {
-    return source.count(split, task.source_class);
-  } catch (const Error& e) {
-    if (e.kind() != ErrorKind::data) throw;
-    return 0;
-  }
-}
-
 void open_images(RunSetup& s) {
   const RunOptions& o = s.options;
   if (!o.data.empty()) {
@@ -98,8 +88,9 @@ void open_images(RunSetup& s) {
   if (s.classes.empty()) throw Error(ErrorKind::data, "no class has images", "see --data and --classes");
   for (ClassTask& task : s.classes) {
     if (task.source_class.empty()) continue;
-    task.train_images = count_images(*s.source, "train", task);
-    if (s.val_classes > 0) task.val_images = count_images(*s.source, "val", task);
+    // A folder that cannot be read: the class fails when its turn comes, not the run.
+    task.train_images = count_readable(*s.source, "train", task.source_class);
+    if (s.val_classes > 0) task.val_images = count_readable(*s.source, "val", task.source_class);
   }
 }
 
