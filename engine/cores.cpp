@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <cstdlib>
 #include <fstream>
 #include <limits>
 #include <sstream>
@@ -116,13 +117,25 @@ static int cores_of_mask() {
   return std::max(1, static_cast<int>(std::thread::hardware_concurrency()));  // more cores than the mask has bits
 }
 
+// OMP_NUM_THREADS: "4", or "4,2" for nested teams, of which there are none here. 0 where it says nothing.
+static int threads_of_environment() {
+  const char* text = std::getenv("OMP_NUM_THREADS");
+  return text == nullptr ? 0 : std::max(0, std::atoi(text));
+}
+
 int available_cores() {
   const int cores = cores_of_mask();
   return std::min(cores, cpu_quota().value_or(cores));
 }
 
+int default_threads() {
+  const int cores = available_cores(), asked = threads_of_environment();
+  return asked > 0 ? std::min(asked, cores) : cores;
+}
+
 std::string describe_cores() {
   const int all = cores_of_mask(), available = available_cores();
+  if (default_threads() < available) return "OMP_NUM_THREADS";
   if (available == all) return "all cores";
   return "CPU quota of " + std::to_string(available) + (available == 1 ? " core, " : " cores, ") +
          std::to_string(all) + " are here";

@@ -14,7 +14,10 @@ std::optional<int> cpu_quota(const std::string& root = "");
 // Cores of the affinity mask, at most the quota, at least 1.
 int available_cores();
 
-// For people: "all cores", or "CPU quota of 2 cores, 64 are here".
+// Threads where nobody says how many: the cores, at most OMP_NUM_THREADS where that is set.
+int default_threads();
+
+// For people: why default_threads() is what it is: "all cores", "CPU quota of 2 cores, 64 are here" or "OMP_NUM_THREADS".
 std::string describe_cores();
 
 }  // namespace nad

@@ -20,10 +20,10 @@ inline int max_threads() {
 #endif
 }
 
-// 0: as many as there are cores for this process.
+// 0: default_threads().
 inline void set_threads(int n) {
 #ifdef _OPENMP
-  omp_set_num_threads(n > 0 ? n : available_cores());
+  omp_set_num_threads(n > 0 ? n : default_threads());
 #else
   (void)n;
 #endif

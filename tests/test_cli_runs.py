@@ -265,6 +265,15 @@ class Ends(Case):
         self.assertNotIn("memory  ", again.stderr)  # nothing is planned: the table alone
         self.assertIn("does not prove disentanglement", again.stdout)
 
+    def test_others_need_no_training_images(self):
+        some, out = self.dir / "some", self.dir / "some.h5"
+        shutil.copytree(self.data / "train" / IDS[3], some / "train" / IDS[3])
+        shutil.copytree(self.data / "val", some / "val")
+        result = run("--weights", self.weights, "--data", some, "--out", out, "--batch", 4, "--classes", "3", "--steps", 3)
+        self.assertEqual(result.returncode, 0, result.stderr)
+        with h5py.File(out, "r") as file:
+            self.assertEqual(file["classes/3"].attrs["other_images"], 4 * (len(IDS) - 1))
+
     def test_finished_runs_are_told_again(self):
         result = run(*self.command(self.whole))
         self.assertEqual(result.returncode, 0)

@@ -135,6 +135,7 @@ TEST_CASE("no control groups, no /proc") {
 }
 
 TEST_CASE("this machine") {
+  unsetenv("OMP_NUM_THREADS");
   CHECK(available_cores() >= 1);
   CHECK(available_cores() <= cpu_quota().value_or(available_cores()));
   const bool all = describe_cores() == "all cores";
@@ -145,5 +146,13 @@ TEST_CASE("this machine") {
   CHECK(max_threads() == available_cores() + 1);
   set_threads(0);
   CHECK(max_threads() == available_cores());
+  setenv("OMP_NUM_THREADS", "1", 1);
+  set_threads(0);
+  CHECK(max_threads() == 1);
+  if (available_cores() > 1) CHECK(describe_cores() == "OMP_NUM_THREADS");
+  setenv("OMP_NUM_THREADS", "1000000", 1);  // more than there are
+  CHECK(default_threads() == available_cores());
+  setenv("OMP_NUM_THREADS", "many", 1);
+  CHECK(default_threads() == available_cores());
 #endif
 }

@@ -8,7 +8,7 @@ SMOKE_SECONDS, MAIN_SECONDS = 45, 540  # of a whole call
 MARGIN = 20  # of the main call, between the last job and its end
 SMOKE_MARGIN = 5
 CASES = "tests/golden"  # its four networks of full width at 224x224
-DEVICE_TESTS = ("conv2d", "ops", "learner", "vendor", "augment", "backend")
+DEVICE_TESTS = ("conv2d", "ops", "learner", "vendor", "augment", "backend", "gated_forward", "ladder")
 SANITIZED = {  # small shapes: a sanitizer is up to a hundred times slower
     "conv2d": ("device_cuda_conv2d", "every way*"),
     "ops": ("device_cuda_ops", "*equal the reference"),

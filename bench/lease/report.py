@@ -2,6 +2,7 @@
 import json
 import re
 import statistics
+import sys
 import tarfile
 import tempfile
 from pathlib import Path
@@ -31,8 +32,11 @@ class Results:
                         to.parent.mkdir(parents=True, exist_ok=True)
                         to.write_bytes(file.read_bytes())
             else:
-                with tarfile.open(source) as archive:
-                    archive.extractall(self.folder)
+                try:
+                    with tarfile.open(source) as archive:
+                        archive.extractall(self.folder)
+                except (OSError, tarfile.TarError) as failure:
+                    sys.exit(f"scripts/gpu: {source} is no packed results of a call: {failure}")
         self.runs = [json.loads(p.read_text()) for p in sorted(self.folder.glob("run-*.json"), reverse=True)]  # smoke, main
         machine = next((r["machine"] for r in self.runs if r["machine"]["gpu"]), self.runs[0]["machine"] if self.runs else {})
         self.gpu, self.machine = machine.get("gpu", ""), machine

@@ -67,7 +67,7 @@ Isa parse_isa(const std::string& name) {
 Isa best_isa() {
   static const Isa best = [] {
     const char* asked = std::getenv("NAD_ISA");
-    return asked == nullptr ? processor_isa() : std::min(processor_isa(), parse_isa(asked));
+    return asked == nullptr || *asked == '\0' ? processor_isa() : std::min(processor_isa(), parse_isa(asked));
   }();
   return best;
 }

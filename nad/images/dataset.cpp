@@ -216,6 +216,14 @@ ClassMatch match_classes(const std::vector<std::string>& found, const std::vecto
   return match;
 }
 
+std::vector<std::string> classes_by_id(const std::vector<std::string>& found, const std::vector<std::string>& ids) {
+  std::vector<std::string> result(ids.size());
+  for (size_t k = 0; k < ids.size(); k++) {
+    if (std::find(found.begin(), found.end(), ids[k]) != found.end()) result[k] = ids[k];
+  }
+  return result;
+}
+
 DecodedImages decode_images(std::vector<EncodedImage> encoded, int workers,
                             const std::function<void(const std::string&)>& report) {
   std::vector<Image> images(encoded.size());

@@ -97,6 +97,9 @@ struct DecodedImages {
 DecodedImages decode_images(std::vector<EncodedImage> encoded, int workers,
                             const std::function<void(const std::string&)>& report);
 
+// The classes of `found` for each id, empty where there is none of that name. [ids]
+std::vector<std::string> classes_by_id(const std::vector<std::string>& found, const std::vector<std::string>& ids);
+
 // One class in memory. images and names run in the source's order, without the broken images.
 struct DecodedClass {
   int64_t index = 0;         // in the network's outputs

@@ -38,9 +38,9 @@ void warn_of_few_steps(const RunSetup& s, const RunSettings& r, Progress& progre
     fewest = std::min(fewest, steps);
   }
   if (few == 0) return;
-  progress.say("warning: " + std::to_string(few) + (few == 1 ? " class gets" : " classes get") + " fewer than " +
-               std::to_string(kAutoSteps) + " steps (" + (few == 1 ? "" : "down to ") + std::to_string(fewest) +
-               "): too few for most gates to settle; --steps auto takes at least " + std::to_string(kAutoSteps));
+  progress.warn("warning: " + std::to_string(few) + (few == 1 ? " class gets" : " classes get") + " fewer than " +
+                std::to_string(kAutoSteps) + " steps (" + (few == 1 ? "" : "down to ") + std::to_string(fewest) +
+                "): too few for most gates to settle; --steps auto takes at least " + std::to_string(kAutoSteps));
 }
 
 }  // namespace

@@ -8,8 +8,8 @@ namespace nad {
 namespace {
 
 bool others_have_images(const RunSetup& setup, int64_t index) {
-  for (size_t k = 0; k < setup.source_class.size(); k++) {
-    const std::string& name = setup.source_class[k];
+  for (size_t k = 0; k < setup.val_class.size(); k++) {
+    const std::string& name = setup.val_class[k];
     if (static_cast<int64_t>(k) == index || name.empty()) continue;
     if (count_readable(*setup.source, "val", name) > 0) return true;
   }

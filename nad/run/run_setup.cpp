@@ -70,13 +70,14 @@ void open_images(RunSetup& s) {
   const std::vector<std::string> found = s.source->classes("train");
   s.train_classes = found.size();
   const ClassMatch match = match_classes(found, s.weights->class_ids(), s.weights->num_classes());
-  s.source_class = match.source_class;
   if (!match.ignored.empty()) {
     s.notes.push_back(std::to_string(match.ignored.size()) + " class folders are no class of the network (" +
                       first_few(match.ignored) + ")");
   }
   if (s.source->has_split("val")) {
-    s.val_classes = s.source->classes("val").size();
+    const std::vector<std::string> val = s.source->classes("val");
+    s.val_classes = val.size();
+    s.val_class = s.weights->class_ids().empty() ? match.source_class : classes_by_id(val, s.weights->class_ids());
   } else if (o.eval) {
     s.notes.push_back("there are no val images: accuracies before and after are left out");
   }

@@ -25,7 +25,7 @@ struct RunSetup {
   Normalization normalization;
   std::unique_ptr<ImageSource> source;
   std::string source_name;                    // for the banner
-  std::vector<std::string> source_class;      // [classes of the network], the source's name of each, or empty
+  std::vector<std::string> val_class;         // [classes of the network], its val images' class in the source, or ""
   size_t train_classes = 0, val_classes = 0;  // classes of the source in each split
   std::vector<ClassTask> classes;             // to learn
   BetaDefault default_beta;
