@@ -107,7 +107,7 @@ class BetaAuto(Case):
         out = self.dir / "flat.h5"
         result = self.learn(out, "--objective", "paper", "--steps", 1, "--no-eval", "--classes", "0", "--quiet",
                             "--beta", "auto")
-        self.assertRegex(result.stderr, r"^--beta auto: the curve has no elbow, it is flat.*; "
+        self.assertRegex(result.stderr, r"(?m)^--beta auto: the curve has no elbow, it is flat.*; "
                                         r"the default beta 0\.02 is taken\n$")
         attributes, search = self.search_of(out)
         self.assertEqual((attributes["beta"], attributes["beta_auto"]), (0.02, 1))

@@ -45,8 +45,10 @@ __global__ void __launch_bounds__(threads)
   const int c = static_cast<int>(index % groups) * V;
   const Position at(gather, static_cast<int>(index / groups));
   float sum[V] = {};
+  NAD_NO_UNROLL
   for (int th = 0; th < gather.taps_h; ++th) {
     const int h = at.h * gather.step_h + gather.base_h + th * gather.tap_step_h;
+    NAD_NO_UNROLL
     for (int tw = 0; tw < gather.taps_w; ++tw) {
       const int w = at.w * gather.step_w + gather.base_w + tw * gather.tap_step_w;
       const bool inside = h >= 0 && h < gather.source_h && w >= 0 && w < gather.source_w;
