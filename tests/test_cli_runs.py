@@ -65,6 +65,49 @@ class Results(Case):
         a, b = (contents(out) for out in files)
         self.assertNotEqual(a["classes/0/logits/00"], b["classes/0/logits/00"])
 
+    def test_the_order_has_a_seed_of_its_own(self):
+        def learnt(name, *args):
+            out = self.dir / ("order_%s.h5" % name)
+            self.learn(out, "--classes", "0", "--steps", 3, "--objective", "paper", "--no-eval", *args)
+            return out
+        plain = learnt("plain", "--seed", 7)
+        self.assert_same(plain, learnt("same", "--seed", 7, "--order-seed", 7))
+        # A step too small for float32 leaves the start as it is.
+        still = [contents(learnt("still%d" % i, "--lr", 1e-30, *args)) for i, args in
+                 enumerate((("--seed", 7), ("--seed", 7, "--order-seed", 8), ("--seed", 8, "--order-seed", 7)))]
+        start, losses = "classes/0/logits/00", "classes/0/losses"
+        self.assertEqual(still[0][start], still[1][start])
+        self.assertNotEqual(still[0][losses], still[1][losses])
+        self.assertNotEqual(still[0][start], still[2][start])
+        result = self.learn(plain, "--classes", "0", "--steps", 3, "--objective", "paper", "--seed", 7,
+                            "--order-seed", 8, "--resume", code=2)
+        self.assertIn("the seed of the order is 7 there and 8 here", result.stderr)
+
+        # A file from before the flags goes on as one of this seed and of all images.
+        with h5py.File(plain, "r+") as file:
+            del file.attrs["order_seed"], file.attrs["half"]
+        self.learn(plain, "--classes", "0,2", "--steps", 3, "--objective", "paper", "--seed", 7, "--no-eval", "--resume")
+        both = self.dir / "order_both.h5"
+        self.learn(both, "--classes", "0,2", "--steps", 3, "--objective", "paper", "--seed", 7, "--no-eval")
+        self.assert_same(both, plain)
+
+    def test_halves_of_the_training_images(self):
+        args = ["--classes", "0,1", "--steps", 3, "--objective", "paper"]
+        hashes = set()
+        for half, images in (("first", (3, 1)), ("second", (3, 1)), ("all", (6, 2))):
+            out = self.dir / ("half_%s.h5" % half)
+            result = self.learn(out, *args, "--half", half)
+            self.assertEqual("(train: the %s half)" % half in result.stderr, half != "all")
+            with h5py.File(out, "r") as file:
+                self.assertEqual(file.attrs["half"], half)
+                classes = [file["classes"][c].attrs for c in "01"]
+                self.assertEqual(tuple(c["train_images"] for c in classes), images)
+                self.assertEqual([c["val_images"] for c in classes], [4, 4])
+                hashes.update(c["images_hash"] for c in classes)
+        self.assertEqual(len(hashes), 6)
+        result = self.learn(self.dir / "half_first.h5", *args, "--half", "second", "--resume", code=2)
+        self.assertIn("half is first there and second here", result.stderr)
+
     def test_same_bytes_in_every_arrangement(self):
         for objective in ("released", "paper", "variational"):
             with self.subTest(objective=objective):

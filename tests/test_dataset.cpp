@@ -14,6 +14,7 @@
 
 #include "engine/error.h"
 #include "nad/images/dataset.h"
+#include "nad/images/half_source.h"
 #include "nad/images/image_pool.h"
 #include "nad/images/loader.h"
 #include "tests/weights_file.h"
@@ -231,6 +232,50 @@ TEST_CASE("some images of a class are loaded by their places") {
   REQUIRE(some.size() == 2);
   CHECK(fs::path(some[1].name).filename() == "c.bmp");
   CHECK(contains(failure([&] { source.load("val", "fish", {3}); }), "fewer images"));
+}
+
+TEST_CASE("two halves of a class share no image and hold them all; val images are not halved") {
+  using nad::Half;
+  for (const int64_t count : {0, 1, 2, 7, 1000}) {
+    CAPTURE(count);
+    const std::vector<int64_t> first = nad::half_of_images("fish", count, Half::first);
+    const std::vector<int64_t> second = nad::half_of_images("fish", count, Half::second);
+    CHECK(static_cast<int64_t>(first.size()) == (count + 1) / 2);
+    CHECK((std::is_sorted(first.begin(), first.end()) && std::is_sorted(second.begin(), second.end())));
+    std::vector<int64_t> both = first;
+    both.insert(both.end(), second.begin(), second.end());
+    std::sort(both.begin(), both.end());
+    CHECK(both == nad::half_of_images("fish", count, Half::all));
+  }
+  // Neighbours (a name's frames, mirrored copies) fall as they may: about half of the pairs into one half.
+  std::set<int64_t> first;
+  for (const int64_t i : nad::half_of_images("fish", 1000, Half::first)) first.insert(i);
+  int together = 0;
+  for (int64_t i = 0; i < 1000; i += 2) together += first.contains(i) == first.contains(i + 1);
+  CHECK(std::abs(together - 250) < 50);
+  CHECK(nad::half_of_images("bird", 1000, Half::first) != nad::half_of_images("fish", 1000, Half::first));
+
+  const Folder dir;
+  for (const char* split : {"train", "val"}) {
+    for (int i = 0; i < 5; i++) {
+      write(dir.path / split / "fish" / (std::to_string(i) + ".bmp"), bmp(2, 2, static_cast<uint8_t>(i), 0, 0));
+    }
+  }
+  const auto half = [&](Half which) {
+    return nad::HalfSource(std::make_unique<nad::FolderSource>(dir.path.string()), which);
+  };
+  std::multiset<int> reds;
+  for (const Half which : {Half::first, Half::second}) {
+    const nad::HalfSource source = half(which);
+    CHECK(source.count("train", "fish") == (which == Half::first ? 3 : 2));
+    CHECK(source.count("val", "fish") == 5);
+    CHECK(source.load("val", "fish").size() == 5);
+    for (const nad::Image& image : nad::decode_class(source, "train", 0, "fish", 1, nullptr).images)
+      reds.insert(image.rgb[0]);
+    CHECK(source.load("train", "fish", {1})[0].name == source.load("train", "fish")[1].name);
+    CHECK(contains(failure([&] { source.load("train", "fish", {3}); }), "fewer images"));
+  }
+  CHECK(reds == std::multiset<int>{0, 1, 2, 3, 4});
 }
 
 TEST_CASE("a pool takes evenly from the classes, each image once, the same for a seed") {

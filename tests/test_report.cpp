@@ -122,6 +122,7 @@ TEST_CASE("a results file becomes JSON without anything else") {
   CHECK(json["program"] == "nad_run 0.1.0");
   CHECK(json["settings"]["arch"] == "resnet50");
   CHECK(json["settings"]["least_steps"] == 400);
+  CHECK(json["settings"]["half"] == "all");
   CHECK(json["gates"][1]["name"] == "layer1.0");
   CHECK(json["gates"][0]["channels"] == 3);
   REQUIRE(json["classes"].size() == 4);

@@ -73,6 +73,8 @@ Results example() {
   s.steps = 3;
   s.batch = 16;
   s.seed = 0xFFFFFFFFFFFFFFFEull;  // above the signed range
+  s.order_seed = 0xFFFFFFFFFFFFFFFDull;
+  s.half = "second";
   s.weights_file = "w.h5";
   s.command_line = "nad_run --weights 'ä b.h5'";
   s.num_classes = 1000;
@@ -145,6 +147,8 @@ TEST_CASE("what is written comes back") {
   const Results read = read_results(folder / "r.h5");
   CHECK(first_difference(read.settings, wrote.settings) == "");
   CHECK(read.settings.seed == wrote.settings.seed);
+  CHECK(read.settings.order_seed == wrote.settings.order_seed);
+  CHECK(read.settings.half == wrote.settings.half);
   CHECK(read.settings.command_line == wrote.settings.command_line);
   CHECK(read.gate_names == wrote.gate_names);
   CHECK(read.channels == wrote.channels);
@@ -215,6 +219,18 @@ TEST_CASE("equal results are equal bytes") {
   CHECK(bytes_of(folder / "a.h5") == bytes_of(folder / "b.h5"));
 }
 
+TEST_CASE("a file from before the order had a seed of its own reads as one of that seed and all images") {
+  const Folder folder;
+  const std::string path = folder / "r.h5";
+  write_results(path, example());
+  const hid_t file = H5Fopen(path.c_str(), H5F_ACC_RDWR, H5P_DEFAULT);
+  for (const char* name : {"order_seed", "half"}) REQUIRE(H5Adelete(file, name) >= 0);
+  H5Fclose(file);
+  const RunSettings read = read_results(path).settings;
+  CHECK(read.order_seed == read.seed);
+  CHECK(read.half == "all");
+}
+
 TEST_CASE("summaries of a class") {
   const Results results = example();
   const ClassResult& c = results.classes.at(217);
@@ -234,6 +250,9 @@ TEST_CASE("the first setting that differs is named") {
   CHECK(changed([](RunSettings&) {}) == "");
   CHECK(changed([](RunSettings& s) { s.beta = 0.5; }) == "beta is 0.02 there and 0.5 here");
   CHECK(changed([](RunSettings& s) { s.seed = 1; }) == "seed is 18446744073709551614 there and 1 here");
+  CHECK(changed([](RunSettings& s) { s.order_seed = 1; }) ==
+        "the seed of the order is 18446744073709551613 there and 1 here");
+  CHECK(changed([](RunSettings& s) { s.half = "all"; }) == "half is second there and all here");
   CHECK(changed([](RunSettings& s) { s.objective = "paper"; }) == "objective is variational there and paper here");
   CHECK(changed([](RunSettings& s) { s.steps = 0; }).find("steps is 3") == 0);
   RunSettings passes = a;

@@ -63,6 +63,8 @@ TEST_CASE("defaults are those of the method") {
   CHECK((kAutoEpochs == 20 && kAutoSteps == 400));
   CHECK(o.batch == 16);
   CHECK(o.seed == 233);
+  CHECK(o.order() == 233);
+  CHECK(o.half == Half::all);
   CHECK(o.device == "auto");
   CHECK(o.precision == Precision::fp32);
   CHECK(o.eval);
@@ -129,6 +131,9 @@ TEST_CASE("every flag arrives") {
   CHECK(parse({"--weights", "w", "--profile"})->profile);
   CHECK(parse({"--weights", "w", "--steps", "auto"})->auto_length());
   CHECK(parse({"--weights", "w", "--epochs", "3"})->epochs == 3);
+  CHECK(parse({"--weights", "w", "--seed", "4"})->order() == 4);
+  CHECK(parse({"--weights", "w", "--seed", "4", "--order-seed", "0"})->order() == 0);
+  CHECK(parse({"--weights", "w", "--half", "second"})->half == Half::second);
 }
 
 TEST_CASE("beta auto and its grid") {
@@ -182,6 +187,8 @@ TEST_CASE("wrong flags are usage errors of one line") {
   const std::vector<std::vector<const char*>> cases = {{},
                                                        {"--weights", "w", "--lr", "x"},
                                                        {"--weights", "w", "--nonsense"},
+                                                       {"--weights", "w", "--half", "third"},
+                                                       {"--weights", "w", "--order-seed", "-1"},
                                                        {"--weights", "w", "--steps", "1", "--epochs", "1"}};
   for (const auto& args : cases) {
     try {

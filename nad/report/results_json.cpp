@@ -31,6 +31,8 @@ Json settings_json(const Results& results) {
           {"batch", s.batch},
           {"classes_per_step", s.classes_per_step},
           {"seed", s.seed},
+          {"order_seed", s.order_seed},
+          {"half", s.half},
           {"device", s.device},
           {"device_description", s.device_description},
           {"conv", s.conv},

@@ -64,13 +64,15 @@ void say_banner(const RunSetup& s, const RunState& state, Progress& progress) {
   }
   line("images", s.source_name + ": train " + std::to_string(s.train_classes) + " classes, val " +
                      std::to_string(s.val_classes) + " classes; " + std::to_string(train) + " and " +
-                     std::to_string(val) + " images of the chosen ones");
+                     std::to_string(val) + " images of the chosen ones" +
+                     (r.half == "all" ? "" : " (train: the " + r.half + " half)"));
   line("classes", std::to_string(s.classes.size()) + " of " + std::to_string(r.num_classes) + ", " +
                       std::to_string(r.classes_per_step) + " per step" +
                       (s.options.classes_per_step == 0 ? " (auto)" : ""));
   line("objective", r.objective + ", beta " + beta_text(s, r) + format(", lr %g", r.lr));
   line("length", length_text(s, r) + ", batch " + std::to_string(r.batch));
-  line("seed", std::to_string(r.seed));
+  line("seed", std::to_string(r.seed) +
+                   (r.order_seed == r.seed ? "" : ", " + std::to_string(r.order_seed) + " of the images' order"));
   line("device", r.device + ": " + r.device_description + " (" +
                      (s.options.device == "auto" ? choose_device().reason : "as asked for") + ")");
   const std::string about = state.context->backend().precision_note(s.options.precision);

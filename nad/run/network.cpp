@@ -44,4 +44,13 @@ Precision parse_precision(const std::string& name) {
   throw Error(ErrorKind::usage, "precision '" + name + "' is not known", "use fp32, tf32 or bf16");
 }
 
+Half parse_half(const std::string& name) {
+  for (Half h : {Half::all, Half::first, Half::second}) {
+    if (name == to_string(h)) return h;
+  }
+  throw Error(ErrorKind::usage, "half '" + name + "' is not known", "use first, second or all");
+}
+
+std::string to_string(Half half) { return half == Half::all ? "all" : half == Half::first ? "first" : "second"; }
+
 }  // namespace nad

@@ -7,6 +7,7 @@
 #include "engine/context.h"
 #include "kernels/learning_ops.h"
 #include "models/models.h"
+#include "nad/images/half_source.h"
 #include "weights/weights.h"
 
 namespace nad {
@@ -24,9 +25,12 @@ struct BetaDefault {
 };
 BetaDefault default_beta(const NetworkDescription& network);
 
-// "released", "paper", "variational" and "fp32", "tf32", "bf16". Throw Error(usage) that lists the known names.
+// "released", "paper", "variational"; "fp32", "tf32", "bf16"; "all", "first", "second". Throw Error(usage) that lists
+// the known names.
 Objective parse_objective(const std::string& name);
 std::string to_string(Objective objective);
 Precision parse_precision(const std::string& name);
+Half parse_half(const std::string& name);
+std::string to_string(Half half);
 
 }  // namespace nad

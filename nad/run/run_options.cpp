@@ -16,7 +16,7 @@ namespace {
 // Values as typed; CLI11 finds the flags, what they may be is checked here, with one style of message.
 struct Texts {
   std::optional<std::string> data, out, objective, beta, beta_grid, lr, epochs, steps, batch, seed, classes_per_step,
-      log_every, checkpoint_every;
+      order_seed, half, log_every, checkpoint_every;
   DeviceFlags device;
   bool no_eval = false;
 };
@@ -45,6 +45,11 @@ void declare_work(CLI::App& app, RunOptions& o, Texts& t) {
   app.add_option("--epochs", t.epochs, "passes over a class's training images, instead of --steps")->type_name("N");
   app.add_option("--batch", t.batch, "training images of a class in each step; default: 16")->type_name("N");
   app.add_option("--seed", t.seed, "seed of all random numbers; default: 233")->type_name("N");
+  app.add_option("--order-seed", t.order_seed, "seed of the order of images and their augmentation; default: --seed")
+      ->type_name("N");
+  app.add_option("--half", t.half,
+                 "learn from one half of every class's training images: first or second; default: all")
+      ->type_name("HALF");
   app.add_flag("--no-eval", t.no_eval, "leave out the accuracies before and after");
 }
 
@@ -86,7 +91,10 @@ void convert(const Texts& t, RunOptions& o) {
   if (t.steps && t.steps != "auto") o.steps = whole_number<int64_t>("--steps", *t.steps, 1, 100'000'000, "auto or ");
   if (t.batch) o.batch = whole_number<int64_t>("--batch", *t.batch, 1, 65'536);
   if (t.log_every) o.log_every = whole_number<int64_t>("--log-every", *t.log_every, 1, 100'000'000);
-  if (t.seed) o.seed = whole_number<uint64_t>("--seed", *t.seed, 0, std::numeric_limits<uint64_t>::max());
+  constexpr uint64_t kAnySeed = std::numeric_limits<uint64_t>::max();
+  if (t.seed) o.seed = whole_number<uint64_t>("--seed", *t.seed, 0, kAnySeed);
+  if (t.order_seed) o.order_seed = whole_number<uint64_t>("--order-seed", *t.order_seed, 0, kAnySeed);
+  if (t.half) o.half = parse_half(*t.half);
   if (t.classes_per_step && t.classes_per_step != "auto") {
     o.classes_per_step = whole_number<int64_t>("--classes-per-step", *t.classes_per_step, 1, 4096, "auto or ");
   }

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "kernels/learning_ops.h"
+#include "nad/images/half_source.h"
 #include "nad/run/device_options.h"
 
 namespace nad {
@@ -30,13 +31,16 @@ struct RunOptions : DeviceOptions {
   std::optional<int64_t> epochs, steps;  // at most one; neither: kAutoEpochs, but at least kAutoSteps
   int64_t batch = 16;
   uint64_t seed = 233;
-  int64_t classes_per_step = 0;  // 0 = auto
-  std::string out;               // empty = <arch>_results.h5
+  std::optional<uint64_t> order_seed;  // of the order of batches and their augmentation; absent = seed
+  Half half = Half::all;               // of every class's training images
+  int64_t classes_per_step = 0;        // 0 = auto
+  std::string out;                     // empty = <arch>_results.h5
   bool resume = false, dry_run = false, json = false, eval = true, profile = false, quiet = false;
   int64_t log_every = 0;         // steps between progress lines; 0 = ten lines per class
   double checkpoint_every = 60;  // seconds; 0 = after every step
 
   bool auto_length() const { return !epochs && !steps; }
+  uint64_t order() const { return order_seed.value_or(seed); }
 };
 
 // Empty where the program is done: --help or --version was asked for and written to `out`.

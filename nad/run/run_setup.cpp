@@ -67,6 +67,7 @@ void open_images(RunSetup& s) {
     s.source = std::make_unique<PackedSource>(*s.weights);
     s.source_name = "packed into the weights file";
   }
+  if (o.half != Half::all) s.source = std::make_unique<HalfSource>(std::move(s.source), o.half);
   const std::vector<std::string> found = s.source->classes("train");
   s.train_classes = found.size();
   const ClassMatch match = match_classes(found, s.weights->class_ids(), s.weights->num_classes());

@@ -52,6 +52,8 @@ RunSettings resolve_settings(const RunSetup& s, const Backend& backend, const st
   set_length(o, &r);
   r.batch = o.batch;
   r.seed = o.seed;
+  r.order_seed = o.order();
+  r.half = to_string(o.half);
   r.weights_file = fs::path(o.weights).filename().string();
   r.data = o.data.empty() ? "packed" : o.data;
   r.program = program_version("nad_run");
@@ -204,7 +206,7 @@ LoaderOptions learning_batches(const RunSetup& s, const RunState& state, int64_t
   loader.batch = static_cast<int>(s.options.batch);
   loader.size = static_cast<int>(s.network.input_size);
   loader.normalization = s.normalization;
-  loader.seed = s.options.seed;
+  loader.seed = s.options.order();
   loader.first_step = first_step;
   loader.steps = steps;
   // Preparing images is light beside a step: half of the threads, shared by the slots, are plenty.

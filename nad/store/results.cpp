@@ -35,6 +35,8 @@ std::string first_difference(const RunSettings& there, const RunSettings& here) 
   }
   compare("batch", there.batch, here.batch);
   compare("seed", std::to_string(there.seed), std::to_string(here.seed));
+  compare("the seed of the order", std::to_string(there.order_seed), std::to_string(here.order_seed));
+  compare("half", there.half, here.half);
   compare("precision", there.precision, here.precision);
   compare("device", there.device, here.device);
   compare("conv", there.conv, here.conv);

@@ -21,6 +21,8 @@ struct RunSettings {
   int64_t least_steps = 0;           // of a class, where its epochs are fewer
   int64_t batch = 0;
   uint64_t seed = 0;
+  uint64_t order_seed = 0;   // of the order of images and their augmentation
+  std::string half = "all";  // of every class's training images: first, second or all
   // ---- for the record ----
   std::string weights_file, data, program, command_line, device_description;
   int64_t threads = 0, classes_per_step = 0, input_size = 0, num_classes = 0;

@@ -39,6 +39,8 @@ void visit_later_settings(Settings& s, Visit&& visit) {
   visit("conv", s.conv);
   visit("conv_choices", s.conv_choices);
   visit("least_steps", s.least_steps);
+  visit("order_seed", s.order_seed);
+  visit("half", s.half);
 }
 
 template <class Class, class Visit>

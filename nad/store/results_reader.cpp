@@ -141,6 +141,7 @@ Results read_results(const std::string& path) {
 
   Results results;
   visit_settings(results.settings, [&](const char* name, auto& value) { root.get(name, &value); });
+  results.settings.order_seed = results.settings.seed;  // as older files have it
   visit_later_settings(results.settings, [&](const char* name, auto& value) {
     if (root.has(name)) root.get(name, &value);
   });
