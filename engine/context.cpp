@@ -38,10 +38,18 @@ Buffer Planner::weights(size_t bytes) {
 }
 
 Buffer Planner::share(Buffer packed, size_t bytes) {
-  const std::byte* own = packed.get();
-  Buffer shared = context_.packed_weights().share(context_.backend(), std::move(packed), bytes);
-  if (shared.get() != own) account_.weights -= bytes;
+  Buffer shared = context_.packed_weights().share(context_.backend(), packed.get(), bytes, [&] { return packed; });
+  if (shared != packed) account_.weights -= bytes;
   return shared;
+}
+
+Buffer Planner::upload_weights(const void* packed, size_t bytes) {
+  const auto upload = [&] {
+    Buffer buffer = weights(bytes);
+    context_.backend().upload(buffer.get(), packed, bytes);
+    return buffer;
+  };
+  return context_.packed_weights().share(context_.backend(), static_cast<const std::byte*>(packed), bytes, upload);
 }
 
 void Planner::read_in_place(const Param& weight) {

@@ -85,8 +85,11 @@ class Planner {
   // Memory for packed parameters; the kernel keeps the buffer.
   Buffer weights(size_t bytes);
   // The same once it is filled and from now on only read: where a kernel of this context holds equal bytes already,
-  // their memory instead. So a second plan of a network packs nothing that the first one holds.
+  // their memory instead. So a second plan of a network holds nothing twice. PRECOND: memory that the host can read.
   Buffer share(Buffer packed, size_t bytes);
+  // Parameters that were packed on the host, in the backend's memory: shared in the same way, and only what no kernel
+  // holds yet takes memory there.
+  Buffer upload_weights(const void* packed, size_t bytes);
   // Counts a parameter that a kernel reads where it lies.
   void read_in_place(const Param& weight);
   // Asks for at least this much of Context::scratch() whenever the kernel runs.

@@ -4,59 +4,64 @@
 #include <cstring>
 
 #include "engine/context.h"
+#include "engine/parallel.h"
 
 namespace nad {
 namespace {
 
 constexpr size_t kPiece = size_t{1} << 20;  // bytes that are looked at together
 
-// Calls visit(offset, bytes, pointer on the host) for one piece of a block after the other, until it returns false.
-template <class Visit>
-void each_piece(Backend& backend, const Buffer& block, size_t bytes, Visit&& visit) {
+uint64_t mix(uint64_t hash, uint64_t word) {
+  hash = (hash ^ word) * 0x9e3779b97f4a7c15u;
+  return hash ^ hash >> 29;
+}
+
+uint64_t hash_of_piece(const std::byte* data, size_t bytes) {
+  uint64_t hash = bytes;
+  for (size_t i = 0; i < bytes; i += 8) {
+    uint64_t word = 0;
+    std::memcpy(&word, data + i, std::min<size_t>(8, bytes - i));
+    hash = mix(hash, word);
+  }
+  return hash;
+}
+
+uint64_t hash_of(const std::byte* data, size_t bytes) {
+  std::vector<uint64_t> pieces((bytes + kPiece - 1) / kPiece);
+  parallel_each(static_cast<int64_t>(pieces.size()), [&](int64_t i, int) {
+    const size_t at = static_cast<size_t>(i) * kPiece;
+    pieces[static_cast<size_t>(i)] = hash_of_piece(data + at, std::min(kPiece, bytes - at));
+  });
+  uint64_t hash = bytes;
+  for (const uint64_t piece : pieces) hash = mix(hash, piece);
+  return hash;
+}
+
+// Whether a block of the backend's memory holds the bytes at `data` on the host.
+bool holds(Backend& backend, const Buffer& block, const std::byte* data, size_t bytes) {
   std::vector<std::byte> piece(std::min(bytes, kPiece));
   for (size_t at = 0; at < bytes; at += kPiece) {
     const size_t count = std::min(kPiece, bytes - at);
     backend.download(piece.data(), block.get() + at, count);
-    if (!visit(at, count, piece.data())) return;
+    if (std::memcmp(piece.data(), data + at, count) != 0) return false;
   }
-}
-
-uint64_t hash_of(Backend& backend, const Buffer& block, size_t bytes) {
-  uint64_t hash = bytes;
-  each_piece(backend, block, bytes, [&](size_t, size_t count, const std::byte* data) {
-    for (size_t i = 0; i < count; i += 8) {
-      uint64_t word = 0;
-      std::memcpy(&word, data + i, std::min<size_t>(8, count - i));
-      hash = (hash ^ word) * 0x9e3779b97f4a7c15u;
-      hash ^= hash >> 29;
-    }
-    return true;
-  });
-  return hash;
-}
-
-bool equal(Backend& backend, const Buffer& a, const Buffer& b, size_t bytes) {
-  bool same = true;
-  std::vector<std::byte> other(std::min(bytes, kPiece));
-  each_piece(backend, a, bytes, [&](size_t at, size_t count, const std::byte* data) {
-    backend.download(other.data(), b.get() + at, count);
-    return same = std::memcmp(data, other.data(), count) == 0;
-  });
-  return same;
+  return true;
 }
 
 }  // namespace
 
-Buffer PackedWeights::share(Backend& backend, Buffer packed, size_t bytes) {
-  const uint64_t hash = hash_of(backend, packed, bytes);
+Buffer PackedWeights::share(Backend& backend, const std::byte* data, size_t bytes,
+                            const std::function<Buffer()>& make) {
+  const uint64_t hash = hash_of(data, bytes);
   auto [i, end] = blocks_.equal_range(hash);
   while (i != end) {
     const Buffer held = i->second.memory.lock();
-    if (held && (held == packed || (i->second.bytes == bytes && equal(backend, held, packed, bytes)))) return held;
+    if (held && i->second.bytes == bytes && holds(backend, held, data, bytes)) return held;
     i = held ? std::next(i) : blocks_.erase(i);
   }
-  blocks_.emplace(hash, Block{packed, bytes});
-  return packed;
+  Buffer made = make();
+  blocks_.emplace(hash, Block{made, bytes});
+  return made;
 }
 
 bool PackedWeights::add(const Param& weight) {

@@ -4,6 +4,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <unordered_map>
 #include <vector>
@@ -19,9 +20,9 @@ using Buffer = std::shared_ptr<std::byte>;
 
 class PackedWeights {
  public:
-  // A block that is still in use and holds the same bytes, or else `packed`, which is remembered (not kept alive).
-  // PRECOND: nobody writes to it any more.
-  Buffer share(Backend& backend, Buffer packed, size_t bytes);
+  // A block that is still in use and holds the `bytes` bytes at `data`, which the host can read; or else what make()
+  // returns, a block of the backend with these bytes that nobody writes to any more. It is remembered, not kept alive.
+  Buffer share(Backend& backend, const std::byte* data, size_t bytes, const std::function<Buffer()>& make);
   // True the first time that this parameter is added, as long as it lives.
   bool add(const Param& weight);
 

@@ -193,10 +193,15 @@ TEST_CASE("packed weights of equal bytes are there once, as long as somebody hol
   CHECK(one.account().weights == 12 + 2'800'000);
   CHECK(packed(two, {1, 2, 3}) == a);
   CHECK(packed(two, large) == b);
+  CHECK(two.upload_weights(large.data(), 2'800'000) == b);  // packed on the host, and needed no memory of its own
   CHECK(two.account().weights == 0);
   large.back() = 1;
   CHECK(packed(two, large) != b);
   CHECK(packed(two, {1, 2, 3, 0}) != a);
+  Planner host(context);
+  Buffer uploaded = host.upload_weights(large.data(), 1000);
+  CHECK(host.account().weights == 1000);
+  CHECK(std::memcmp(uploaded.get(), large.data(), 1000) == 0);
   const float* values = reinterpret_cast<const float*>(a.get());
   CHECK(values[2] == 3);
   a.reset();

@@ -55,8 +55,7 @@ struct DeviceWeights {
 };
 template <class T>
 DeviceWeights<T> to_device(Planner& planner, const std::vector<T>& values) {
-  return {cuda::upload_weights(planner, values.data(), values.size() * sizeof(T)),
-          static_cast<int64_t>(values.size())};
+  return {planner.upload_weights(values.data(), values.size() * sizeof(T)), static_cast<int64_t>(values.size())};
 }
 
 }  // namespace nad::ladder

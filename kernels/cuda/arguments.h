@@ -37,11 +37,7 @@ struct DeviceParam {
 };
 inline DeviceParam device_param(Planner& planner, const Param& param) {
   if (!param) return {};
-  const size_t bytes = param->data.size() * sizeof(float);
-  DeviceParam result{planner.weights(bytes), param->count()};
-  planner.context().backend().upload(result.buffer.get(), param->data.data(), bytes);
-  result.buffer = planner.share(std::move(result.buffer), bytes);
-  return result;
+  return {planner.upload_weights(param->data.data(), param->data.size() * sizeof(float)), param->count()};
 }
 
 // The table of a gate over C channels; the gradient of its multipliers lies in memory alike.

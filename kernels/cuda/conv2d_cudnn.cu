@@ -178,7 +178,7 @@ std::vector<T> pack_filter(const Convolution& c) {
 template <class T>
 Buffer upload_filter(Planner& planner, const Convolution& c) {
   const std::vector<T> packed = pack_filter<T>(c);
-  return upload_weights(planner, packed.data(), packed.size() * sizeof(T));
+  return planner.upload_weights(packed.data(), packed.size() * sizeof(T));
 }
 
 bool is_plain(const Source& s) { return !s.relu && !s.scale && !s.shift && s.stride == s.channels; }

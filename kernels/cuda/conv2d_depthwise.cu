@@ -155,7 +155,7 @@ Kernel conv2d_depthwise(Planner& planner, const Convolution& convolution) {
   Convolution c = convolution;
   if (c.groups == 1 || c.groups != c.source_shape.c || c.groups != c.target_shape.c) return {};
   const std::vector<float> packed = pack(c);
-  const Buffer buffer = upload_weights(planner, packed.data(), packed.size() * sizeof(float));
+  const Buffer buffer = planner.upload_weights(packed.data(), packed.size() * sizeof(float));
   const Global<const float> weight(reinterpret_cast<const float*>(buffer.get()), static_cast<int64_t>(packed.size()));
   std::vector<Call> calls;
   for (const Gather& g : c.gathers) calls.push_back(choose(c, g));

@@ -128,7 +128,7 @@ Kernel conv2d_gemm(Planner& planner, const Convolution& convolution, GemmTile ti
   const auto channels = static_cast<int>(c.target_shape.c);
   problem.args.padded_channels = (channels + shape->columns - 1) / shape->columns * shape->columns;
   const std::vector<std::byte> packed = pack(c, precision, problem.args.padded_channels);
-  const Buffer weights = upload_weights(planner, packed.data(), packed.size());
+  const Buffer weights = planner.upload_weights(packed.data(), packed.size());
   problem.weight = weights.get();
   problem.weight_count = static_cast<int64_t>(packed.size()) / (precision == Precision::bf16 ? 2 : 4);
   problem.gathers = static_cast<int>(c.gathers.size());

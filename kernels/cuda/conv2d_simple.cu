@@ -64,7 +64,7 @@ std::vector<float> pack(Convolution& c) {
 Kernel conv2d_simple(Planner& planner, const Convolution& convolution) {
   Convolution c = convolution;
   const std::vector<float> packed = pack(c);
-  const Buffer buffer = upload_weights(planner, packed.data(), packed.size() * sizeof(float));
+  const Buffer buffer = planner.upload_weights(packed.data(), packed.size() * sizeof(float));
   const Global<const float> weight(reinterpret_cast<const float*>(buffer.get()), static_cast<int64_t>(packed.size()));
   c.weight.reset();
   return [c, buffer, weight](Context& context) {

@@ -79,7 +79,7 @@ bool takes_vectors(const CTensor& t) { return takes_vectors(t.data, t.stride); }
 
 Global<const float> upload_vector(Planner& planner, Convolution& c, const Param& values) {
   if (!values) return {};
-  c.buffers.push_back(upload_weights(planner, values->data.data(), values->data.size() * sizeof(float)));
+  c.buffers.push_back(planner.upload_weights(values->data.data(), values->data.size() * sizeof(float)));
   return {reinterpret_cast<const float*>(c.buffers.back().get()), values->count()};
 }
 
@@ -114,12 +114,6 @@ float Convolution::weight_at(int64_t target_channel, int64_t k, const Tap& tap) 
   const int64_t i = backward ? within : k;
   const float value = weight->data[static_cast<size_t>(((o * in + i) * kernel_h + tap.kh) * kernel_w + tap.kw)];
   return weight_scale ? weight_scale->data[static_cast<size_t>(o)] * value : value;
-}
-
-Buffer upload_weights(Planner& planner, const void* data, size_t bytes) {
-  Buffer buffer = planner.weights(bytes);
-  planner.context().backend().upload(buffer.get(), data, bytes);
-  return planner.share(std::move(buffer), bytes);
 }
 
 Convolution describe(Planner& planner, const Conv2dArgs& args) {

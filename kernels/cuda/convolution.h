@@ -87,7 +87,4 @@ struct Convolution {
 Convolution describe(Planner& planner, const Conv2dArgs& args);
 Convolution describe(Planner& planner, const Conv2dBackwardArgs& args);
 
-// `bytes` of host memory as a buffer of the backend that counts as weights.
-Buffer upload_weights(Planner& planner, const void* data, size_t bytes);
-
 }  // namespace nad::cuda

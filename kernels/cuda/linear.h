@@ -27,40 +27,50 @@ struct LinearProblem {
   LinearFinish finish;
 };
 
+template <class Weight>
+Weight round_weight(float value) {
+  if constexpr (std::is_same_v<Weight, float>) {
+    return value;
+  } else {
+    return __float2bfloat16_rn(value);
+  }
+}
+
+// to[c, r] = from[r, c] of a [rows, columns] matrix, for the columns [first, last), at most kTurned of them. By way of a
+// tile in L1: rows of large matrices lie so far apart that walking down a column throws its lines out again.
+inline constexpr int64_t kTurned = 64;
+template <class Weight>
+void turn_columns(const float* from, int64_t rows, int64_t columns, int64_t first, int64_t last, Weight* to) {
+  Weight tile[kTurned][kTurned];  // [row, column]
+  for (int64_t top = 0; top < rows; top += kTurned) {
+    const int64_t height = std::min(kTurned, rows - top);
+    for (int64_t r = 0; r < height; ++r) {
+      std::transform(from + (top + r) * columns + first, from + (top + r) * columns + last, tile[r],
+                     round_weight<Weight>);
+    }
+    for (int64_t c = first; c < last; ++c) {
+      for (int64_t r = 0; r < height; ++r) to[c * rows + top + r] = tile[r][c - first];
+    }
+  }
+}
+
 // B as [N, K] of float or bf16.
 template <class Weight>
 Buffer upload_linear_weight(Planner& planner, const LinearProblem& p) {
   const int64_t rows = p.weight->shape[0], columns = p.weight->shape[1];
+  const float* from = p.weight->data.data();
   const std::unique_ptr<Weight[]> packed(new Weight[p.weight->data.size()]);
-  const auto put = [&](int64_t r, int64_t c) {
-    const float value = p.weight->data[static_cast<size_t>(r * columns + c)];
-    Weight& to = packed[static_cast<size_t>(p.transposed ? c * rows + r : r * columns + c)];
-    if constexpr (std::is_same_v<Weight, float>) {
-      to = value;
-    } else {
-      to = __float2bfloat16_rn(value);
-    }
-  };
   if (p.transposed) {
-    constexpr int64_t block = 64;  // rows at a time: their lines stay in L1 from one column to the next
-    parallel_for(columns, [&](int64_t begin, int64_t end, int) {
-      for (int64_t first = 0; first < rows; first += block) {
-        for (int64_t c = begin; c < end; ++c) {
-          for (int64_t r = first; r < std::min(first + block, rows); ++r) put(r, c);
-        }
-      }
+    parallel_each((columns + kTurned - 1) / kTurned, [&](int64_t i, int) {
+      const int64_t first = i * kTurned;
+      turn_columns(from, rows, columns, first, std::min(first + kTurned, columns), packed.get());
     });
   } else {
-    parallel_for(rows, [&](int64_t begin, int64_t end, int) {
-      for (int64_t r = begin; r < end; ++r) {
-        for (int64_t c = 0; c < columns; ++c) put(r, c);
-      }
+    parallel_for(rows * columns, [&](int64_t begin, int64_t end, int) {
+      for (int64_t i = begin; i < end; ++i) packed[i] = round_weight<Weight>(from[i]);
     });
   }
-  const size_t bytes = p.weight->data.size() * sizeof(Weight);
-  Buffer buffer = planner.weights(bytes);
-  planner.context().backend().upload(buffer.get(), packed.get(), bytes);
-  return planner.share(std::move(buffer), bytes);
+  return planner.upload_weights(packed.get(), p.weight->data.size() * sizeof(Weight));
 }
 
 // y (+)= epilogue(partial[0] + partial[1] + ...); partial: [splits, M, N]
