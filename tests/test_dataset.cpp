@@ -292,8 +292,8 @@ TEST_CASE("a pool takes evenly from the classes, each image once, the same for a
   }
   const nad::FolderSource source(dir.path.string());
   std::vector<std::string> reports;
-  const auto draw = [&](int64_t count, uint64_t seed) {
-    return nad::draw_image_pool(source, "val", names, count, seed, 2,
+  const auto draw = [&](int64_t count, uint64_t seed, int64_t bytes = 1'000'000) {
+    return nad::draw_image_pool(source, "val", names, {count, bytes}, seed, 2,
                                 [&](const std::string& r) { reports.push_back(r); });
   };
   const auto of_class = [](const nad::ImagePool& pool, int64_t label) {
@@ -315,6 +315,18 @@ TEST_CASE("a pool takes evenly from the classes, each image once, the same for a
   CHECK(draw(10, 1).images[3].rgb == pool.images[3].rgb);
   CHECK(draw(100, 1).images.size() == 20);
   CHECK(draw(0, 1).images.empty());
+  // Three classes, 12 bytes an image: the first of the whole pool's images of each class.
+  for (const auto& [bytes, images] : {std::pair{3 * 12 * 3, 8}, {3 * 12 * 2 + 35, 6}, {3 * 12, 3}, {0, 3}}) {
+    CAPTURE(bytes);
+    const nad::ImagePool some = draw(100, 1, bytes), whole = draw(100, 1);
+    CHECK(static_cast<int>(some.images.size()) == images);
+    for (const int64_t label : {0, 1, 2}) {
+      const auto begin = std::find(some.labels.begin(), some.labels.end(), label) - some.labels.begin();
+      const auto begin_whole = std::find(whole.labels.begin(), whole.labels.end(), label) - whole.labels.begin();
+      for (int64_t i = 0; i < of_class(some, label); i++)
+        CHECK(some.images[begin + i].rgb == whole.images[begin_whole + i].rgb);
+    }
+  }
   std::set<int> first_of_seeds;
   for (uint64_t seed = 0; seed < 20; seed++) first_of_seeds.insert(draw(1, seed).images[0].rgb[0]);
   CHECK(first_of_seeds.size() > 5);

@@ -158,6 +158,112 @@ TEST_CASE("batches do not depend on workers, queue length or the step a run is r
   CHECK(run(noise_class(11, "another"), small(14, 2)) != all);
 }
 
+// Classes 0, 1, ... with so many images each.
+nad::OtherImages others_of(const std::vector<int>& counts) {
+  nad::ImagePool pool;
+  for (size_t k = 0; k < counts.size(); k++) {
+    const nad::DecodedClass c = noise_class(counts[k], std::to_string(k));
+    pool.images.insert(pool.images.end(), c.images.begin(), c.images.end());
+    pool.labels.insert(pool.labels.end(), c.images.size(), static_cast<int64_t>(k));
+  }
+  return nad::OtherImages(std::move(pool));
+}
+
+TEST_CASE("draws of others are uniform over the classes beside the own one, then over their images") {
+  const nad::OtherImages pool = others_of({5, 1, 20, 2});
+  for (const int64_t own : {0, 2, 3, 7}) {  // of class 7 the pool has nothing
+    CAPTURE(own);
+    const int64_t classes = own == 7 ? 4 : 3, draws = 24000;
+    CHECK(pool.classes_beside(own) == classes);
+    std::vector<int64_t> of_class(4), of_image(28);
+    std::vector<nad::OtherImages::Draw> step(16);
+    for (int64_t t = 0; t < draws / 16; t++) {
+      pool.draw(233, own, t, step);
+      for (const auto& draw : step) {
+        ++of_class.at(static_cast<size_t>(pool.labels()[static_cast<size_t>(draw.image)]));
+        ++of_image.at(static_cast<size_t>(draw.image));
+      }
+    }
+    for (int64_t k = 0; k < 4; k++) {
+      if (k == own) {
+        CHECK(of_class[k] == 0);
+      } else {
+        CHECK(std::abs(of_class[k] - draws / classes) < 400);  // over five standard deviations
+      }
+    }
+    for (size_t i = 6; i < 26; i++) {  // those of class 2
+      if (own != 2) CHECK(std::abs(of_image[i] - draws / classes / 20) < 110);
+    }
+  }
+}
+
+TEST_CASE("draws of others depend on seed, class and step; the first ones not on how many there are") {
+  const nad::OtherImages pool = others_of({5, 6, 20, 2});
+  const auto drawn = [&](uint64_t seed, int64_t own, int64_t step, size_t count) {
+    std::vector<nad::OtherImages::Draw> draws(count);
+    pool.draw(seed, own, step, draws);
+    std::vector<std::pair<int, uint64_t>> result;
+    for (const auto& draw : draws) result.emplace_back(draw.image, draw.key);
+    return result;
+  };
+  const auto some = drawn(1, 2, 3, 8), more = drawn(1, 2, 3, 16);
+  CHECK(drawn(1, 2, 3, 8) == some);
+  CHECK(std::equal(some.begin(), some.end(), more.begin()));
+  CHECK(drawn(2, 2, 3, 8) != some);
+  CHECK(drawn(1, 1, 3, 8) != some);
+  CHECK(drawn(1, 2, 4, 8) != some);
+}
+
+TEST_CASE("a batch holds others beside the class's images, the same for any workers and after a resume") {
+  nad::DecodedClass c = noise_class(6);
+  c.index = 1;
+  const nad::OtherImages pool = others_of({3, 4, 5});
+  constexpr int64_t kSample = 16 * 16 * 3;
+  using Step = std::pair<std::vector<float>, std::vector<float>>;  // of the class, of others
+  const auto steps = [&](int workers, int64_t first) {
+    nad::LoaderOptions o = small(5, workers);
+    o.others = &pool;
+    o.first_step = first;
+    nad::BatchLoader loader(c, o);
+    std::vector<Step> all;
+    for (int64_t t = first; t < o.steps; t++) {
+      const nad::Batch& b = loader.next();
+      CHECK(b.valid == (t % 2 == 0 ? 4 : 2));
+      CHECK(b.others.size() == 4);
+      all.push_back({{b.images, b.images + 4 * kSample}, {b.other_images, b.other_images + 4 * kSample}});
+    }
+    return all;
+  };
+  const std::vector<Step> all = steps(1, 0);
+  CHECK(steps(3, 0) == all);
+  CHECK(steps(2, 3) == std::vector<Step>(all.begin() + 3, all.end()));
+  const std::vector<Copy> alone = run(c, small(5));
+  for (size_t t = 0; t < all.size(); t++) CHECK(alone[t].pixels == all[t].first);
+
+  // What the draws say, as draws for a device and as pixels.
+  nad::LoaderOptions o = small(5);
+  o.others = &pool;
+  o.pixels = false;
+  nad::BatchLoader draws(c, o);
+  nad::Preprocessor preprocessor(16, {});
+  std::vector<float> expected(kSample);
+  for (const Step& step : all) {
+    const nad::Batch& b = draws.next();
+    CHECK(b.other_images == nullptr);
+    REQUIRE(b.others_augment.size() == 4);
+    for (size_t i = 0; i < 4; i++) {
+      CHECK(pool.labels()[static_cast<size_t>(b.others[i].image)] != c.index);
+      preprocessor.augment(pool.images()[static_cast<size_t>(b.others[i].image)], b.others_augment[i],
+                           expected.data());
+      CHECK(std::equal(expected.begin(), expected.end(), step.second.begin() + static_cast<int64_t>(i) * kSample));
+    }
+  }
+
+  const nad::OtherImages own_only = others_of({0, 4});
+  o.others = &own_only;
+  CHECK(contains(failure([&] { nad::BatchLoader loader(c, o); }), "no image of another class"));
+}
+
 TEST_CASE("a class smaller than the batch gives short batches, one an epoch") {
   const std::vector<Copy> all = run(noise_class(1), small(5));
   for (const Copy& b : all) CHECK((b.valid == 1 && b.epoch == b.step));

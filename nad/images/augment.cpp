@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "engine/rng.h"
+#include "nad/images/draw_below.h"
 
 namespace nad {
 namespace {
@@ -17,11 +18,6 @@ enum : uint64_t { kLeftCounter = 2 * kTries, kTopCounter, kFlipCounter };
 
 // Halves go to the even neighbour, as Python's round does.
 int round_half_even(double x) { return static_cast<int>(std::nearbyint(x)); }
-
-// Uniform in {0, ..., n - 1}.
-int draw_below(uint64_t key, uint64_t counter, int n) {
-  return static_cast<int>((random_bits(key, counter) >> 32) * static_cast<uint64_t>(n) >> 32);
-}
 
 double draw_between(uint64_t key, uint64_t counter, double low, double high) {
   return low + (high - low) * static_cast<double>(random_uniform(key, counter));
@@ -44,8 +40,8 @@ Box draw_crop(uint64_t key, int width, int height) {
     const int w = round_half_even(std::sqrt(area * ratio));
     const int h = round_half_even(std::sqrt(area / ratio));
     if (w < 1 || w > width || h < 1 || h > height) continue;
-    const int left = draw_below(key, kLeftCounter, width - w + 1);
-    const int top = draw_below(key, kTopCounter, height - h + 1);
+    const int left = static_cast<int>(draw_below(key, kLeftCounter, width - w + 1));
+    const int top = static_cast<int>(draw_below(key, kTopCounter, height - h + 1));
     return {left, top, w, h};
   }
   return centre_fallback(width, height);

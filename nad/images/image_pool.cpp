@@ -47,21 +47,53 @@ void share_out(std::vector<Class>& classes, int64_t count) {
   }
 }
 
+// The images of a class that were drawn, in the order of their draw.
+std::vector<EncodedImage> load_drawn(const ImageSource& source, const std::string& split, const Class& c) {
+  const std::vector<int64_t> drawn(c.order.begin(), c.order.begin() + c.taken);
+  std::vector<int64_t> which = drawn;
+  std::sort(which.begin(), which.end());
+  std::vector<EncodedImage> sorted = source.load(split, c.name, which), images;
+  for (const int64_t i : drawn) {
+    images.push_back(
+        std::move(sorted[static_cast<size_t>(std::lower_bound(which.begin(), which.end(), i) - which.begin())]));
+  }
+  return images;
+}
+
+// Decodes a few at a time until they take so many bytes.
+DecodedImages decode_some(std::vector<EncodedImage> encoded, int64_t bytes, int workers,
+                          const std::function<void(const std::string&)>& report) {
+  constexpr size_t kAtATime = 16;
+  DecodedImages decoded;
+  for (size_t begin = 0; begin < encoded.size(); begin += kAtATime) {
+    const auto first = encoded.begin() + static_cast<int64_t>(begin);
+    const auto last = encoded.begin() + static_cast<int64_t>(std::min(begin + kAtATime, encoded.size()));
+    DecodedImages some =
+        decode_images({std::make_move_iterator(first), std::make_move_iterator(last)}, workers, report);
+    decoded.broken += some.broken;
+    for (Image& image : some.images) {
+      bytes -= static_cast<int64_t>(image.rgb.size());
+      if (bytes < 0 && !decoded.images.empty()) return decoded;
+      decoded.images.push_back(std::move(image));
+    }
+  }
+  return decoded;
+}
+
 }  // namespace
 
 ImagePool draw_image_pool(const ImageSource& source, const std::string& split,
-                          const std::vector<std::string>& source_class, int64_t count, uint64_t seed, int workers,
-                          const std::function<void(const std::string&)>& report) {
+                          const std::vector<std::string>& source_class, const PoolLimits& limits, uint64_t seed,
+                          int workers, const std::function<void(const std::string&)>& report) {
   std::vector<Class> classes = classes_with_images(source, split, source_class, seed);
-  share_out(classes, count);
+  share_out(classes, limits.images);
+  std::erase_if(classes, [](const Class& c) { return c.taken == 0; });
   ImagePool pool;
   for (const Class& c : classes) {
-    if (c.taken == 0) continue;
-    std::vector<int64_t> which(c.order.begin(), c.order.begin() + c.taken);
-    std::sort(which.begin(), which.end());
     DecodedImages decoded;
     try {
-      decoded = decode_images(source.load(split, c.name, which), workers, report);
+      decoded = decode_some(load_drawn(source, split, c), limits.bytes / static_cast<int64_t>(classes.size()),
+                            workers, report);
     } catch (const Error& e) {
       if (e.kind() != ErrorKind::data) throw;
       decoded.broken = c.taken;

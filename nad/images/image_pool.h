@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <limits>
 #include <string>
 #include <vector>
 
@@ -16,13 +17,20 @@ struct ImagePool {
   int64_t broken = 0;           // drawn, could not be read, left out
 };
 
-// Up to `count` images of a split, as evenly from its classes as they have images: in rounds, each of which takes
-// one more image of every class that has one left, the classes and a class's images in a shuffled order. Only the
-// drawn files are read. A pure function of (source, count, seed). source_class: [classes of the network], the
-// source's name of each, empty where it has none (ClassMatch). A class whose folder cannot be read has none. A
-// broken image is handed to `report` and not replaced.
+// At most so many images, and at most so many bytes of their pixels, which every class has an equal share of: what
+// goes beyond it is left out, but for the class's first image.
+struct PoolLimits {
+  int64_t images = 0;
+  int64_t bytes = std::numeric_limits<int64_t>::max();
+};
+
+// Images of a split, as evenly from its classes as they have images: in rounds, each of which takes one more image of
+// every class that has one left, the classes and a class's images in a shuffled order. Images of a class lie side by
+// side. Only the drawn files are read. A pure function of (source, limits, seed). source_class: [classes of the
+// network], the source's name of each, empty where it has none (ClassMatch). A class whose folder cannot be read has
+// none. A broken image is handed to `report` and not replaced.
 ImagePool draw_image_pool(const ImageSource& source, const std::string& split,
-                          const std::vector<std::string>& source_class, int64_t count, uint64_t seed, int workers,
-                          const std::function<void(const std::string&)>& report);
+                          const std::vector<std::string>& source_class, const PoolLimits& limits, uint64_t seed,
+                          int workers, const std::function<void(const std::string&)>& report);
 
 }  // namespace nad

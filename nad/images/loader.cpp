@@ -7,6 +7,7 @@
 
 #include "engine/error.h"
 #include "engine/rng.h"
+#include "nad/images/draw_below.h"
 
 namespace nad {
 namespace {
@@ -23,8 +24,11 @@ void check(const DecodedClass& images, const LoaderOptions& o) {
   require(o.size >= 1 && o.size <= kMaxImageSide, "size", o.size, "1 to 16384 pixels");
   require(o.workers >= 1, "workers", o.workers, "at least 1");
   require(o.ahead >= 1, "ahead", o.ahead, "at least 1");
-  if (!o.pixels && o.transform == Transform::evaluate) {
-    throw Error(ErrorKind::usage, "batch loader: evaluation has no draws", "ask for pixels");
+  if (o.transform == Transform::evaluate && (!o.pixels || o.others)) {
+    throw Error(ErrorKind::usage, "batch loader: evaluation has no draws", "ask for pixels of the class alone");
+  }
+  if (o.others && o.others->classes_beside(images.index) == 0) {
+    throw Error(ErrorKind::data, "class " + images.source_class + ": there is no image of another class to show");
   }
   require(o.first_step >= 0 && o.first_step <= o.steps, "first_step", o.first_step, "0 to steps");
 }
@@ -36,8 +40,7 @@ void epoch_order(uint64_t seed, std::string_view source_class, int64_t epoch, st
   const uint64_t key = random_key(of_class, static_cast<uint64_t>(epoch));
   std::iota(order.begin(), order.end(), 0);
   for (size_t i = order.size(); i > 1; i--) {
-    const size_t j = static_cast<size_t>((random_bits(key, i) >> 32) * i >> 32);  // below i
-    std::swap(order[i - 1], order[j]);
+    std::swap(order[i - 1], order[static_cast<size_t>(draw_below(key, i, static_cast<int64_t>(i)))]);
   }
 }
 
@@ -46,18 +49,25 @@ BatchLoader::BatchLoader(const DecodedClass& images, const LoaderOptions& option
   check(class_, options_);
   order_.resize(class_.images.size());
   ring_.resize(options_.pixels ? static_cast<size_t>(options_.ahead) : 1);
-  for (Prepared& prepared : ring_) prepared.indices.resize(static_cast<size_t>(options_.batch));
+  const size_t samples = static_cast<size_t>(options_.batch);
+  for (Prepared& prepared : ring_) {
+    prepared.indices.resize(samples);
+    if (options_.others) prepared.others.resize(samples);
+  }
   if (!options_.pixels) return;
   int width = 0, height = 0;
-  for (const Image& image : class_.images) {
-    width = std::max(width, image.width);
-    height = std::max(height, image.height);
-  }
+  const auto measure = [&](const std::vector<Image>& all) {
+    for (const Image& image : all) {
+      width = std::max(width, image.width);
+      height = std::max(height, image.height);
+    }
+  };
+  measure(class_.images);
+  if (options_.others) measure(options_.others->images());
   preprocessors_.assign(static_cast<size_t>(options_.workers), Preprocessor(options_.size, options_.normalization));
   for (Preprocessor& preprocessor : preprocessors_) preprocessor.reserve(width, height);
   for (Prepared& prepared : ring_) {
-    prepared.pixels.resize(static_cast<size_t>(options_.batch) * static_cast<size_t>(options_.size) *
-                           static_cast<size_t>(options_.size) * 3);
+    prepared.pixels.resize((options_.others ? 2 : 1) * samples * sample_size());
     prepared.batch.step = -1;
   }
   try {
@@ -94,6 +104,12 @@ const Batch& BatchLoader::next_draws() {
     prepared.draws.push_back(draw_augmentation(key, image.width, image.height));
   }
   prepared.batch.draws = prepared.draws;
+  prepared.others_augment.clear();
+  for (const OtherImages::Draw& other : prepared.others) {
+    const Image& image = options_.others->images()[static_cast<size_t>(other.image)];
+    prepared.others_augment.push_back(draw_augmentation(other.key, image.width, image.height));
+  }
+  prepared.batch.others_augment = prepared.others_augment;
   return prepared.batch;
 }
 
@@ -123,7 +139,7 @@ BatchLoader::Ticket BatchLoader::take() {
   if (next_position_ == 0) open(filling_);
   Prepared& prepared = prepared_of(filling_);
   const Ticket ticket{&prepared, next_position_++};
-  if (next_position_ == prepared.batch.valid) {
+  if (next_position_ == prepared.batch.valid + static_cast<int>(prepared.others.size())) {
     filling_++;
     next_position_ = 0;
   }
@@ -145,22 +161,39 @@ void BatchLoader::open(int64_t step) {
   Prepared& prepared = prepared_of(step);
   const int valid = static_cast<int>(std::min<int64_t>(options_.batch, images - begin));
   std::copy_n(order_.begin() + begin, valid, prepared.indices.begin());
-  prepared.batch = {options_.pixels ? prepared.pixels.data() : nullptr,    valid, step, epoch,
-                    {prepared.indices.data(), static_cast<size_t>(valid)}, {}};
-  prepared.pending = valid;
+  if (options_.others) options_.others->draw(options_.seed, class_.index, step, prepared.others);
+  prepared.batch = {};
+  Batch& batch = prepared.batch;
+  batch.valid = valid;
+  batch.step = step;
+  batch.epoch = epoch;
+  batch.indices = {prepared.indices.data(), static_cast<size_t>(valid)};
+  batch.others = prepared.others;
+  if (options_.pixels) {
+    batch.images = prepared.pixels.data();
+    if (options_.others) batch.other_images = batch.images + static_cast<size_t>(options_.batch) * sample_size();
+  }
+  prepared.pending = valid + static_cast<int>(prepared.others.size());
   prepared.error = nullptr;
 }
 
 void BatchLoader::prepare(Preprocessor& preprocessor, const Ticket& ticket) const {
   Prepared& prepared = *ticket.batch;
-  const size_t sample = static_cast<size_t>(options_.size) * static_cast<size_t>(options_.size) * 3;
-  if (ticket.position == 0) {  // the first sample's worker clears the rest of a short batch
-    std::fill(prepared.pixels.begin() + static_cast<int64_t>(sample) * prepared.batch.valid, prepared.pixels.end(),
-              0.0f);
+  const size_t sample = sample_size(), batch = static_cast<size_t>(options_.batch);
+  const auto valid = static_cast<size_t>(prepared.batch.valid), position = static_cast<size_t>(ticket.position);
+  if (position == 0) {  // the first sample's worker clears the rest of a short batch
+    std::fill(prepared.pixels.data() + sample * valid, prepared.pixels.data() + sample * batch, 0.0f);
   }
-  const int index = prepared.indices[static_cast<size_t>(ticket.position)];
+  if (position >= valid) {
+    const OtherImages::Draw& other = prepared.others[position - valid];
+    const Image& image = options_.others->images()[static_cast<size_t>(other.image)];
+    preprocessor.augment(image, draw_augmentation(other.key, image.width, image.height),
+                         prepared.pixels.data() + sample * (batch + position - valid));
+    return;
+  }
+  const int index = prepared.indices[position];
   const Image& image = class_.images[static_cast<size_t>(index)];
-  float* out = prepared.pixels.data() + sample * static_cast<size_t>(ticket.position);
+  float* out = prepared.pixels.data() + sample * position;
   if (options_.transform == Transform::evaluate) {
     preprocessor.evaluate(image, out);
   } else {

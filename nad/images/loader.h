@@ -1,5 +1,6 @@
-// Batches of one class, prepared by worker threads ahead of the step that uses them. What a batch holds depends on
-// (seed, class, step) alone: not on the number of workers, their timing, or the step at which the loader started.
+// Batches of one class, prepared by worker threads ahead of the step that uses them, and where it is asked for as many
+// images of other classes. What a batch holds depends on (seed, class, step) alone: not on the number of workers, their
+// timing, or the step at which the loader started.
 #pragma once
 
 #include <condition_variable>
@@ -13,6 +14,7 @@
 
 #include "nad/images/augment.h"
 #include "nad/images/dataset.h"
+#include "nad/images/other_images.h"
 
 namespace nad {
 
@@ -27,6 +29,7 @@ struct LoaderOptions {
   int batch = 16;      // samples
   int size = 224;      // pixels of a side
   Normalization normalization;
+  const OtherImages* others = nullptr;  // a batch holds `batch` of them too; must outlive the loader
   uint64_t seed = 233;
   int64_t first_step = 0;  // of a run that is resumed
   int64_t steps = 0;       // delivers steps first_step, ..., steps - 1
@@ -46,12 +49,16 @@ struct Batch {
   int64_t step = 0, epoch = 0;
   std::span<const int> indices;         // [valid], which of the class's images
   std::span<const Augmentation> draws;  // [valid], what to do with them; without pixels
+
+  const float* other_images = nullptr;           // [batch, size, size, 3]. Null without pixels or without others
+  std::span<const OtherImages::Draw> others;     // [batch], or empty
+  std::span<const Augmentation> others_augment;  // the same; without pixels
 };
 
 class BatchLoader {
  public:
   // The class must outlive the loader. All memory is allocated here. Throws Error(usage) for options out of range
-  // and Error(data) for a class without images.
+  // and Error(data) for a class without images, or without others where these are asked for.
   BatchLoader(const DecodedClass& images, const LoaderOptions& options);
   ~BatchLoader();  // stops the workers, also in the middle of a run
   BatchLoader(const BatchLoader&) = delete;
@@ -63,18 +70,22 @@ class BatchLoader {
 
  private:
   struct Prepared {             // a batch on its way
-    std::vector<float> pixels;  // [batch, size, size, 3]
+    std::vector<float> pixels;  // [batch, size, size, 3], of others the same behind them
     std::vector<int> indices;   // [batch]
-    std::vector<Augmentation> draws;
+    std::vector<Augmentation> draws, others_augment;
+    std::vector<OtherImages::Draw> others;  // [batch], or empty
     Batch batch;
     int pending = 0;  // samples not yet written
     std::exception_ptr error;
   };
   struct Ticket {  // one sample to prepare
     Prepared* batch = nullptr;
-    int position = 0;
+    int position = 0;  // below valid: of the class; the others follow
   };
 
+  size_t sample_size() const {  // floats
+    return size_t{3} * static_cast<size_t>(options_.size) * static_cast<size_t>(options_.size);
+  }
   Prepared& prepared_of(int64_t step) { return ring_[static_cast<size_t>(step) % ring_.size()]; }
   bool work_left() const;  // these three: with the lock held
   Ticket take();

@@ -51,7 +51,7 @@ const LabelledPixels& ClassEvaluation::others() {
   if (!others_) {
     stop_if_asked();
     const ImagePool pool = draw_image_pool(
-        *setup_.source, "val", setup_.val_class, kOtherImages, setup_.options.seed, std::max(1, max_threads()),
+        *setup_.source, "val", setup_.val_class, {kOtherImages}, setup_.options.seed, std::max(1, max_threads()),
         [this](const std::string& line) { progress_.warn("broken image: " + line); });
     others_ = prepare(pool, state_.learner->input_size(), setup_.normalization);
   }
