@@ -106,6 +106,31 @@ TEST_CASE("accuracies without false alarms come with a warning, specific answers
   CHECK(lines_of(results, {5, 217}).back().find("mean") == 0);
 }
 
+TEST_CASE("false alarms on classes never shown have a column and a value of their own") {
+  Results results = from_disk();
+  results.settings.objective = "specific";
+  results.settings.negative_classes = "even";
+  results.settings.lambda = 4;
+  results.classes.at(5).false_alarms_shown = 2.5;
+  results.classes.at(5).false_alarms_unshown = 7.5;
+  const std::vector<std::string> lines = lines_of(results, {5, 217});
+  CHECK(lines[0].find("false alarms    shown never shown   seconds") != std::string::npos);
+  CHECK(lines[1].find("         5.00     2.50        7.50      12.2") != std::string::npos);
+  CHECK(lines[2].find("        98.75!        -           -      12.2") != std::string::npos);
+  CHECK(lines[3].find("     2.50        7.50      12.2") != std::string::npos);
+  for (const std::string& line : {lines[0], lines[1], lines[3]}) CHECK(line.size() == lines[2].size());
+  std::stringstream text;
+  write_json(results, {5}, "r.h5", text);
+  const nlohmann::json json = nlohmann::json::parse(text.str());
+  CHECK(json["settings"]["negative_classes"] == "even");
+  CHECK(json["settings"]["lambda"] == 4);
+  CHECK(json["classes"][0]["false_alarms_shown"] == 2.5);
+  CHECK(json["classes"][0]["false_alarms_unshown"] == 7.5);
+  CHECK(json["average"]["false_alarms_unshown"] == 7.5);
+  results.settings.negative_classes = "all";
+  CHECK(lines_of(results, {5})[0].find("never shown") == std::string::npos);
+}
+
 TEST_CASE("without accuracies the table has nothing to qualify") {
   Results results = from_disk();
   for (auto& [index, c] : results.classes) c.top1_before = c.top1_after = c.false_alarms = kNone;

@@ -219,6 +219,71 @@ TEST_CASE("equal results are equal bytes") {
   CHECK(bytes_of(folder / "a.h5") == bytes_of(folder / "b.h5"));
 }
 
+TEST_CASE("what objective specific adds comes back; other objectives leave none of it in the file") {
+  const Folder folder;
+  const std::string path = folder / "r.h5";
+  Results wrote = example();
+  RunSettings& s = wrote.settings;
+  s.objective = "specific";
+  s.specific_target = "all";
+  s.lambda = 2.5;
+  s.negatives = 40;
+  s.negative_classes = "odd";
+  s.negatives_hash = "00000000000000aa";
+  ClassResult& finished = wrote.classes.at(217);
+  finished.false_alarms_shown = 10;
+  finished.false_alarms_unshown = 15;
+  for (auto& [index, c] : wrote.classes) {
+    for (StepRecord& step : c.history) step.specificity = step.skipped ? ClassResult::kNone : 0.25 * step.total;
+    for (StepRecord& step : c.history) step.others_answered = step.correct + 1;
+  }
+  wrote.classes.at(3).moments = {{{1, 2, 3}, {-4, 0.5f}}, {{5, 6, 7}, {8, 9}}, 1};
+  write_results(path, wrote);
+  const Results read = read_results(path);
+  CHECK(first_difference(read.settings, s) == "");
+  CHECK(read.settings.specific_target == "all");
+  CHECK(read.settings.lambda == 2.5);
+  CHECK(read.settings.negatives == 40);
+  CHECK(read.settings.negative_classes == "odd");
+  CHECK(read.settings.negatives_hash == s.negatives_hash);
+  for (const auto& [index, w] : wrote.classes) {
+    CAPTURE(index);
+    const ClassResult& r = read.classes.at(index);
+    CHECK(r.moments == w.moments);
+    CHECK(same(r.false_alarms_shown, w.false_alarms_shown));
+    CHECK(same(r.false_alarms_unshown, w.false_alarms_unshown));
+    REQUIRE(r.history.size() == w.history.size());
+    for (size_t i = 0; i < r.history.size(); i++) {
+      CHECK(same(r.history[i].specificity, w.history[i].specificity));
+      CHECK(r.history[i].others_answered == w.history[i].others_answered);
+    }
+  }
+  write_results(folder / "again.h5", read);
+  CHECK(bytes_of(folder / "again.h5") == bytes_of(path));
+
+  const auto changed = [&](const std::function<void(RunSettings&)>& change) {
+    RunSettings here = s;
+    change(here);
+    return first_difference(s, here);
+  };
+  CHECK(changed([](RunSettings& r) { r.specific_target = "class"; }) ==
+        "the specific target is all there and class here");
+  CHECK(changed([](RunSettings& r) { r.lambda = 1; }) == "lambda is 2.5 there and 1 here");
+  CHECK(changed([](RunSettings& r) { r.negatives = 2000; }) == "negatives is 40 there and 2000 here");
+  CHECK(changed([](RunSettings& r) { r.negative_classes = "all"; }) ==
+        "the classes of negatives is odd there and all here");
+
+  s.objective = "released";
+  wrote.classes.at(3).moments = {};
+  write_results(path, wrote);
+  const hid_t file = H5Fopen(path.c_str(), H5F_ACC_RDONLY, H5P_DEFAULT);
+  for (const char* name : {"specific_target", "lambda", "negatives", "negative_classes", "negatives_hash"})
+    CHECK(H5Aexists(file, name) == 0);
+  CHECK(H5Lexists(file, "classes/217/specificity", H5P_DEFAULT) == 0);
+  CHECK(H5Aexists_by_name(file, "classes/217", "false_alarms_unshown", H5P_DEFAULT) == 0);
+  H5Fclose(file);
+}
+
 TEST_CASE("a file from before the order had a seed of its own reads as one of that seed and all images") {
   const Folder folder;
   const std::string path = folder / "r.h5";

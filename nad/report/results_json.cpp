@@ -15,33 +15,39 @@ Json number(double value) { return std::isfinite(value) ? Json(value) : Json(nul
 
 Json settings_json(const Results& results) {
   const RunSettings& s = results.settings;
-  return {{"arch", s.arch},
-          {"weights_file", s.weights_file},
-          {"weights_hash", s.weights_hash},
-          {"num_classes", s.num_classes},
-          {"input_size", s.input_size},
-          {"data", s.data},
-          {"objective", s.objective},
-          {"beta", number(s.beta)},
-          {"beta_auto", !results.beta_search.beta.empty()},
-          {"lr", s.lr},
-          {"epochs", s.epochs},
-          {"steps", s.steps},
-          {"least_steps", s.least_steps},
-          {"batch", s.batch},
-          {"classes_per_step", s.classes_per_step},
-          {"seed", s.seed},
-          {"order_seed", s.order_seed},
-          {"half", s.half},
-          {"device", s.device},
-          {"device_description", s.device_description},
-          {"conv", s.conv},
-          {"precision", s.precision},
-          {"threads", s.threads},
-          {"command_line", s.command_line}};
+  Json json = {{"arch", s.arch},
+               {"weights_file", s.weights_file},
+               {"weights_hash", s.weights_hash},
+               {"num_classes", s.num_classes},
+               {"input_size", s.input_size},
+               {"data", s.data},
+               {"objective", s.objective},
+               {"beta", number(s.beta)},
+               {"beta_auto", !results.beta_search.beta.empty()},
+               {"lr", s.lr},
+               {"epochs", s.epochs},
+               {"steps", s.steps},
+               {"least_steps", s.least_steps},
+               {"batch", s.batch},
+               {"classes_per_step", s.classes_per_step},
+               {"seed", s.seed},
+               {"order_seed", s.order_seed},
+               {"half", s.half},
+               {"device", s.device},
+               {"device_description", s.device_description},
+               {"conv", s.conv},
+               {"precision", s.precision},
+               {"threads", s.threads},
+               {"command_line", s.command_line}};
+  if (!s.shows_others()) return json;
+  json["specific_target"] = s.specific_target;
+  json["lambda"] = number(s.lambda);
+  json["negatives"] = s.negatives;
+  json["negative_classes"] = s.negative_classes;
+  return json;
 }
 
-Json class_json(const ClassResult& c) {
+Json class_json(const RunSettings& settings, const ClassResult& c) {
   Json json = {{"index", c.index}, {"id", c.id}, {"name", c.name}, {"finished", c.finished}};
   if (!c.error.empty()) json["error"] = c.error;
   json["steps"] = c.steps;
@@ -52,6 +58,10 @@ Json class_json(const ClassResult& c) {
   json["top1_before"] = number(c.top1_before);
   json["top1_after"] = number(c.top1_after);
   json["false_alarms"] = number(c.false_alarms);
+  if (settings.splits_others()) {
+    json["false_alarms_shown"] = number(c.false_alarms_shown);
+    json["false_alarms_unshown"] = number(c.false_alarms_unshown);
+  }
   json["other_images"] = c.other_images;
   json["constant_answer"] = std::isnan(c.false_alarms) ? Json(nullptr) : Json(c.constant_answer());
   json["train_images"] = c.train_images;
@@ -86,7 +96,7 @@ void write_json(const Results& results, const std::vector<int64_t>& classes, con
   json["classes"] = Json::array();
   for (const int64_t index : classes) {
     const auto found = results.classes.find(index);
-    if (found != results.classes.end()) json["classes"].push_back(class_json(found->second));
+    if (found != results.classes.end()) json["classes"].push_back(class_json(results.settings, found->second));
   }
   const Averages a = averages(results, classes);
   json["average"] = {{"classes", a.finished},
@@ -98,6 +108,10 @@ void write_json(const Results& results, const std::vector<int64_t>& classes, con
                      {"false_alarms", number(a.false_alarms)},
                      {"constant_answers", a.constant},
                      {"seconds", number(a.seconds)}};
+  if (results.settings.splits_others()) {
+    json["average"]["false_alarms_shown"] = number(a.false_alarms_shown);
+    json["average"]["false_alarms_unshown"] = number(a.false_alarms_unshown);
+  }
   json["out"] = path;
   // Names that are no UTF-8 are shown with replacement characters rather than refused.
   out << json.dump(2, ' ', false, Json::error_handler_t::replace) << "\n";

@@ -34,16 +34,23 @@ struct Average {
 
 std::string row(const std::string& index, const std::string& id, const std::string& name, const std::string& steps,
                 const std::string& loss, const std::string& kept, const std::string& before, const std::string& after,
-                const std::string& false_alarms, const std::string& seconds) {
-  return format("%-6s %s %s %8s %10s %8s %8s %8s %13s %9s\n", index.c_str(), cell(id, 12).c_str(),
+                const std::string& false_alarms, const std::string& split, const std::string& seconds) {
+  return format("%-6s %s %s %8s %10s %8s %8s %8s %13s%s %9s\n", index.c_str(), cell(id, 12).c_str(),
                 cell(name, 24).c_str(), steps.c_str(), loss.c_str(), kept.c_str(), before.c_str(), after.c_str(),
-                false_alarms.c_str(), seconds.c_str());
+                false_alarms.c_str(), split.c_str(), seconds.c_str());
 }
 
-std::string row(const ClassResult& c) {
+// The columns of false alarms on shown classes and on those never shown; empty where no class is left out.
+std::string split_columns(const RunSettings& settings, const std::string& shown, const std::string& unshown) {
+  return settings.splits_others() ? format(" %8s %11s", shown.c_str(), unshown.c_str()) : "";
+}
+
+std::string row(const RunSettings& settings, const ClassResult& c) {
   return row(std::to_string(c.index), one_line(c.id), one_line(c.name), std::to_string(c.steps),
              loss_text(c.last_loss()), percent(c.kept_percent()), percent(c.top1_before), percent(c.top1_after),
-             percent(c.false_alarms) + (c.constant_answer() ? "!" : ""), format("%.1f", c.seconds));
+             percent(c.false_alarms) + (c.constant_answer() ? "!" : ""),
+             split_columns(settings, percent(c.false_alarms_shown), percent(c.false_alarms_unshown)),
+             format("%.1f", c.seconds));
 }
 
 }  // namespace
@@ -56,7 +63,7 @@ std::vector<int64_t> all_classes(const Results& results) {
 
 Averages averages(const Results& results, const std::vector<int64_t>& classes) {
   Averages a;
-  Average kept, before, after, false_alarms, loss, seconds;
+  Average kept, before, after, false_alarms, shown, unshown, loss, seconds;
   for (const ClassResult* c : listed(results, classes)) {
     a.failed += !c->error.empty();
     if (!c->finished) continue;
@@ -65,6 +72,8 @@ Averages averages(const Results& results, const std::vector<int64_t>& classes) {
     before.add(c->top1_before);
     after.add(c->top1_after);
     false_alarms.add(c->false_alarms);
+    shown.add(c->false_alarms_shown);
+    unshown.add(c->false_alarms_unshown);
     a.constant += c->constant_answer();
     loss.add(c->last_loss());
     seconds.add(c->seconds);
@@ -73,16 +82,20 @@ Averages averages(const Results& results, const std::vector<int64_t>& classes) {
   a.before = before.value();
   a.after = after.value();
   a.false_alarms = false_alarms.value();
+  a.false_alarms_shown = shown.value();
+  a.false_alarms_unshown = unshown.value();
   a.loss = loss.value();
   a.seconds = seconds.value();
   return a;
 }
 
 void write_table(const Results& results, const std::vector<int64_t>& classes, std::ostream& out) {
-  out << row("class", "id", "name", "steps", "loss", "kept %", "before", "after", "false alarms", "seconds");
+  const RunSettings& settings = results.settings;
+  out << row("class", "id", "name", "steps", "loss", "kept %", "before", "after", "false alarms",
+             split_columns(settings, "shown", "never shown"), "seconds");
   for (const ClassResult* c : listed(results, classes)) {
     if (c->finished) {
-      out << row(*c);
+      out << row(settings, *c);
       continue;
     }
     out << format("%-6lld ", static_cast<long long>(c->index)) << one_line(c->id);
@@ -95,6 +108,7 @@ void write_table(const Results& results, const std::vector<int64_t>& classes, st
   const Averages a = averages(results, classes);
   out << row("mean", "", "of " + std::to_string(a.finished) + " classes", "", loss_text(a.loss), percent(a.kept),
              percent(a.before), percent(a.after), percent(a.false_alarms),
+             split_columns(settings, percent(a.false_alarms_shown), percent(a.false_alarms_unshown)),
              format("%.1f", a.finished ? a.seconds : 0.0));
   if (a.constant > 0) {
     out << "! constant answer, " << a.constant << " of " << a.finished

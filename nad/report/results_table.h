@@ -13,7 +13,8 @@ namespace nad {
 std::vector<int64_t> all_classes(const Results& results);  // their indices, growing
 
 // classes: indices, in the order of the rows; those that the results lack are left out. The averages are over the
-// finished classes that have the value.
+// finished classes that have the value. Where only some classes were shown as others (RunSettings::splits_others())
+// the false alarms on those and on the rest have columns of their own.
 void write_table(const Results& results, const std::vector<int64_t>& classes, std::ostream& out);
 // One document: settings, gates, classes, average, out. Numbers
 // that do not exist are null. path: of the results file.
@@ -24,7 +25,8 @@ void write_json(const Results& results, const std::vector<int64_t>& classes, con
 struct Averages {
   int64_t finished = 0, failed = 0, constant = 0;  // constant: constant answers
   double kept = ClassResult::kNone, before = ClassResult::kNone, after = ClassResult::kNone,
-         false_alarms = ClassResult::kNone;  // percent
+         false_alarms = ClassResult::kNone, false_alarms_shown = ClassResult::kNone,
+         false_alarms_unshown = ClassResult::kNone;  // percent
   double loss = ClassResult::kNone, seconds = ClassResult::kNone;
 };
 Averages averages(const Results& results, const std::vector<int64_t>& classes);

@@ -37,6 +37,12 @@ std::string first_difference(const RunSettings& there, const RunSettings& here) 
   compare("seed", std::to_string(there.seed), std::to_string(here.seed));
   compare("the seed of the order", std::to_string(there.order_seed), std::to_string(here.order_seed));
   compare("half", there.half, here.half);
+  if (here.shows_others()) {
+    compare("the specific target", there.specific_target, here.specific_target);
+    compare("lambda", there.lambda, here.lambda);
+    compare("negatives", there.negatives, here.negatives);
+    compare("the classes of negatives", there.negative_classes, here.negative_classes);
+  }
   compare("precision", there.precision, here.precision);
   compare("device", there.device, here.device);
   compare("conv", there.conv, here.conv);

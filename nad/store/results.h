@@ -23,10 +23,19 @@ struct RunSettings {
   uint64_t seed = 0;
   uint64_t order_seed = 0;   // of the order of images and their augmentation
   std::string half = "all";  // of every class's training images: first, second or all
+  // Objective `specific` only.
+  std::string specific_target = "class";  // class or all
+  double lambda = 1;                      // weight of the term of other classes' images
+  int64_t negatives = 0;                  // other classes' images that are kept for a run, at most
+  std::string negative_classes = "all";   // that they are of: all, even or odd, by their rank among the folders
   // ---- for the record ----
   std::string weights_file, data, program, command_line, device_description;
   int64_t threads = 0, classes_per_step = 0, input_size = 0, num_classes = 0;
-  std::string conv_choices;  // what --conv auto measured; a resumed run goes by it
+  std::string conv_choices;    // what --conv auto measured; a resumed run goes by it
+  std::string negatives_hash;  // `specific`: of the images that were drawn; a resumed run draws the same
+
+  bool shows_others() const { return objective == "specific"; }
+  bool splits_others() const { return shows_others() && negative_classes != "all"; }
 };
 
 // "beta is 0.5 there and 0.02 here" for the first value above the line that differs; empty where none does.
@@ -37,6 +46,16 @@ struct StepRecord {
   double total = 0, reconstruction = 0, regularisation = 0, cross_entropy = 0;
   int32_t correct = 0;   // samples of the batch that the original network classifies correctly
   bool skipped = false;  // no update
+  // Objective `specific`: the term of other classes' images, and how many of those the gated network takes for its own.
+  double specificity = std::numeric_limits<double>::quiet_NaN();
+  int32_t others_answered = 0;
+};
+
+// Adam's state of a class in progress (objective `specific`).
+struct SavedMoments {
+  GateVectors mean, square;  // both empty: none
+  int64_t steps = 0;
+  bool operator==(const SavedMoments&) const = default;
 };
 
 struct ClassResult {
@@ -50,8 +69,12 @@ struct ClassResult {
   std::string error;                               // why the class failed; it then has neither gates nor history
   int64_t error_code = 0;                          // the exit code of that error
   GateVectors logits, sigma;                       // sigma: objective `variational` only
+  SavedMoments moments;                            // while in progress
   double top1_before = kNone, top1_after = kNone;  // percent of the val images
   double false_alarms = kNone;                     // percent of other classes' val images answered as this class
+  // The same over the classes that may have been shown while learning and over those that were not; NaN but for
+  // RunSettings::splits_others().
+  double false_alarms_shown = kNone, false_alarms_unshown = kNone;
   int64_t train_images = 0, val_images = 0, broken_images = 0;
   int64_t other_images = 0;  // those that false_alarms was measured on
   std::string images_hash;   // of the decoded training images

@@ -43,6 +43,16 @@ void visit_later_settings(Settings& s, Visit&& visit) {
   visit("half", s.half);
 }
 
+// Those that only files of RunSettings::shows_others() have.
+template <class Settings, class Visit>
+void visit_specific_settings(Settings& s, Visit&& visit) {
+  visit("specific_target", s.specific_target);
+  visit("lambda", s.lambda);
+  visit("negatives", s.negatives);
+  visit("negative_classes", s.negative_classes);
+  visit("negatives_hash", s.negatives_hash);
+}
+
 template <class Class, class Visit>
 void visit_class(Class& c, Visit&& visit) {
   visit("id", c.id);
@@ -64,6 +74,13 @@ template <class Class, class Visit>
 void visit_later_class(Class& c, Visit&& visit) {
   visit("false_alarms", c.false_alarms);
   visit("other_images", c.other_images);
+}
+
+// Those that only files of RunSettings::splits_others() have.
+template <class Class, class Visit>
+void visit_split_class(Class& c, Visit&& visit) {
+  visit("false_alarms_shown", c.false_alarms_shown);
+  visit("false_alarms_unshown", c.false_alarms_unshown);
 }
 
 // Each visit: name of the dataset, values, whether there is one per class. The names are those of the first version:

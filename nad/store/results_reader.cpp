@@ -74,28 +74,48 @@ GateVectors read_vectors(const Reader& r, const std::string& name, const std::ve
   return gates;
 }
 
-ClassResult read_class(const Reader& r, int64_t index, const std::vector<int64_t>& channels) {
+// What the steps of a class found out.
+std::vector<StepRecord> read_history(const Reader& r, bool shows_others) {
+  const int64_t taken = r.rows("losses");
+  const std::vector<double> losses = r.dataset<double>("losses", {taken, 4});
+  const std::vector<int32_t> correct = r.dataset<int32_t>("correct", {taken});
+  const std::vector<uint8_t> skipped = r.dataset<uint8_t>("skipped", {taken});
+  std::vector<StepRecord> history;
+  for (size_t i = 0; i < correct.size(); i++) {
+    const double* of_step = &losses[4 * i];
+    history.push_back({of_step[0], of_step[1], of_step[2], of_step[3], correct[i], skipped[i] != 0});
+  }
+  if (!shows_others) return history;
+  const std::vector<double> specificity = r.dataset<double>("specificity", {taken});
+  const std::vector<int32_t> others_answered = r.dataset<int32_t>("others_answered", {taken});
+  for (size_t i = 0; i < history.size(); i++) {
+    history[i].specificity = specificity[i];
+    history[i].others_answered = others_answered[i];
+  }
+  return history;
+}
+
+ClassResult read_class(const Reader& r, int64_t index, const std::vector<int64_t>& channels,
+                       const RunSettings& settings) {
   ClassResult c;
   c.index = index;
   visit_class(c, [&](const char* name, auto& value) { r.get(name, &value); });
   visit_later_class(c, [&](const char* name, auto& value) {
     if (r.has(name)) r.get(name, &value);
   });
+  if (settings.splits_others()) visit_split_class(c, [&](const char* name, auto& value) { r.get(name, &value); });
   if (!r.has_group("logits")) {
     if (c.finished) throw r.bad("is finished but has no gates");
     return c;
   }
   c.logits = read_vectors(r, "logits", channels);
   if (r.has_group("sigma")) c.sigma = read_vectors(r, "sigma", channels);
-  const int64_t taken = r.rows("losses");
-  const std::vector<double> losses = r.dataset<double>("losses", {taken, 4});
-  const std::vector<int32_t> correct = r.dataset<int32_t>("correct", {taken});
-  const std::vector<uint8_t> skipped = r.dataset<uint8_t>("skipped", {taken});
-  for (size_t i = 0; i < correct.size(); i++) {
-    const double* of_step = &losses[4 * i];
-    c.history.push_back({of_step[0], of_step[1], of_step[2], of_step[3], correct[i], skipped[i] != 0});
+  if (r.has_group("adam_mean")) {
+    c.moments = {read_vectors(r, "adam_mean", channels), read_vectors(r, "adam_square", channels), 0};
+    r.get("adam_steps", &c.moments.steps);
   }
-  if (taken > c.steps || (c.finished && taken != c.steps))
+  c.history = read_history(r, settings.shows_others());
+  if (c.taken() > c.steps || (c.finished && c.taken() != c.steps))
     throw r.bad("has a number of losses that is not its steps");
   return c;
 }
@@ -145,6 +165,9 @@ Results read_results(const std::string& path) {
   visit_later_settings(results.settings, [&](const char* name, auto& value) {
     if (root.has(name)) root.get(name, &value);
   });
+  if (results.settings.shows_others()) {
+    visit_specific_settings(results.settings, [&](const char* name, auto& value) { root.get(name, &value); });
+  }
   if (const Handle search = hdf5::open_group(file.get(), "beta_search")) {
     results.beta_search = read_search(Reader(search.get(), where + ", beta_search:"));
   }
@@ -160,7 +183,7 @@ Results read_results(const std::string& path) {
     const Handle group = hdf5::open_group(classes.get(), name);
     if (name.empty() || *end || !group) throw root.bad("has a class that is no number: " + hdf5::quoted(name));
     results.classes[index] =
-        read_class(Reader(group.get(), where + ", class " + name + ":"), index, results.channels);
+        read_class(Reader(group.get(), where + ", class " + name + ":"), index, results.channels, results.settings);
   }
   return results;
 }

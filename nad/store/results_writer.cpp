@@ -8,12 +8,33 @@ namespace {
 using hdf5::Handle;
 using hdf5::Writer;
 
-void write_class(const Writer& writer, hid_t parent, const ClassResult& c) {
+// What the steps of a class found out.
+void write_history(const Writer& writer, hid_t id, const std::vector<StepRecord>& history, bool shows_others) {
+  std::vector<double> losses, specificity;
+  std::vector<int32_t> correct, others_answered;
+  std::vector<uint8_t> skipped;
+  for (const StepRecord& step : history) {
+    losses.insert(losses.end(), {step.total, step.reconstruction, step.regularisation, step.cross_entropy});
+    correct.push_back(step.correct);
+    skipped.push_back(step.skipped);
+    specificity.push_back(step.specificity);
+    others_answered.push_back(step.others_answered);
+  }
+  writer.dataset(id, "losses", losses, {history.size(), 4});
+  writer.dataset(id, "correct", correct);
+  writer.dataset(id, "skipped", skipped);
+  if (!shows_others) return;
+  writer.dataset(id, "specificity", specificity);
+  writer.dataset(id, "others_answered", others_answered);
+}
+
+void write_class(const Writer& writer, hid_t parent, const ClassResult& c, const RunSettings& settings) {
   const Handle group = writer.group(parent, std::to_string(c.index));
   const hid_t id = group.get();
   const auto write = [&](const char* name, const auto& value) { writer.attribute(id, name, value); };
   visit_class(c, write);
   visit_later_class(c, write);
+  if (settings.splits_others()) visit_split_class(c, write);
   if (c.logits.empty()) return;
   writer.per_gate(id, "logits", c.logits);
   std::vector<std::vector<uint8_t>> masks;
@@ -23,17 +44,12 @@ void write_class(const Writer& writer, hid_t parent, const ClassResult& c) {
   }
   writer.per_gate(id, "mask", masks);
   if (!c.sigma.empty()) writer.per_gate(id, "sigma", c.sigma);
-  std::vector<double> losses;
-  std::vector<int32_t> correct;
-  std::vector<uint8_t> skipped;
-  for (const StepRecord& step : c.history) {
-    losses.insert(losses.end(), {step.total, step.reconstruction, step.regularisation, step.cross_entropy});
-    correct.push_back(step.correct);
-    skipped.push_back(step.skipped);
+  if (!c.moments.mean.empty()) {
+    writer.per_gate(id, "adam_mean", c.moments.mean);
+    writer.per_gate(id, "adam_square", c.moments.square);
+    write("adam_steps", c.moments.steps);
   }
-  writer.dataset(id, "losses", losses, {c.history.size(), 4});
-  writer.dataset(id, "correct", correct);
-  writer.dataset(id, "skipped", skipped);
+  write_history(writer, id, c.history, settings.shows_others());
 }
 
 void write_search(const Writer& writer, const BetaSearch& s) {
@@ -56,6 +72,7 @@ void write_results(const std::string& path, const Results& results) {
   write("format_version", kResultsVersion);
   visit_settings(results.settings, write);
   visit_later_settings(results.settings, write);
+  if (results.settings.shows_others()) visit_specific_settings(results.settings, write);
   const BetaSearch& search = results.beta_search;
   write("beta_auto", !search.beta.empty());
   if (!search.beta.empty()) write_search(writer, search);
@@ -63,7 +80,9 @@ void write_results(const std::string& path, const Results& results) {
   writer.attribute(gates.get(), "names", results.gate_names);
   writer.attribute(gates.get(), "channels", results.channels);
   const Handle classes = writer.group(writer.root(), "classes");
-  for (const auto& [index, result] : results.classes) write_class(writer, classes.get(), result);
+  for (const auto& [index, result] : results.classes) {
+    write_class(writer, classes.get(), result, results.settings);
+  }
   write_durably(path, writer.bytes(), "results file");
 }
 
