@@ -12,8 +12,10 @@
 #include <vector>
 
 #include "engine/rng.h"
+#include "nad/analyse/class_pairs.h"
 #include "nad/analyse/histogram.h"
 #include "nad/analyse/hit_rate.h"
+#include "nad/analyse/layer_trend.h"
 #include "nad/analyse/mistakes.h"
 #include "nad/analyse/similarity.h"
 #include "nad/analyse/specificity.h"
@@ -97,6 +99,24 @@ TEST_CASE("p-values, Holm's procedure and quantiles") {
   CHECK(quantile(std::vector<double>{7}, 0.025) == 7);
 }
 
+TEST_CASE("random orders, rank correlation and trends over layers") {
+  const json& g = golden()["statistics"];
+  const json& order = g["permutation"];
+  CHECK(permutation(order["n"], order["key"]) == order["order"].get<std::vector<int64_t>>());
+  for (const json& c : g["rank_correlation"]) {
+    CHECK(rank_correlation(c["x"].get<std::vector<double>>(), c["y"].get<std::vector<double>>()) == near(c["value"]));
+  }
+  CHECK(std::isnan(rank_correlation(std::vector<double>{1, 2}, std::vector<double>{3, 3})));
+  const json& t = g["trend"];
+  auto layers = t["values"].get<std::vector<double>>();
+  CHECK(falling_trend(layers, t["key"]).correlation == near(t["correlation"]));
+  CHECK(falling_trend(layers, t["key"]).p == near(t["p"]));
+  layers.insert(layers.begin(), kNone);  // a layer without a value changes nothing
+  CHECK(falling_trend(layers, t["key"]).p == near(t["p"]));
+  CHECK(std::isnan(falling_trend({1, kNone, 2}, 1).p));
+  CHECK(std::isnan(falling_trend({1, 1, 1, 1}, 1).p));
+}
+
 TEST_CASE("bootstrap intervals") {
   const json& b = golden()["statistics"]["bootstrap"];
   const auto values = b["values"].get<std::vector<double>>();
@@ -123,6 +143,18 @@ TEST_CASE("similarity of masks") {
   for (size_t a = 0; a < n; ++a) {
     for (size_t b = 0; b < n; ++b) CHECK(s.matrix[a * n + b] == near(g["matrix"][a][b]));
   }
+}
+
+TEST_CASE("means over pairs of classes and their intervals") {
+  const json& g = golden()["similarity"];
+  const MaskTable masks = golden_masks();
+  const std::vector<double> pairs = pair_similarity(masks, 3);
+  const std::vector<int64_t> all = {0, 1, 2, 3, 4, 5};
+  CHECK(pair_mean(pairs, masks.classes(), all) == near(g["layers"][3]));
+  CHECK(std::isnan(pair_mean(pairs, masks.classes(), std::vector<int64_t>{2, 2, 2})));
+  check_interval(pair_mean_interval(pairs, masks.classes(), g["pair_key"]), g["pair_interval_of_gate_3"], 1e-12);
+  CHECK(pair_bootstrap_draws(200) == 2000);
+  CHECK(pair_bootstrap_draws(1000) == 200);
 }
 
 TEST_CASE("two empty masks are alike, one empty mask is like nothing") {
@@ -197,6 +229,7 @@ TEST_CASE("why networks misjudge") {
   CHECK(m.mean_mis == near(g["mean_mis"]));
   CHECK(m.mean_oth == near(g["mean_oth"]));
   check_interval(m.interval, g["interval"], 1e-12);
+  CHECK(mistakes_p_value(mistaken, matrix, classes, g["permutation_key"], g["permutations"]) == near(g["p"]));
   for (const json& a : g["among"]) {
     const AmongMostSimilar found = among_most_similar(mistaken, matrix, classes, a["k"].get<int64_t>());
     CHECK(found.share == near(a["share"]));

@@ -24,7 +24,9 @@ herr_t add_attribute(hid_t, const char* name, const H5A_info_t*, void* list) {
   return add_link(0, name, nullptr, list);
 }
 
-std::vector<std::string> read_strings(hid_t attribute, hid_t type, hid_t space, size_t count, bool* ok) {
+// read(type in memory, where to): the values of an attribute or a dataset.
+template <class Read>
+std::vector<std::string> read_strings(Read&& read, hid_t type, hid_t space, size_t count, bool* ok) {
   std::vector<std::string> values(count);
   if (count == 0) return values;
   if (H5Tis_variable_str(type) > 0) {
@@ -32,13 +34,13 @@ std::vector<std::string> read_strings(hid_t attribute, hid_t type, hid_t space, 
     H5Tset_size(memory.get(), H5T_VARIABLE);
     H5Tset_cset(memory.get(), H5Tget_cset(type));
     std::vector<char*> pointers(count, nullptr);
-    *ok = H5Aread(attribute, memory.get(), pointers.data()) >= 0;
+    *ok = read(memory.get(), pointers.data()) >= 0;
     for (size_t i = 0; *ok && i < count; ++i) values[i] = pointers[i] ? pointers[i] : "";
     if (*ok) H5Dvlen_reclaim(memory.get(), space, H5P_DEFAULT, pointers.data());
   } else {
     const size_t size = H5Tget_size(type);
     std::vector<char> bytes(count * size);
-    *ok = H5Aread(attribute, type, bytes.data()) >= 0;
+    *ok = read(type, bytes.data()) >= 0;
     for (size_t i = 0; *ok && i < count; ++i)
       values[i] = std::string(&bytes[i * size], strnlen(&bytes[i * size], size));
   }
@@ -79,7 +81,8 @@ Attribute read_attribute(hid_t object, const std::string& name, const std::strin
     ok = n == 0 || H5Aread(attribute.get(), H5T_NATIVE_DOUBLE, values.data()) >= 0;
     value = single_or_list(std::move(values), rank == 0);
   } else if (kind == H5T_STRING) {
-    value = single_or_list(read_strings(attribute.get(), type.get(), space.get(), n, &ok), rank == 0);
+    const auto read = [&](hid_t memory, void* to) { return H5Aread(attribute.get(), memory, to); };
+    value = single_or_list(read_strings(read, type.get(), space.get(), n, &ok), rank == 0);
   } else {
     throw failure("has an unknown type: integers, floats and strings are read");
   }
@@ -140,6 +143,19 @@ Attributes read_attributes(hid_t object, const std::string& where) {
   Attributes attributes;
   for (const std::string& name : names) attributes.set(name, read_attribute(object, name, where));
   return attributes;
+}
+
+std::vector<std::string> read_texts(hid_t dataset, const std::string& where) {
+  const Handle type(H5Dget_type(dataset), H5Tclose), space(H5Dget_space(dataset), H5Sclose);
+  const int64_t count = space ? H5Sget_simple_extent_npoints(space.get()) : -1;
+  bool ok = type && count >= 0 && count <= kMaxAttributeElements && H5Tget_class(type.get()) == H5T_STRING;
+  std::vector<std::string> values;
+  const auto read = [&](hid_t memory, void* to) {
+    return H5Dread(dataset, memory, H5S_ALL, H5S_ALL, H5P_DEFAULT, to);
+  };
+  if (ok) values = read_strings(read, type.get(), space.get(), static_cast<size_t>(count), &ok);
+  if (!ok) throw Error(ErrorKind::data, where + " has a dataset of texts that cannot be read (damaged file?)");
+  return values;
 }
 
 bool read_uint64(hid_t object, const char* name, uint64_t* value) {

@@ -70,6 +70,9 @@ std::vector<std::string> children(hid_t group, const std::string& where);
 // Throws Error(data) for any other type or rank.
 Attributes read_attributes(hid_t object, const std::string& where);
 
+// A one-dimensional dataset of strings. Throws Error(data); `where` begins the message.
+std::vector<std::string> read_texts(hid_t dataset, const std::string& where);
+
 // A single unsigned 64-bit attribute. False where it is absent or is not a single integer.
 bool read_uint64(hid_t object, const char* name, uint64_t* value);
 

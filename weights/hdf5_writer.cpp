@@ -64,6 +64,12 @@ void Writer::dataset(hid_t parent, const std::string& name, hid_t type, const vo
   check(H5Dwrite(set.get(), type, H5S_ALL, H5S_ALL, H5P_DEFAULT, data));
 }
 
+void Writer::dataset(hid_t parent, const std::string& name, const std::vector<std::string>& values) const {
+  std::vector<const char*> pointers;
+  for (const std::string& value : values) pointers.push_back(value.c_str());
+  dataset(parent, name, text().get(), pointers.data(), {values.size()});
+}
+
 // count: of a list; null for a single value.
 void Writer::attribute(hid_t object, const char* name, hid_t type, const hsize_t* count, const void* data) const {
   const Handle space(check(count ? H5Screate_simple(1, count, nullptr) : H5Screate(H5S_SCALAR)), H5Sclose);

@@ -47,6 +47,7 @@ class Writer {
   void dataset(hid_t parent, const std::string& name, const std::vector<T>& values) const {
     dataset(parent, name, values, {values.size()});
   }
+  void dataset(hid_t parent, const std::string& name, const std::vector<std::string>& values) const;
   template <class T>  // a group of one dataset per gate
   void per_gate(hid_t parent, const std::string& name, const std::vector<std::vector<T>>& gates) const {
     const Handle of_gates = group(parent, name);

@@ -7,14 +7,17 @@
 
 namespace nad {
 
+void check_finite(const float* logits, int64_t classes) {
+  if (std::all_of(logits, logits + classes, [](float x) { return std::isfinite(x); })) return;
+  throw Error(ErrorKind::not_finite, "evaluation: a logit is not finite",
+              "check that mean and std of the weights file fit the network");
+}
+
 std::vector<int64_t> answers(const float* logits, int64_t count, int64_t classes) {
   std::vector<int64_t> result;
   for (int64_t i = 0; i < count; i++) {
     const float* row = logits + i * classes;
-    if (!std::all_of(row, row + classes, [](float x) { return std::isfinite(x); })) {
-      throw Error(ErrorKind::not_finite, "evaluation: a logit is not finite",
-                  "check that mean and std of the weights file fit the network");
-    }
+    check_finite(row, classes);
     result.push_back(std::max_element(row, row + classes) - row);
   }
   return result;

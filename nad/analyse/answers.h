@@ -16,6 +16,9 @@ namespace nad {
 // where a logit is not finite.
 std::vector<int64_t> answers(const float* logits, int64_t count, int64_t classes);
 
+// Throws Error(not_finite) where a logit is not finite. logits: [classes]
+void check_finite(const float* logits, int64_t classes);
+
 // Images ready for the network, with their classes.
 struct LabelledPixels {
   std::vector<int64_t> labels;  // [n]

@@ -3,6 +3,9 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <numeric>
+
+#include "engine/rng.h"
 
 namespace nad {
 namespace {
@@ -11,30 +14,50 @@ constexpr double kNone = std::numeric_limits<double>::quiet_NaN();
 
 double mean(double sum, int64_t count) { return count > 0 ? sum / static_cast<double>(count) : kNone; }
 
+std::vector<int64_t> identity(int64_t n) {
+  std::vector<int64_t> places(static_cast<size_t>(n));
+  std::iota(places.begin(), places.end(), int64_t{0});
+  return places;
+}
+
+struct Means {
+  double mis = kNone, oth = kNone;
+};
+
+// Of class c, where class k takes the place places[k] in the matrix.
+Means means_of(const std::vector<int64_t>& mistaken, const std::vector<double>& similarity,
+               const std::vector<int64_t>& places, int64_t c) {
+  const auto classes = static_cast<int64_t>(places.size());
+  double mis = 0, oth = 0;
+  int64_t images = 0, others = 0;
+  for (int64_t k = 0; k < classes; ++k) {
+    if (k == c) continue;
+    const int64_t count = mistaken[c * classes + k];
+    const double alike = similarity[places[c] * classes + places[k]];
+    mis += static_cast<double>(count) * alike;
+    images += count;
+    if (count > 0) continue;
+    oth += alike;
+    ++others;
+  }
+  return {mean(mis, images), mean(oth, others)};
+}
+
 }  // namespace
 
 Mistakes explain_mistakes(const std::vector<int64_t>& mistaken, const std::vector<double>& similarity,
                           int64_t classes, uint64_t key) {
+  const std::vector<int64_t> places = identity(classes);
   Mistakes m;
   std::vector<double> differences;
   for (int64_t c = 0; c < classes; ++c) {
-    double mis = 0, oth = 0;
-    int64_t images = 0, others = 0;
-    for (int64_t k = 0; k < classes; ++k) {
-      if (k == c) continue;
-      const int64_t count = mistaken[c * classes + k];
-      mis += static_cast<double>(count) * similarity[c * classes + k];
-      images += count;
-      if (count > 0) continue;
-      oth += similarity[c * classes + k];
-      ++others;
-    }
-    m.mis.push_back(mean(mis, images));
-    m.oth.push_back(mean(oth, others));
-    if (images == 0 || others == 0) continue;
-    m.mean_mis += m.mis.back();
-    m.mean_oth += m.oth.back();
-    differences.push_back(m.mis.back() - m.oth.back());
+    const Means means = means_of(mistaken, similarity, places, c);
+    m.mis.push_back(means.mis);
+    m.oth.push_back(means.oth);
+    if (std::isnan(means.mis - means.oth)) continue;
+    m.mean_mis += means.mis;
+    m.mean_oth += means.oth;
+    differences.push_back(means.mis - means.oth);
   }
   m.classes = static_cast<int64_t>(differences.size());
   m.mean_mis = mean(m.mean_mis, m.classes);
@@ -42,6 +65,26 @@ Mistakes explain_mistakes(const std::vector<int64_t>& mistaken, const std::vecto
   m.difference = m.mean_mis - m.mean_oth;
   m.interval = bootstrap_mean(differences, key);
   return m;
+}
+
+double mistakes_p_value(const std::vector<int64_t>& mistaken, const std::vector<double>& similarity, int64_t classes,
+                        uint64_t key, int64_t permutations) {
+  const auto difference = [&](const std::vector<int64_t>& places) {
+    double sum = 0;
+    int64_t count = 0;
+    for (int64_t c = 0; c < classes; ++c) {
+      const Means means = means_of(mistaken, similarity, places, c);
+      if (std::isnan(means.mis - means.oth)) continue;
+      sum += means.mis - means.oth;
+      ++count;
+    }
+    return mean(sum, count);
+  };
+  std::vector<double> draws;
+  for (int64_t d = 0; d < permutations; ++d) {
+    draws.push_back(difference(permutation(classes, random_key(key, static_cast<uint64_t>(d)))));
+  }
+  return p_value(difference(identity(classes)), draws);
 }
 
 std::vector<int64_t> by_similarity(const std::vector<double>& similarity, int64_t classes, int64_t label) {

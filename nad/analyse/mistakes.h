@@ -24,6 +24,11 @@ struct Mistakes {
 Mistakes explain_mistakes(const std::vector<int64_t>& mistaken, const std::vector<double>& similarity,
                           int64_t classes, uint64_t key);
 
+// How likely a mean difference at least as large is where mistakes have nothing to do with similarity: the classes of
+// the similarity matrix change places, in `permutations` random ways. One-sided; NaN where there is no difference.
+double mistakes_p_value(const std::vector<int64_t>& mistaken, const std::vector<double>& similarity, int64_t classes,
+                        uint64_t key, int64_t permutations);
+
 // The share of mistaken images whose answer is among the k classes that are most similar to the label (of equally
 // similar ones the first in class order), and what chance gives, k / (classes - 1). NaN without a mistake.
 struct AmongMostSimilar {

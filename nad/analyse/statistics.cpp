@@ -13,6 +13,19 @@ namespace {
 constexpr double kNone = std::numeric_limits<double>::quiet_NaN();
 constexpr double kTwoSided95 = 1.959963984540054;  // quantile 0.975 of the standard normal
 
+// From 0; tied values share the mean of their ranks.
+std::vector<double> ranks(std::span<const double> values) {
+  std::vector<size_t> order(values.size());
+  std::iota(order.begin(), order.end(), size_t{0});
+  std::sort(order.begin(), order.end(), [&](size_t a, size_t b) { return values[a] < values[b]; });
+  std::vector<double> rank(values.size());
+  for (size_t begin = 0, end = 0; begin < order.size(); begin = end) {
+    while (end < order.size() && values[order[end]] == values[order[begin]]) ++end;
+    for (size_t i = begin; i < end; ++i) rank[order[i]] = static_cast<double>(begin + end - 1) / 2;
+  }
+  return rank;
+}
+
 }  // namespace
 
 Interval wilson(int64_t hits, int64_t n) {
@@ -59,6 +72,25 @@ std::vector<bool> holm(std::span<const double> p, double level) {
 
 int64_t index_below(uint64_t key, uint64_t counter, int64_t n) {
   return static_cast<int64_t>(((random_bits(key, counter) >> 32) * static_cast<uint64_t>(n)) >> 32);
+}
+
+std::vector<int64_t> permutation(int64_t n, uint64_t key) {
+  std::vector<int64_t> order(static_cast<size_t>(n));
+  std::iota(order.begin(), order.end(), int64_t{0});
+  for (int64_t i = 0; i < n; ++i) std::swap(order[i], order[i + index_below(key, static_cast<uint64_t>(i), n - i)]);
+  return order;
+}
+
+double rank_correlation(std::span<const double> x, std::span<const double> y) {
+  const std::vector<double> a = ranks(x), b = ranks(y);
+  const double middle = (static_cast<double>(a.size()) - 1) / 2;
+  double ab = 0, aa = 0, bb = 0;
+  for (size_t i = 0; i < a.size(); ++i) {
+    ab += (a[i] - middle) * (b[i] - middle);
+    aa += (a[i] - middle) * (a[i] - middle);
+    bb += (b[i] - middle) * (b[i] - middle);
+  }
+  return aa > 0 && bb > 0 ? ab / std::sqrt(aa * bb) : kNone;
 }
 
 double quantile(std::span<const double> sorted, double q) {

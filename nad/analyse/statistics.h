@@ -37,6 +37,13 @@ Interval bootstrap_mean(std::span<const double> values, uint64_t key, int64_t dr
 // Uniform in 0, ..., n - 1 by the counter generator (engine/rng.h): floor(n * u), u the upper 32 bits as a fraction.
 int64_t index_below(uint64_t key, uint64_t counter, int64_t n);
 
+// 0, ..., n - 1 in a random order: Fisher-Yates from the front, place i changes with i + index_below(key, i, n - i).
+std::vector<int64_t> permutation(int64_t n, uint64_t key);
+
+// Spearman's rank correlation: Pearson's of the ranks, tied values having their mean rank. NaN where either list is
+// constant or shorter than 2.
+double rank_correlation(std::span<const double> x, std::span<const double> y);
+
 // The quantile q in [0, 1], interpolated linearly. PRECOND: sorted is not empty, ascending.
 double quantile(std::span<const double> sorted, double q);
 

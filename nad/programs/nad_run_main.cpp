@@ -24,21 +24,6 @@ using namespace nad;
 
 constexpr int kProfiledSteps = 5;
 
-// The command line as a shell would take it again.
-std::string command_line(int argc, const char* const* argv) {
-  std::string line;
-  for (int i = 0; i < argc; i++) {
-    const std::string word = argv[i];
-    const bool plain = !word.empty() && word.find_first_not_of(
-                                            "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
-                                            "0123456789_-+=./,:@%") == std::string::npos;
-    std::string quoted = "'";
-    for (const char c : word) quoted += c == '\'' ? "'\\''" : std::string(1, c);
-    line += (i ? " " : "") + (plain ? word : quoted + "'");
-  }
-  return line;
-}
-
 void flush_results() {
   std::cout.flush();
   if (!std::cout)

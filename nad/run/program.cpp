@@ -11,6 +11,20 @@ namespace nad {
 
 std::string program_version(const std::string& name) { return name + " " + NAD_VERSION; }
 
+std::string command_line(int argc, const char* const* argv) {
+  std::string line;
+  for (int i = 0; i < argc; i++) {
+    const std::string word = argv[i];
+    const bool plain = !word.empty() && word.find_first_not_of(
+                                            "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+                                            "0123456789_-+=./,:@%") == std::string::npos;
+    std::string quoted = "'";
+    for (const char c : word) quoted += c == '\'' ? "'\\''" : std::string(1, c);
+    line += (i ? " " : "") + (plain ? word : quoted + "'");
+  }
+  return line;
+}
+
 bool parse_flags(CLI::App& app, int argc, const char* const* argv, std::ostream& out) {
   app.set_version_flag("--version", program_version(app.get_name()), "print the version");
   try {

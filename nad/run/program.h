@@ -16,6 +16,9 @@ namespace nad {
 
 std::string program_version(const std::string& name);  // "nad_run 0.1.0"
 
+// As a shell would take it again.
+std::string command_line(int argc, const char* const* argv);
+
 // Reads the flags that were declared, --help and --version. False where the program is done: one of those was asked
 // for and written to `out`. Throws Error(usage).
 bool parse_flags(CLI::App& app, int argc, const char* const* argv, std::ostream& out);

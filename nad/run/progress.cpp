@@ -13,6 +13,7 @@ namespace {
 
 constexpr double kSmoothing = 0.1;  // least weight of the newest step in the time per step
 constexpr auto kRedraw = std::chrono::milliseconds(100);
+constexpr auto kWorkLine = std::chrono::seconds(30);
 
 std::string number(const char* format, double value) {
   char text[64];
@@ -114,6 +115,25 @@ void Progress::step(const std::vector<ClassStep>& classes, double seconds, doubl
     if (c.taken % steps_between_lines(log_every_, c.steps) != 0 && c.taken != c.steps) continue;
     print("class " + c.label + ": step " + std::to_string(c.taken) + "/" + std::to_string(c.steps) + ", " + loss(c) +
           ", " + correct(c) + ", " + pace + ", " + rate + ", " + until);
+  }
+}
+
+void Progress::work(const std::string& what, double share) {
+  if (quiet_) return;
+  const auto now = std::chrono::steady_clock::now();
+  if (what != work_) {
+    work_ = what;
+    work_since_ = last_drawn_ = now;
+  }
+  if (now - last_drawn_ < (terminal_ ? std::chrono::steady_clock::duration(kRedraw) : kWorkLine)) return;
+  last_drawn_ = now;
+  const double spent = std::chrono::duration<double>(now - work_since_).count();
+  const std::string percent = number("%.0f %%", 100 * share),
+                    until = "left " + clock_text(share > 0 ? spent * (1 - share) / share : -1.0);
+  if (terminal_) {
+    draw({what + " " + bar(share, 16), percent, until});
+  } else {
+    print(what + ": " + percent + ", " + until);
   }
 }
 

@@ -38,6 +38,8 @@ class Progress {
   void warn(const std::string& line);  // always
   // classes: those that took part. seconds: of this step. class_steps_left: of all classes together.
   void step(const std::vector<ClassStep>& classes, double seconds, double class_steps_left);
+  // Work of which a share in [0, 1] is done; a new `what` begins anew. Elsewhere than on a terminal a line every 30 s.
+  void work(const std::string& what, double share);
 
  private:
   void print(const std::string& line);
@@ -51,6 +53,8 @@ class Progress {
   double step_seconds_ = 0, step_images_ = 0;  // smoothed
   bool drawn_ = false;
   std::chrono::steady_clock::time_point last_drawn_{};
+  std::string work_;
+  std::chrono::steady_clock::time_point work_since_{};
 };
 
 }  // namespace nad

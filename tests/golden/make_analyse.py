@@ -66,6 +66,31 @@ def holm(p, level):
     return rejected
 
 
+def permutation(n, key):
+    order = list(range(n))
+    for i in range(n):
+        j = i + (((random_bits(key, i) >> 32) * (n - i)) >> 32)
+        order[i], order[j] = order[j], order[i]
+    return order
+
+
+def ranks(values):
+    values = np.asarray(values)
+    return np.array([(values < v).sum() + ((values == v).sum() - 1) / 2 for v in values])
+
+
+def spearman(x, y):
+    return float(np.corrcoef(ranks(x), ranks(y))[0, 1])
+
+
+def falling_trend_p(values, key, permutations):
+    observed = spearman(range(len(values)), values)
+    rank, depth = ranks(values), np.arange(len(values))
+    shuffled = np.array([permutation(len(values), random_key(key, d)) for d in range(permutations)])
+    draws = [np.corrcoef(s, rank)[0, 1] for s in shuffled]
+    return (1 + sum(d <= observed + 1e-12 for d in draws)) / (1 + permutations)
+
+
 def jaccard(a, b):
     union = (a | b).sum()
     return 1.0 if union == 0 else (a & b).sum() / union
@@ -83,12 +108,17 @@ def statistics(rng):
     ties = [1.0, 2.0, 2.0, 3.5], [0.5, 2.0, 2.0, 3.5, 4.0, -1.0]
     random = rng.normal(0.5, 1, 30).round(1).tolist(), rng.normal(0, 1, 50).round(1).tolist()
     values = rng.normal(0.2, 0.1, 12).tolist()
+    trend = [0.9, 0.8, 0.85, 0.7, 0.5, 0.6, 0.5, 0.65, 0.4]
     p = [0.01, 0.04, 0.03, 0.005, 0.2, 0.0125]
     return {
         "wilson": [{"hits": h, "n": n, "interval": wilson(h, n)} for h, n in ((0, 20), (20, 20), (1, 40), (27, 40), (500, 1000))],
         "auroc": [{"own": a, "others": b, "value": auroc(a, b)} for a, b in (ties, random)],
         "bootstrap": {"values": values, "key": 4711, "draws": 200, "interval": bootstrap_mean(values, 4711, 200)},
         "holm": {"p": p, "level": 0.05, "rejected": holm(p, 0.05)},
+        "permutation": {"n": 9, "key": 12, "order": permutation(9, 12)},
+        "rank_correlation": [{"x": x, "y": y, "value": spearman(x, y)} for x, y in (
+            ([1.0, 2.0, 3.0, 4.0, 5.0], [2.0, 1.0, 4.0, 3.0, 5.0]), ([0.0, 1.0, 1.0, 3.0], [4.0, 4.0, 1.0, 0.0]))],
+        "trend": {"values": trend, "key": 3, "correlation": spearman(range(9), trend), "p": falling_trend_p(trend, 3, 9999)},
         "expected_jaccard": [{"a": a, "b": b, "channels": c, "value": expected_jaccard(a, b, c)}
                              for a, b, c in ((3, 4, 9), (0, 4, 9), (9, 2, 9), (5, 5, 5), (7, 6, 11), (0, 0, 8))],
     }
@@ -107,7 +137,13 @@ def similarity(rng):
              for g in (0, 3)]
     matrix = [[float(np.mean([jaccard(masks[a][g], masks[b][g]) for g in range(len(channels))])) for b in range(classes)]
               for a in range(classes)]
-    return {"channels": channels, "logits": [[g.tolist() for g in c] for c in logits], "layers": layers,
+    draws = []
+    for d in range(2000):  # of the last layer; pairs of a class with itself do not count
+        drawn = [((random_bits(random_key(17, d), i) >> 32) * classes) >> 32 for i in range(classes)]
+        values = [jaccard(masks[a][3], masks[b][3]) for a, b in combinations(drawn, 2) if a != b]
+        if values:
+            draws.append(np.mean(values))
+    return {"pair_key": 17, "pair_interval_of_gate_3": list(np.percentile(draws, [2.5, 97.5])), "channels": channels, "logits": [[g.tolist() for g in c] for c in logits], "layers": layers,
             "chance_of_gates_0_and_3": small, "matrix": matrix}
 
 
@@ -147,6 +183,17 @@ def mistakes(rng):
         oth.append(float(matrix[c, rest].mean()) if rest else None)
     both = [(a, b) for a, b in zip(mis, oth) if a is not None and b is not None]
     differences = [a - b for a, b in both]
+    def difference(order):
+        found = []
+        for c in range(n):
+            answers = np.repeat(np.arange(n), mistaken[c])
+            rest = [k for k in range(n) if k != c and mistaken[c, k] == 0]
+            if len(answers) and rest:
+                found.append(np.mean([matrix[order[c], order[k]] for k in answers]) - np.mean([matrix[order[c], order[k]] for k in rest]))
+        return np.mean(found)
+
+    observed = difference(range(n))
+    p = (1 + sum(difference(permutation(n, random_key(5, d))) >= observed - 1e-12 for d in range(500))) / 501
     shares = []
     for k in (1, 3, 5):
         inside = 0
@@ -156,7 +203,7 @@ def mistakes(rng):
         shares.append({"k": k, "share": inside / int(mistaken.sum()), "chance": k / (n - 1)})
     return {"classes": n, "similarity": matrix.ravel().tolist(), "mistaken": mistaken.ravel().tolist(), "mis": mis, "oth": oth,
             "with_both": len(both), "mean_mis": float(np.mean([a for a, _ in both])), "mean_oth": float(np.mean([b for _, b in both])),
-            "key": 99, "interval": bootstrap_mean(differences, 99, 2000), "among": shares}
+            "permutation_key": 5, "permutations": 500, "p": p, "key": 99, "interval": bootstrap_mean(differences, 99, 2000), "among": shares}
 
 
 def specificity(rng):

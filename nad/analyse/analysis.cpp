@@ -1,0 +1,59 @@
+#include "nad/analyse/analysis.h"
+
+#include "nad/store/file_hash.h"
+
+namespace nad {
+namespace {
+
+constexpr int kVersion = 1;  // of what the analyses compute: a new one makes earlier findings again
+
+}  // namespace
+
+const std::vector<Analysis>& all_analyses() {
+  static const std::vector<Analysis> list = {kFig2Accuracy, kFig4Similarity, kTable1Mistakes, kFig6Beta};
+  return list;
+}
+
+std::string lacking(const Analysis& analysis, const Study& study) {
+  const Subject& s = study.subject;
+  if (s.count() < analysis.classes) {
+    return std::to_string(analysis.classes) + " finished classes, there " + (s.count() == 1 ? "is " : "are ") +
+           std::to_string(s.count());
+  }
+  if (analysis.network && !study.laboratory) return "the weights file and val images";
+  if (static_cast<int64_t>(s.runs.size()) < analysis.runs) {
+    return "results of " + std::to_string(analysis.runs) +
+           " runs of the same classes, with other starts, orders or halves";
+  }
+  if (analysis.beta_search && s.results().beta_search.beta.empty()) return "a search for beta in the results";
+  for (const std::string& other : analysis.from) {
+    if (study.so_far.count(other)) return "";
+  }
+  return analysis.from.empty() ? "" : "other analyses to go by";
+}
+
+std::string findings_key(const Analysis& analysis, const Study& study) {
+  std::string text = std::to_string(kVersion) + "|" + analysis.name + "|" + std::to_string(study.settings.seed) + "|";
+  if (analysis.settings) text += analysis.settings(study.settings);
+  text += "|" + (analysis.runs > 1 ? study.subject.runs_hash : study.subject.hash);
+  for (const std::string& other : analysis.from) {
+    const auto found = study.so_far.find(other);
+    text += "|" + (found == study.so_far.end() ? "" : found->second.key);
+  }
+  const std::string key = hexadecimal(hash_bytes(kHashStart, text.data(), text.size()));
+  if (!analysis.network) return key;
+  return key + "-" + (study.laboratory ? study.laboratory->parts().images_id : "");
+}
+
+std::vector<Column> class_columns(const Subject& subject, const std::vector<int64_t>& classes) {
+  std::vector<int64_t> index;
+  std::vector<std::string> id, name;
+  for (const int64_t c : classes) {
+    index.push_back(c);
+    id.push_back(subject.of(c).id);
+    name.push_back(subject.of(c).name);
+  }
+  return {{"index", index}, {"id", id}, {"name", name}};
+}
+
+}  // namespace nad

@@ -1,0 +1,35 @@
+// What is analysed: the sub-architectures of one network, learnt with one objective, perhaps several times.
+#pragma once
+
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "nad/analyse/similarity.h"
+#include "nad/store/results.h"
+
+namespace nad {
+
+struct Subject {
+  std::string label;             // "resnet50_released": names its group and its folder of CSVs
+  std::vector<Results> runs;     // of the same network, objective and lengths; the first is the one that is analysed
+  std::vector<int64_t> classes;  // finished in the first run, growing
+  std::string hash;              // of the first run's masks, logits and accuracies
+  std::string runs_hash;         // of all runs'
+
+  const Results& results() const { return runs.front(); }
+  const ClassResult& of(int64_t class_index) const { return results().classes.at(class_index); }
+  int64_t count() const { return static_cast<int64_t>(classes.size()); }
+};
+
+// Results that belong together become one subject, in the order given: the same weights, objective, beta, step size,
+// batch and number of steps. Where two of them differ in nothing but classes (equal settings, no class finished in
+// both) they are one run. Results without a finished class are left out, each with a line to `note`.
+// files: path and results.
+std::vector<Subject> group_subjects(std::vector<std::pair<std::string, Results>> files,
+                                    std::vector<std::string>* notes);
+
+// Binary masks of `classes` in one run; item i is classes[i].
+MaskTable mask_table(const Results& run, const std::vector<int64_t>& classes);
+
+}  // namespace nad

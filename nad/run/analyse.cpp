@@ -1,0 +1,221 @@
+#include "nad/run/analyse.h"
+
+#include <algorithm>
+#include <cstddef>
+#include <filesystem>
+#include <set>
+
+#include "nad/run/network_laboratory.h"
+#include "nad/run/output_place.h"
+#include "nad/run/program.h"
+#include "nad/run/signals.h"
+#include "nad/store/file_hash.h"
+#include "nad/store/file_lock.h"
+#include "weights/durable_file.h"
+
+namespace nad {
+namespace {
+
+namespace fs = std::filesystem;
+
+// The analyses of one network.
+class SubjectAnalyses {
+ public:
+  SubjectAnalyses(const AnalyseOptions& options, const Subject& subject, AnalysedNetwork& network,
+                  std::string weights, Progress& progress)
+      : options_(options), subject_(subject), network_(network), weights_(std::move(weights)), progress_(progress) {}
+
+  // save() is called after every one that was made. Returns the exit code of those that failed.
+  template <class Save>
+  int make_all(Save&& save) {
+    int exit_code = 0;
+    for (const Analysis& analysis : all_analyses()) {
+      stop_if_asked();
+      const bool chosen =
+          options_.only.empty() || std::count(options_.only.begin(), options_.only.end(), analysis.name);
+      const std::string label = subject_.label + " " + analysis.name;
+      if (chosen && analysis.network) open();
+      const auto earlier = network_.analyses.find(analysis.name);
+      if (earlier != network_.analyses.end()) {
+        if (up_to_date(earlier->second, analysis)) {
+          if (chosen) progress_.say(label + ": is there already");
+          continue;
+        }
+        network_.analyses.erase(earlier);
+      }
+      if (!chosen) continue;
+      exit_code = std::max(exit_code, make(analysis, label));
+      save(analysis.name);
+    }
+    return exit_code;
+  }
+
+ private:
+  Study study(const std::string& label) {
+    return {subject_, options_.settings, laboratory_.laboratory.get(), network_.analyses,
+            [this, label](double share) {
+              stop_if_asked();
+              progress_.work(label, share);
+            }};
+  }
+
+  void open() {
+    if (opened_ || weights_.empty()) return;
+    opened_ = true;
+    laboratory_ = open_laboratory(options_, weights_, progress_);
+  }
+
+  // Where the network is not at hand, findings that were made with it are kept.
+  bool up_to_date(const Findings& found, const Analysis& analysis) {
+    const std::string key = findings_key(analysis, study(""));
+    return found.key == key || (analysis.network && !laboratory_.laboratory && found.key.rfind(key, 0) == 0);
+  }
+
+  int make(const Analysis& analysis, const std::string& label) {
+    Findings& f = network_.analyses[analysis.name];
+    const Study at_hand = study(label);
+    const std::string lacks = lacking(analysis, at_hand);
+    if (!lacks.empty()) {
+      f.missing = lacks;
+      progress_.say(label + ": is left out, it needs " + lacks);
+      return 0;
+    }
+    int exit_code = 0;
+    try {
+      Findings made = analysis.make(at_hand);
+      made.key = findings_key(analysis, at_hand);
+      f = std::move(made);
+      progress_.say(label + ": " +
+                    (f.missing.empty()   ? f.summary
+                     : f.summary.empty() ? "lacks " + f.missing
+                                         : f.summary + "; lacks " + f.missing));
+    } catch (const Error& e) {
+      if (e.kind() != ErrorKind::data && e.kind() != ErrorKind::not_finite) throw;
+      f.missing = e.what();
+      progress_.warn(label + ": failed: " + e.what());
+      exit_code = e.exit_code();
+    }
+    return exit_code;
+  }
+
+  const AnalyseOptions& options_;
+  const Subject& subject_;
+  AnalysedNetwork& network_;
+  const std::string weights_;
+  Progress& progress_;
+  bool opened_ = false;
+  NetworkLaboratory laboratory_;
+};
+
+AnalysisFile earlier_file(const AnalyseOptions& o) {
+  std::error_code ignored;
+  if (!fs::exists(o.out, ignored)) return {};
+  return read_analysis(o.out);
+}
+
+Facts facts_of(const Subject& s) {
+  const RunSettings& r = s.results().settings;
+  return {{"arch", r.arch},
+          {"objective", r.objective},
+          {"beta", r.beta},
+          {"weights_file", r.weights_file},
+          {"weights_hash", r.weights_hash},
+          {"num_classes", r.num_classes},
+          {"input_size", r.input_size},
+          {"classes", s.count()},
+          {"runs", static_cast<int64_t>(s.runs.size())}};
+}
+
+// The findings of another network under the same label are not these.
+AnalysedNetwork& place_of(AnalysisFile& file, const Subject& s) {
+  AnalysedNetwork& network = file.networks[s.label];
+  Facts facts = facts_of(s);
+  for (const char* name : {"weights_hash", "objective"}) {
+    const auto there = network.facts.find(name);
+    if (there != network.facts.end() && there->second != facts[name]) network.analyses.clear();
+  }
+  network.facts = std::move(facts);
+  return network;
+}
+
+std::vector<Subject> read_subjects(const AnalyseOptions& o, Progress& progress) {
+  std::vector<std::pair<std::string, Results>> files;
+  for (const std::string& path : o.results) files.emplace_back(path, read_results(path));
+  std::vector<std::string> notes;
+  std::vector<Subject> subjects = group_subjects(std::move(files), &notes);
+  for (const std::string& note : notes) progress.warn(note);
+  if (subjects.empty())
+    throw Error(ErrorKind::data, "no results file holds a finished class", "let nad_run finish one");
+  return subjects;
+}
+
+// The weights file of each hash.
+std::map<std::string, std::string> weights_by_hash(const AnalyseOptions& o, const std::vector<Subject>& subjects) {
+  std::set<std::string> wanted;
+  for (const Subject& s : subjects) wanted.insert(s.results().settings.weights_hash);
+  std::map<std::string, std::string> found;
+  for (const std::string& path : o.weights) {
+    const std::string hash = file_hash(path);
+    if (!wanted.count(hash)) {
+      throw Error(ErrorKind::usage,
+                  "--weights " + path + ": no results file was made with these weights (fnv1a " + hash + ")",
+                  "give the weights file that nad_run was given");
+    }
+    found[hash] = path;
+  }
+  return found;
+}
+
+void write_csv(const std::string& out, const std::string& label, const std::string& name, const Findings& f) {
+  const fs::path path = fs::path(csv_folder(out)) / label / (name + ".csv");
+  std::error_code error;
+  if (f.table.empty()) {
+    fs::remove(path, error);  // of what is missing now
+    return;
+  }
+  fs::create_directories(path.parent_path(), error);
+  const std::string text = csv(f.table);
+  const auto* bytes = reinterpret_cast<const std::byte*>(text.data());
+  write_durably(path.string(), {bytes, bytes + text.size()}, "table");
+}
+
+}  // namespace
+
+std::string csv_folder(const std::string& analysis_path) {
+  return fs::path(analysis_path).replace_extension(".csv").string();
+}
+
+Analysed analyse(const AnalyseOptions& o, const std::string& command_line, Progress& progress) {
+  OutputRules rules{.may_exist = true, .inputs = o.results, .try_writing = false};
+  rules.inputs.insert(rules.inputs.end(), o.weights.begin(), o.weights.end());
+  check_output(o.out, rules);
+  const FileLock lock(o.out, "--out");
+  rules.try_writing = true;
+  check_output(o.out, rules);
+  const std::vector<Subject> subjects = read_subjects(o, progress);
+  const auto weights = weights_by_hash(o, subjects);
+
+  Analysed analysed;
+  analysed.file = earlier_file(o);
+  analysed.file.facts = {{"program", program_version("nad_analyse")}, {"command_line", command_line}};
+  try {
+    for (const Subject& s : subjects) {
+      AnalysedNetwork& network = place_of(analysed.file, s);
+      const auto path = weights.find(s.results().settings.weights_hash);
+      SubjectAnalyses analyses(o, s, network, path == weights.end() ? "" : path->second, progress);
+      const int code = analyses.make_all([&](const std::string& name) {
+        write_analysis(o.out, analysed.file);
+        write_csv(o.out, s.label, name, network.analyses.at(name));
+      });
+      analysed.exit_code = std::max(analysed.exit_code, code);
+    }
+  } catch (const Stopped&) {
+    throw Error(ErrorKind::interrupted,
+                "interrupted by " + signal_name(stop_signal()) + ": what was made is saved in " + o.out,
+                "go on with the same command");
+  }
+  write_analysis(o.out, analysed.file);
+  return analysed;
+}
+
+}  // namespace nad

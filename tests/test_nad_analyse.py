@@ -1,0 +1,147 @@
+#!/usr/bin/env python3
+"""nad_analyse end to end: what it finds in the results of a small network, against numpy; what it says of what is
+missing; how it goes on; how it fails."""
+import csv
+import json
+import os
+import subprocess
+import unittest
+from itertools import combinations
+from pathlib import Path
+
+import h5py
+import numpy as np
+
+from cli_tools import IDS, PROGRAM, Case
+
+ANALYSE = Path(os.environ.get("NAD_ANALYSE", PROGRAM.parent / "nad_analyse"))
+
+
+def masks_of(path):
+    with h5py.File(path, "r") as file:
+        return {int(c): [group["mask/" + g][()].astype(bool) for g in sorted(group["mask"])]
+                for c, group in file["classes"].items()}
+
+
+def jaccard(a, b):
+    union = (a | b).sum()
+    return 1.0 if union == 0 else (a & b).sum() / union
+
+
+def read_table(group):
+    table = group["table"]
+    return {name: [v.decode() if isinstance(v, bytes) else v for v in table[name][()]] for name in table.attrs["columns"]}
+
+
+class Analyse(Case):
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        cls.results = cls.dir / "results.h5"
+        cls().learn(cls.results, "--classes", "0-5", "--steps", 12)
+
+    def runTest(self):
+        pass
+
+    def analyse(self, *args, code=0):
+        result = subprocess.run([str(ANALYSE), "--threads", "1", *map(str, args)], stdout=subprocess.PIPE,
+                                stderr=subprocess.PIPE, text=True, timeout=300)
+        self.assertEqual(result.returncode, code, result.stderr)
+        return result
+
+    def with_network(self, out, *args, **options):
+        return self.analyse(self.results, "--weights", self.weights, "--data", self.data, "--out", out, *args, **options)
+
+    def test_similarity_and_histogram(self):
+        out = self.dir / "similar.h5"
+        self.analyse(self.results, "--out", out)
+        masks = masks_of(self.results)
+        pairs = list(combinations(sorted(masks), 2))
+        with h5py.File(out, "r") as file, h5py.File(self.results, "r") as results:
+            group = file["networks/resnet50_released/fig4_similarity"]
+            table = read_table(group)
+            for g, layer in enumerate(table["similarity"]):
+                self.assertAlmostEqual(layer, np.mean([jaccard(masks[a][g], masks[b][g]) for a, b in pairs]))
+                self.assertLessEqual(table["similarity_low"][g], layer)
+                self.assertGreaterEqual(table["similarity_high"][g], layer)
+            self.assertEqual(table["layer"], list(results["gates"].attrs["names"]))
+            matrix = group["matrix"][()]
+            self.assertAlmostEqual(matrix[1, 4], np.mean([jaccard(a, b) for a, b in zip(masks[1], masks[4])]))
+            self.assertAlmostEqual(group.attrs["mean_similarity"], np.mean([matrix[a, b] for a, b in pairs]))
+            bins = read_table(file["networks/resnet50_released/fig2_accuracy"])
+            after = [c.attrs["top1_after"] for c in results["classes"].values()]
+            self.assertEqual(bins["after"], [sum((above < a or above == a == 0) and a <= above + 10 for a in after)
+                                             for above in range(0, 100, 10)])
+        with open(self.dir / "similar.csv" / "resnet50_released" / "fig4_similarity.csv", newline="") as file:
+            rows = list(csv.DictReader(file))
+        self.assertEqual([float(row["similarity"]) for row in rows], table["similarity"])
+
+    def test_what_is_missing_is_said_and_the_rest_is_done(self):
+        out = self.dir / "missing.h5"
+        result = self.analyse(self.results, "--out", out)
+        self.assertIn("table1_mistakes: is left out, it needs the weights file and val images", result.stderr)
+        with h5py.File(out, "r") as file:
+            network = file["networks/resnet50_released"]
+            self.assertEqual(network["fig6_beta"].attrs["missing"], "a search for beta in the results")
+            self.assertNotIn("missing", network["fig4_similarity"].attrs)
+        # With the network the rest is made; without it again it stays.
+        self.with_network(out, "--only", "table1_mistakes")
+        again = self.analyse(self.results, "--out", out)
+        self.assertIn("table1_mistakes: is there already", again.stderr)
+        with h5py.File(out, "r") as file:
+            mistakes = file["networks/resnet50_released/table1_mistakes"]
+            self.assertEqual(mistakes.attrs["images"], 24)
+            self.assertEqual(read_table(mistakes)["id"], IDS[:6])
+
+    def test_other_inputs_make_it_anew(self):
+        out = self.dir / "anew.h5"
+        args = ["--out", out, "--only", "fig4_similarity"]
+        self.analyse(self.results, *args)
+        self.assertIn("is there already", self.analyse(self.results, *args).stderr)
+        self.assertNotIn("is there already", self.analyse(self.results, "--seed", 5, *args).stderr)
+        other = self.dir / "other.h5"
+        self.learn(other, "--classes", "0-2", "--steps", 12)
+        self.assertNotIn("is there already", self.analyse(other, "--seed", 5, *args).stderr)
+        with h5py.File(out, "r") as file:
+            self.assertEqual(file["networks/resnet50_released/fig4_similarity"].attrs["classes"], 3)
+
+    def test_results_of_two_halves_are_one_run(self):
+        halves = [self.dir / "first.h5", self.dir / "second.h5"]
+        for half, classes in zip(halves, ("0-2", "3-5")):
+            self.learn(half, "--classes", classes, "--steps", 12)
+        documents = [json.loads(self.analyse(*files, "--out", self.dir / out, "--only", "fig4_similarity", "--json").stdout)
+                     for files, out in (((self.results,), "whole.h5"), (halves, "halves.h5"))]
+        found = [d["networks"]["resnet50_released"]["analyses"] for d in documents]
+        self.assertEqual(found[0], found[1])
+        self.assertEqual(documents[1]["networks"]["resnet50_released"]["runs"], 1)
+
+    def test_it_lists_itself(self):
+        listed = self.analyse("--list").stdout.splitlines()
+        self.assertIn("fig4_similarity", [line.split()[0] for line in listed])
+
+    def test_bad_input_is_one_line(self):
+        out = self.dir / "bad.h5"
+        other = self.dir / "other_weights.h5"
+        other.write_bytes(self.weights.read_bytes() + b" ")
+        for args, code, words in (
+                ([], 2, "RESULTS is missing"),
+                ([self.results, "--only", "fig4"], 2, "names of analyses: fig2_accuracy"),
+                ([self.results, "--out", self.results], 2, "would replace"),
+                ([self.weights, "--out", out], 3, "not of results"),
+                ([self.results, "--data", self.data], 2, "--data needs --weights"),
+                ([self.results, "--weights", other, "--out", out], 2, "no results file was made with these weights"),
+                ([self.results, "--draws", "0", "--out", out], 2, "--draws '0'"),
+                ([self.dir / "absent.h5", "--out", out], 3, "absent.h5")):
+            with self.subTest(words=words):
+                result = self.analyse(*args, code=code)
+                self.assertEqual(len(result.stderr.splitlines()), 1, result.stderr)
+                self.assertIn(words, result.stderr)
+        self.assertFalse(out.exists())
+        text = self.dir / "text.h5"
+        text.write_text("an earlier file")
+        self.analyse(self.results, "--out", text, code=3)
+        self.assertEqual(text.read_text(), "an earlier file")
+
+
+if __name__ == "__main__":
+    unittest.main()
