@@ -1,5 +1,5 @@
-// What bench_kernels measures: every op of the table (engine/ops.h),
-// and BatchNorm's training form, on every distinct layer of a network.
+// What bench_kernels measures: every op of the table (engine/ops.h)
+// on every distinct layer of a network.
 #pragma once
 
 #include <algorithm>
@@ -91,9 +91,7 @@ class KernelCases {
     add("pointwise", tensor_text, pointwise_problem, with_samples(c, 2 * batch_));
     add("pointwise_backward", tensor_text, pointwise_backward_problem, with_samples(c, batch_, kScale));
     add("epilogue_backward", tensor_text, epilogue_backward_problem, with_samples(c, batch_));
-    const NormCase norm = {{batch_, c.shape.h, c.shape.w, c.shape.c}, kRelu};
-    add("batch_norm", norm_text, batch_norm_problem, norm);
-    add("batch_norm_backward", norm_text, batch_norm_backward_problem, norm);
+    add("batch_norm", norm_text, batch_norm_problem, NormCase{{batch_, c.shape.h, c.shape.w, c.shape.c}});
   }
   void add_pools() {
     for (const PoolCase& c : network_.max_pools) {

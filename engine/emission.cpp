@@ -140,6 +140,10 @@ Kernel Emission::forward(const Task& task) {
       return ops_.avg_pool(planner_, {n.pool, x, epilogue(n), y});
     case Op::adaptive_pool:
       return ops_.adaptive_pool(planner_, {x, epilogue(n), y});
+    case Op::batch_norm: {
+      const Tensor statistics = value(n.statistics);
+      return ops_.batch_norm(planner_, {x, n.epsilon, statistics.at(0, 0, 0), statistics.at(0, 0, 1), y});
+    }
   }
   return {};
 }

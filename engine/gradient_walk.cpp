@@ -117,6 +117,9 @@ class GradientWalk {
 
   void visit_operator(int index, const Place& dy) {
     const Tape::Node& node = tape_.nodes()[index];
+    if (node.op == Op::batch_norm) {
+      throw Error(ErrorKind::device, "plan: " + node.name + ": statistics are measured without a backward pass");
+    }
     if (node.op == Op::pointwise) {
       const bool copy = !node.post.scale && !node.post.residual;
       if (!copy || !share(node.x, node.y)) pass_on(index, node.x, dy, node.post.scale);

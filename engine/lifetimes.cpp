@@ -31,6 +31,7 @@ class Lifetimes {
         touch(node.x, task.time);
         touch(node.post.residual, task.time);
         touch(node.y, task.time);
+        touch(node.statistics, task.time);
         touch(schedule_.argmax[task.node], task.time);
         break;
       case Task::Kind::epilogue:
@@ -65,6 +66,7 @@ size_t place_regions(const Tape& tape, const PlanOptions& options, Schedule& sch
   if (options.keep_gates || options.gradient) {  // read behind the forward pass
     for (const Tape::Gate& gate : tape.gates()) lifetimes.touch(gate.y, schedule.loss_time());
   }
+  for (const Tape::Node& node : tape.nodes()) lifetimes.touch(node.statistics, schedule.end_time());
   lifetimes.touch(schedule.dlogits.region, schedule.loss_time());
   for (const Task& task : schedule.backward) lifetimes.touch(task);
   return assign_offsets(schedule.regions);

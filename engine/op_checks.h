@@ -26,7 +26,6 @@ void check_args(const AvgPoolBackwardArgs& args);
 void check_args(const AdaptivePoolArgs& args);
 void check_args(const AdaptivePoolBackwardArgs& args);
 void check_args(const BatchNormArgs& args);
-void check_args(const BatchNormBackwardArgs& args);
 
 // What those checks are made of, for ops beside the table.
 namespace checks {

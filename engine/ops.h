@@ -242,42 +242,17 @@ inline Shape pool_output(const PoolParams& p, const Shape& x) {
           conv_extent(x.w, p.kernel_w, p.stride_w, p.pad_w, 1, 0), x.c};
 }
 
-// ---- BatchNorm while a network is trained ------------------------------------------------------------------------
-// With the batch's own statistics: all results depend on the whole batch, in a fixed order of additions. (In
-// evaluation BatchNorm is an affine map: Epilogue and Prologue.)
-//
-// mean[c], variance[c] (biased) over N, H, W;  rstd = 1 / sqrt(variance + epsilon);
-// y = (relu)(gamma * (x - mean) * rstd + beta)
-// running_mean = (1 - momentum) * running_mean + momentum * mean; running_variance alike with the unbiased variance
-// (torch.nn.BatchNorm2d in training mode).
+// ---- BatchNorm by the batch's own statistics ---------------------------------------------------------------------
+// How the statistics of a network are measured: each layer's input is that of a normalised network, at any depth. (With
+// statistics that are known BatchNorm is an affine map: Epilogue and Prologue. Its own, gamma and beta, follows here in
+// a pointwise op.) All results depend on the whole batch, in a fixed order of additions.
+//   mean[c] and variance[c] (biased) over N, H, W;   y = (x - mean) / sqrt(variance + epsilon)
 struct BatchNormArgs {
-  CTensor x;                     // [N, H, W, C]
-  const float* gamma = nullptr;  // [C]
-  const float* beta = nullptr;   // [C]
-  float epsilon = 1e-5f;
-  float momentum = 0.1f;
-  bool relu = false;
-  float* mean = nullptr;              // [C], kept for the backward pass
-  float* rstd = nullptr;              // [C], the same
-  float* running_mean = nullptr;      // [C] or null
-  float* running_variance = nullptr;  // [C] or null
-  Tensor y;                           // [N, H, W, C], may be x itself
-};
-
-// With t = dy where y did not end in a ReLU at 0, else 0, and xhat = (x - mean) * rstd:
-//   dbeta = sum t, dgamma = sum t * xhat                              over N, H, W
-//   dx (+)= gamma * rstd * (t - dbeta / M - xhat * dgamma / M),       M = N * H * W
-struct BatchNormBackwardArgs {
-  CTensor dy;                    // [N, H, W, C]
-  CTensor x;                     // [N, H, W, C], the forward op's
-  CTensor y;                     // [N, H, W, C] with a ReLU, else empty
-  const float* gamma = nullptr;  // [C]
-  const float* mean = nullptr;   // [C]
-  const float* rstd = nullptr;   // [C]
-  Accumulate mode = Accumulate::overwrite;
-  Tensor dx;                // [N, H, W, C]
-  float* dgamma = nullptr;  // [C]
-  float* dbeta = nullptr;   // [C]
+  CTensor x;                  // [N, H, W, C]
+  double epsilon = 1e-5;      // 0 or more
+  float* mean = nullptr;      // [C]
+  float* variance = nullptr;  // [C]
+  Tensor y;                   // [N, H, W, C]
 };
 
 // ---- the table ---------------------------------------------------------------------------------------------------
@@ -300,7 +275,6 @@ struct OpTable {
   Entry<AdaptivePoolArgs> adaptive_pool;
   Entry<AdaptivePoolBackwardArgs> adaptive_pool_backward;
   Entry<BatchNormArgs> batch_norm;
-  Entry<BatchNormBackwardArgs> batch_norm_backward;
   Entry<Conv2dMaxPoolArgs> conv2d_max_pool = nullptr;  // null: nothing is fused
   Entry<Conv2dMaxPoolBackwardArgs> conv2d_max_pool_backward = nullptr;
   bool conv2d_sums_taps = false;  // conv2d fills Conv2dArgs::tap_sum; else it must be null

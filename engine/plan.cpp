@@ -35,6 +35,12 @@ Plan::Plan(Context& context, const Tape& tape, const PlanOptions& options) : con
 
   Emission emission(planner, context.ops(), tape, options, schedule, *this, arena_.get());
   for (size_t i = 0; i < gates_.size(); ++i) gates_[i].value = emission.value(tape.gates()[i].y);
+  for (const Tape::Node& node : tape.nodes()) {
+    if (node.op != Op::batch_norm) continue;
+    const Tensor both = emission.value(node.statistics);
+    const Shape& x = tape.shape(node.x);
+    statistics_.push_back({node.name, x.c, x.pixels(), both.at(0, 0, 0), both.at(0, 0, 1)});
+  }
   images_ = emission.value(tape.input_var());
   logits_ = emission.value(tape.output_var());
   if (options.gradient) dlogits_ = emission.gradient(tape.output_var(), schedule.dlogits);

@@ -44,6 +44,13 @@ class Plan {
     double* tap_sum = nullptr;        // [gradient_from], written by forward() or backward() with taps
     Tensor value;                     // [samples, H, W, C]
   };
+  // Of the input of a node that normalises by the batch's own, written by forward().
+  struct Statistics {
+    std::string name;
+    int64_t channels = 0, pixels = 0;  // C, N*H*W
+    const float* mean = nullptr;       // [C], memory of the backend
+    const float* variance = nullptr;   // [C], biased
+  };
   struct Step {
     std::string name;
     const char* op;
@@ -64,6 +71,7 @@ class Plan {
   float* tap_weight() const { return tap_weight_; }    // [gradient_from]
   int64_t samples() const { return logits_.shape.n; }
   const std::vector<GateMemory>& gates() const { return gates_; }
+  const std::vector<Statistics>& statistics() const { return statistics_; }  // of every Op::batch_norm, in order
   const MemoryAccount& account() const { return account_; }
   const std::vector<Step>& forward_steps() const { return forward_; }
   const std::vector<Step>& backward_steps() const { return backward_; }
@@ -77,6 +85,7 @@ class Plan {
   size_t arena_bytes_ = 0;
   std::vector<Step> forward_, backward_;
   std::vector<GateMemory> gates_;
+  std::vector<Statistics> statistics_;
   Tensor images_, logits_, dlogits_;
   int32_t* rows_ = nullptr;
   float* tap_weight_ = nullptr;

@@ -18,6 +18,7 @@ void schedule_node(const Tape& tape, int index, bool gradient, Schedule& schedul
   value_region(tape, schedule, node.x);
   if (node.post.residual) value_region(tape, schedule, node.post.residual);
   value_region(tape, schedule, node.y);
+  if (node.statistics) value_region(tape, schedule, node.statistics);
   if ((node.op == Op::max_pool || node.op == Op::conv2d_max_pool) && gradient) {
     schedule.argmax[index] = schedule.new_region(static_cast<size_t>(tape.shape(node.y).count()));
   }

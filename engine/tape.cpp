@@ -43,6 +43,8 @@ const char* to_string(Op op) {
       return "avg_pool";
     case Op::adaptive_pool:
       return "adaptive_pool";
+    case Op::batch_norm:
+      return "batch_norm";
   }
   return "?";
 }
@@ -174,6 +176,13 @@ Var Tape::avg_pool(Var x, const PoolParams& params, const Post& post, const std:
 Var Tape::adaptive_pool(Var x, int64_t out_h, int64_t out_w, const Post& post, const std::string& name) {
   const Shape in = shape(x);
   return record({Op::adaptive_pool, name, x, {}, post, {}, {}, {}, {}, 1}, {in.n, out_h, out_w, in.c}, {});
+}
+
+Var Tape::batch_norm(Var x, double epsilon, const std::string& name) {
+  Node node{Op::batch_norm, name, x, {}, {}, {}, {}, {}, {}, 1};
+  node.epsilon = epsilon;
+  node.statistics = add_value({1, 1, 2, shape(x).c}, name);
+  return record(std::move(node), shape(x), {});
 }
 
 Tape Tape::with_batch(int64_t samples, int64_t repeat) const {

@@ -15,7 +15,17 @@ struct Var {
   explicit operator bool() const { return id >= 0; }
 };
 
-enum class Op : uint8_t { conv2d, conv2d_max_pool, linear, pointwise, gate, max_pool, avg_pool, adaptive_pool };
+enum class Op : uint8_t {
+  conv2d,
+  conv2d_max_pool,
+  linear,
+  pointwise,
+  gate,
+  max_pool,
+  avg_pool,
+  adaptive_pool,
+  batch_norm
+};
 const char* to_string(Op op);
 
 // What follows an op in the same pass (engine/ops.h, Epilogue).
@@ -48,8 +58,10 @@ class Tape {
     PoolParams pool;
     Param weight;
     Prologue prologue;
-    int64_t repeat = 1;  // Op::gate
-    int gate = -1;       // index of the gate that this node ends with, or -1
+    int64_t repeat = 1;   // Op::gate
+    int gate = -1;        // index of the gate that this node ends with, or -1
+    double epsilon = 0;   // Op::batch_norm
+    Var statistics = {};  // the same: [1, 1, 2, C], mean and variance
   };
   struct Gate {
     Var y;  // the gated representation
@@ -80,6 +92,8 @@ class Tape {
   Var max_pool(Var x, const PoolParams& params, const Post& post, const std::string& name, Var into = {});
   Var avg_pool(Var x, const PoolParams& params, const Post& post, const std::string& name, Var into = {});
   Var adaptive_pool(Var x, int64_t out_h, int64_t out_w, const Post& post, const std::string& name);
+  // Normalised by the batch's own statistics, which the plan hands out (Plan::statistics). Has no backward pass.
+  Var batch_norm(Var x, double epsilon, const std::string& name);
   void output(Var logits) { output_ = logits; }
 
   // The same network, its parameters shared, for `samples` images that the first gate repeats so many times. Throws

@@ -70,7 +70,7 @@ Builder::Builder(const NetworkDescription& description, const BuildOptions& opti
 
 Var Builder::images() { return tape_.input({options_.batch, description_.input_size, description_.input_size, 3}); }
 
-Affine Builder::batchnorm(const std::string& name, int64_t channels) {
+Affine Builder::batchnorm_affine(const std::string& name, int64_t channels) {
   const HostTensor weight = parameters_.take(name + ".weight", {channels});
   const HostTensor bias = parameters_.take(name + ".bias", {channels});
   const HostTensor mean = parameters_.take(name + ".running_mean", {channels});
@@ -78,6 +78,11 @@ Affine Builder::batchnorm(const std::string& name, int64_t channels) {
   Affine affine{std::vector<double>(static_cast<size_t>(channels), 1.0),
                 std::vector<double>(static_cast<size_t>(channels), 0.0)};
   for (size_t c = 0; c < weight.data.size(); ++c) {
+    if (measures_batchnorm()) {
+      affine.scale[c] = weight.data[c];
+      affine.shift[c] = bias.data[c];
+      continue;
+    }
     const double spread = variance.data[c] + eps_;
     if (!(spread > 0)) {
       throw Error(ErrorKind::data, "network: '" + name + ".running_var' is " + std::to_string(variance.data[c]) +
@@ -89,13 +94,30 @@ Affine Builder::batchnorm(const std::string& name, int64_t channels) {
   return affine;
 }
 
-Prologue Builder::batchnorm_relu(const std::string& name, int64_t channels) {
-  const Affine affine = batchnorm(name, channels);
-  return {true, to_param(affine.scale), to_param(affine.shift)};
+Var Builder::batchnorm(Var x, const std::string& name, const Post& post, Var into) {
+  const Affine affine = batchnorm_affine(name, tape_.shape(x).c);
+  if (measures_batchnorm()) x = tape_.batch_norm(x, eps_, name);
+  Post whole = post;
+  whole.scale = to_param(affine.scale);
+  whole.shift = to_param(affine.shift);
+  return tape_.pointwise(x, whole, name, into);
 }
 
 Var Builder::conv(Var x, const ConvLayer& layer) {
-  return conv(x, layer, layer.norm.empty() ? Affine{} : batchnorm(layer.norm, layer.channels));
+  ConvLayer rest = layer;
+  if (!layer.norm_before.empty()) {
+    if (measures_batchnorm()) {
+      x = batchnorm(x, layer.norm_before, rectified());
+    } else {
+      const Affine affine = batchnorm_affine(layer.norm_before, tape_.shape(x).c);
+      rest.prologue = {true, to_param(affine.scale), to_param(affine.shift)};
+    }
+  }
+  if (layer.norm.empty()) return conv(x, rest, {});
+  if (!measures_batchnorm()) return conv(x, rest, batchnorm_affine(layer.norm, layer.channels));
+  rest.post = {};
+  rest.into = {};
+  return batchnorm(conv(x, rest, {}), layer.norm, layer.post, layer.into);
 }
 
 Var Builder::conv(Var x, const ConvLayer& layer, const Affine& norm) {

@@ -12,15 +12,17 @@
 
 namespace nad {
 
-// A convolution and, where `norm` is not empty, the BatchNorm that follows it.
+// A convolution and, where their names are not empty, the BatchNorm that follows it, and the BatchNorm and ReLU that it
+// begins with.
 struct ConvLayer {
   std::string conv = {}, norm = {};  // "layer1.0.conv1", "layer1.0.bn1"
-  int64_t channels = 0;              // of the output
+  std::string norm_before = {};
+  int64_t channels = 0;  // of the output
   Conv2dParams params = {};
   Prologue prologue = {};
   Post post = {};  // without scale and shift: those come from `norm`
   bool bias = false;
-  PoolParams pool = {};  // 1x1: none; else a max-pool in front of `post`, without prologue and `into`
+  PoolParams pool = {};  // 1x1: none; else a max-pool in front of `post`, without norms, prologue and `into`
   Var into = {};
 };
 
@@ -39,8 +41,12 @@ class Builder {
   int64_t repeat() const { return options_.repeat; }
 
   Var images();  // [batch, S, S, 3]
-  Affine batchnorm(const std::string& name, int64_t channels);
-  Prologue batchnorm_relu(const std::string& name, int64_t channels);  // in front of a convolution
+
+  // BatchNorm as a node of its own, and what follows it.
+  Var batchnorm(Var x, const std::string& name, const Post& post = {}, Var into = {});
+  // Whether it must be one: else it may become part of a convolution, as this map.
+  bool measures_batchnorm() const { return options_.measure_batchnorm; }
+  Affine batchnorm_affine(const std::string& name, int64_t channels);
 
   Var conv(Var x, const ConvLayer& layer);
   Var conv(Var x, const ConvLayer& layer, const Affine& norm);  // a given affine map instead of layer.norm

@@ -182,8 +182,9 @@ Var DartsCell::factorized_reduce(Var x, const std::string& path, Var into) {
                     std::to_string(place_.channels) + " channels, a factorized reduce needs even numbers",
                 "check the attributes input_size and channels of the weights file");
   }
-  const Var y = into ? into : tape_.slab({in.n, in.h / 2, in.w / 2, place_.channels}, path);
-  const Affine norm = b_.batchnorm(path + ".bn", place_.channels);
+  const bool apart = b_.measures_batchnorm();  // of both halves together
+  const Var y = into && !apart ? into : tape_.slab({in.n, in.h / 2, in.w / 2, place_.channels}, path);
+  const Affine norm = apart ? Affine{} : b_.batchnorm_affine(path + ".bn", place_.channels);
   const auto part = [&](const std::string& name, int64_t index) {
     Conv2dParams params = square_conv(1, 2);
     params.offset_h = params.offset_w = index;
@@ -194,11 +195,11 @@ Var DartsCell::factorized_reduce(Var x, const std::string& path, Var into) {
              .params = params,
              .prologue = rectified_input(),
              .into = tape_.slice(y, index * half, half)},
-            norm.part(first, static_cast<size_t>(half)));
+            apart ? norm : norm.part(first, static_cast<size_t>(half)));
   };
   part(".conv_1", 0);
   part(".conv_2", 1);
-  return y;
+  return apart ? b_.batchnorm(y, path + ".bn", {}, into) : y;
 }
 
 // 0 * x, as the reference has it, by a depthwise 1x1 convolution that also takes the stride.

@@ -41,8 +41,8 @@ void record_layers(Builder& b, const Structure& s, size_t block, Var slab, int64
     const Var x = tape.slice(slab, 0, channels);
     const Var y = b.conv(x, {.conv = name + ".conv1",
                              .norm = name + ".norm2",
+                             .norm_before = name + ".norm1",
                              .channels = width,
-                             .prologue = b.batchnorm_relu(name + ".norm1", channels),
                              .post = rectified()});
     b.conv(y, {.conv = name + ".conv2",
                .channels = s.growth,
@@ -57,9 +57,8 @@ Var record_transition(Builder& b, const Structure& s, size_t block, Var slab) {
   Tape& tape = b.tape();
   const Var x = b.gate(slab, block_name(block));
   const std::string gate = "transition" + std::to_string(block + 1), name = "features." + gate;
-  const int64_t channels = tape.shape(x).c, half = channels / 2;
-  const Var y =
-      b.conv(x, {.conv = name + ".conv", .channels = half, .prologue = b.batchnorm_relu(name + ".norm", channels)});
+  const int64_t half = tape.shape(x).c / 2;
+  const Var y = b.conv(x, {.conv = name + ".conv", .norm_before = name + ".norm", .channels = half});
   Shape map = tape.shape(y);
   map.h = conv_extent(map.h, 2, 2, 0, 1, 0);
   map.w = conv_extent(map.w, 2, 2, 0, 1, 0);
@@ -91,12 +90,8 @@ void record_densenet121(Builder& b) {
   const Structure s = read_structure(b.description().attributes);
   Var slab = record_stem(b, s);
   for (size_t block = 0; block + 1 < s.stage_depths.size(); ++block) slab = record_transition(b, s, block, slab);
-  const Prologue norm = b.batchnorm_relu("features.norm5", b.tape().shape(slab).c);
-  Post post = rectified();
-  post.scale = norm.scale;
-  post.shift = norm.shift;
   const Var x =
-      b.gated("norm5", post, [&](const Post& gated) { return b.tape().pointwise(slab, gated, "features.norm5"); });
+      b.gated("norm5", rectified(), [&](const Post& post) { return b.batchnorm(slab, "features.norm5", post); });
   b.classify(x, "classifier");
 }
 

@@ -23,6 +23,9 @@ struct BuildOptions {
   int64_t batch = 1;           // images
   int64_t repeat = 2;          // copies of every image after gate 0 (original + gated)
   bool fold_batchnorm = true;  // fold a BatchNorm that follows a convolution into its weights (in double)
+  // Every BatchNorm by the batch's own statistics (Tape::batch_norm); its weight and bias follow, the statistics among
+  // the weights are not used.
+  bool measure_batchnorm = false;
 };
 
 std::vector<std::string> architectures();                      // the known names

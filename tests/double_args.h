@@ -120,21 +120,6 @@ struct AdaptivePoolBackwardArgs {
   Accumulate mode;
   Tensor dx;
 };
-struct BatchNormArgs {
-  CTensor x;
-  const double *gamma, *beta;
-  double epsilon, momentum;
-  bool relu;
-  double *mean, *rstd, *running_mean, *running_variance;
-  Tensor y;
-};
-struct BatchNormBackwardArgs {
-  CTensor dy, x, y;
-  const double *gamma, *mean, *rstd;
-  Accumulate mode;
-  Tensor dx;
-  double *dgamma, *dbeta;
-};
 struct SoftmaxLossArgs {
   Groups groups;
   CTensor logits;

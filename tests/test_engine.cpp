@@ -106,6 +106,42 @@ TEST_CASE("recording refuses what does not fit and names the node") {
   CHECK_THROWS_WITH_AS(tape.pointwise(x, relu, "layer.d", gated), doctest::Contains("layer.d"), Error);
 }
 
+TEST_CASE("BatchNorm by the batch's statistics: values by hand, and no backward pass") {
+  Tape tape;
+  const Var x = tape.input({2, 1, 1, 3});
+  const Var y = tape.batch_norm(tape.gate(x, false, 1, "gate"), 0.25, "norm");
+  tape.output(y);
+  for (const std::string& backend : backend_names()) {
+    CAPTURE(backend);
+    Context context(make_backend(backend));
+    Plan plan(context, tape, {});
+    const std::vector<float> images = {1, 2, -7, 3, 2, -10}, open(3, 1.0f);
+    const int32_t rows[2] = {0, 0};
+    context.backend().upload(plan.images().data, images.data(), sizeof(float) * images.size());
+    context.backend().upload(plan.gates()[0].table, open.data(), sizeof(float) * open.size());
+    context.backend().upload(plan.rows(), rows, sizeof rows);
+    plan.forward();
+    REQUIRE(plan.statistics().size() == 1);
+    const Plan::Statistics& s = plan.statistics()[0];
+    CHECK(s.name == "norm");
+    CHECK(s.pixels == 2);
+    REQUIRE(s.channels == 3);
+    std::vector<float> mean(3), variance(3), logits(6);
+    context.backend().download(mean.data(), s.mean, sizeof(float) * 3);
+    context.backend().download(variance.data(), s.variance, sizeof(float) * 3);
+    context.backend().download(logits.data(), plan.logits().data, sizeof(float) * 6);
+    CHECK(mean == std::vector<float>{2, 2, -8.5f});
+    CHECK(variance == std::vector<float>{1, 0, 2.25f});
+    const double one = 1 / std::sqrt(1.25), other = 1.5 / std::sqrt(2.5);
+    const double expected[6] = {-one, 0, other, one, 0, -other};
+    for (size_t i = 0; i < 6; ++i)
+      CHECK(static_cast<double>(logits[i]) == doctest::Approx(expected[i]).epsilon(1e-6));
+    PlanOptions options;
+    options.gradient = true;
+    CHECK_THROWS_WITH_AS(Plan(context, tape, options), doctest::Contains("norm: statistics are measured"), Error);
+  }
+}
+
 TEST_CASE("a plan that cannot have a gradient says so") {
   Tape tape;
   const Var x = tape.input({2, 4, 4, 3});

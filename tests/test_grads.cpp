@@ -9,14 +9,12 @@
 #include "engine/parallel.h"
 #include "kernels/reference/adaptive_pool.h"
 #include "kernels/reference/avg_pool.h"
-#include "kernels/reference/batch_norm.h"
 #include "kernels/reference/conv2d.h"
 #include "kernels/reference/epilogue_backward.h"
 #include "kernels/reference/gate.h"
 #include "kernels/reference/linear.h"
 #include "kernels/reference/max_pool.h"
 #include "kernels/reference/pointwise.h"
-#include "tests/batch_norm_problems.h"
 #include "tests/double_args.h"
 #include "tests/gradient_check.h"
 #include "tests/problems.h"
@@ -273,41 +271,6 @@ TEST_CASE("adaptive pooling") {
         [](Setup& s) {
           reference::adaptive_pool_backward(dbl::AdaptivePoolBackwardArgs{s.dz.view(), s.mode(), s.dx.view()});
         });
-  }
-}
-
-TEST_CASE("BatchNorm with the batch's statistics") {
-  for (const NormCase& c : norm_cases()) {
-    const auto channels = static_cast<size_t>(c.shape.c);
-    std::vector<double> gamma, beta, mean(channels), rstd(channels), dgamma(channels), dbeta(channels);
-    for (int64_t i = 0; i < c.shape.c; ++i) {
-      gamma.push_back(1.25 + 0.75 * draw(Data::random, 6, i));
-      beta.push_back(draw(Data::random, 7, i));
-    }
-    Setup setup("batch_norm " + norm_text(c), c.shape, c.shape, c.options);
-    const auto forward = [&](Setup& s) {
-      reference::batch_norm(dbl::BatchNormArgs{s.x.view(), gamma.data(), beta.data(), 1e-5, 0.1,
-                                               (s.options & kRelu) != 0, mean.data(), rstd.data(), nullptr, nullptr,
-                                               s.y.view()});
-    };
-    const auto backward = [&](Setup& s) {
-      const dbl::CTensor mask = s.options & kRelu ? dbl::CTensor(s.y.view()) : dbl::CTensor();
-      reference::batch_norm_backward(dbl::BatchNormBackwardArgs{s.upstream.view(), s.x.view(), mask, gamma.data(),
-                                                                mean.data(), rstd.data(), s.mode(), s.dx.view(),
-                                                                dgamma.data(), dbeta.data()});
-    };
-    check_op(setup, forward, backward);
-    const auto loss = [&] {
-      forward(setup);
-      return setup.loss();
-    };
-    const auto element = [](std::vector<double>& v) {
-      return [&v](int64_t i) -> double& { return v[static_cast<size_t>(i)]; };
-    };
-    loss();
-    backward(setup);
-    check_gradient(setup.name + " by gamma", c.shape.c, element(gamma), loss, element(dgamma));
-    check_gradient(setup.name + " by beta", c.shape.c, element(beta), loss, element(dbeta));
   }
 }
 

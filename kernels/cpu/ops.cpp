@@ -25,7 +25,6 @@ static OpTable make_cpu_ops() {
   ops.adaptive_pool = cpu::adaptive_pool;
   ops.adaptive_pool_backward = cpu::adaptive_pool_backward;
   ops.batch_norm = cpu::batch_norm;
-  ops.batch_norm_backward = cpu::batch_norm_backward;
   ops.conv2d_sums_taps = false;  // epilogue_backward reads both halves of y anyway
   return ops;
 }

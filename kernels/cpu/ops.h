@@ -24,7 +24,6 @@ Kernel avg_pool_backward(Planner& planner, const AvgPoolBackwardArgs& args);
 Kernel adaptive_pool(Planner& planner, const AdaptivePoolArgs& args);
 Kernel adaptive_pool_backward(Planner& planner, const AdaptivePoolBackwardArgs& args);
 Kernel batch_norm(Planner& planner, const BatchNormArgs& args);
-Kernel batch_norm_backward(Planner& planner, const BatchNormBackwardArgs& args);
 Kernel gate_statistics(Planner& planner, const GateStatisticsArgs& args);
 
 }  // namespace nad::cpu

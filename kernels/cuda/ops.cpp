@@ -19,7 +19,6 @@ const OpTable& ops() {
       .adaptive_pool = plan_adaptive_pool,
       .adaptive_pool_backward = plan_adaptive_pool_backward,
       .batch_norm = plan_batch_norm,
-      .batch_norm_backward = plan_batch_norm_backward,
       .conv2d_sums_taps = true,
   };
   return table;

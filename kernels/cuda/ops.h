@@ -21,7 +21,6 @@ Kernel plan_avg_pool_backward(Planner& planner, const AvgPoolBackwardArgs& args)
 Kernel plan_adaptive_pool(Planner& planner, const AdaptivePoolArgs& args);
 Kernel plan_adaptive_pool_backward(Planner& planner, const AdaptivePoolBackwardArgs& args);
 Kernel plan_batch_norm(Planner& planner, const BatchNormArgs& args);
-Kernel plan_batch_norm_backward(Planner& planner, const BatchNormBackwardArgs& args);
 Kernel plan_classify(Planner& planner, const ClassifyArgs& args);
 Kernel plan_softmax_loss(Planner& planner, const SoftmaxLossArgs& args);
 Kernel plan_gate_values(Planner& planner, const GateValuesArgs& args);

@@ -22,7 +22,6 @@ const OpTable& reference_ops() {
       .adaptive_pool = plan_adaptive_pool,
       .adaptive_pool_backward = plan_adaptive_pool_backward,
       .batch_norm = plan_batch_norm,
-      .batch_norm_backward = plan_batch_norm_backward,
       .conv2d_max_pool = plan_conv2d_max_pool,
       .conv2d_max_pool_backward = plan_conv2d_max_pool_backward,
       .conv2d_sums_taps = true,
