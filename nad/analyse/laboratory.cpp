@@ -21,8 +21,8 @@ int64_t Laboratory::image_count(int64_t class_index) const {
 
 LabelledPixels Laboratory::drawn(const std::string& split, const std::vector<std::string>& source_class,
                                  int64_t count) const {
-  const ImagePool pool =
-      draw_image_pool(*parts_.images, split, source_class, count, parts_.seed, parts_.workers, parts_.report);
+  const ImagePool pool = draw_image_pool(*parts_.images, split, source_class, {.images = count}, parts_.seed,
+                                         parts_.workers, parts_.report);
   return prepare(pool, parts_.input_size, parts_.normalization);
 }
 
