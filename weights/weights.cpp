@@ -140,9 +140,8 @@ struct WeightsFile::State {
   std::vector<std::string> class_ids, class_names;
   std::optional<TensorIndex> index;
 
-  State(const std::string& file_path, const std::string& what)
-      : path(file_path), where(what + " " + quoted(file_path)) {
-    file = hdf5::open_file(path, what);
+  explicit State(const std::string& file_path) : path(file_path), where("weights file " + quoted(file_path)) {
+    file = hdf5::open_file(path, "weights file");
     attributes = hdf5::read_attributes(file.get(), where);
     read_header();
     index.emplace(file.get(), where);
@@ -184,9 +183,9 @@ Handle WeightsFile::State::image_group(const std::string& split, const std::stri
   return hdf5::open_group(group.get(), class_id);
 }
 
-WeightsFile::WeightsFile(const std::string& path, const std::string& what) {
+WeightsFile::WeightsFile(const std::string& path) {
   const hdf5::QuietErrors quiet;
-  state_ = std::make_unique<State>(path, what);
+  state_ = std::make_unique<State>(path);
 }
 WeightsFile::~WeightsFile() = default;
 WeightsFile::WeightsFile(WeightsFile&&) noexcept = default;

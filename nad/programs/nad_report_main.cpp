@@ -1,0 +1,59 @@
+// nad_report: results and analyses as one HTML page to look at. Exit codes: engine/error.h.
+#include <CLI/CLI.hpp>
+#include <cstdio>
+#include <iostream>
+#include <optional>
+
+#include "nad/report/page.h"
+#include "nad/report/text.h"
+#include "nad/run/output_place.h"
+#include "nad/run/program.h"
+#include "weights/durable_file.h"
+
+namespace {
+
+using namespace nad;
+
+struct Options {
+  std::vector<std::string> files;
+  std::string out, title = "Architecture disentanglement";
+};
+
+// Empty where the program is done: --help or --version.
+std::optional<Options> parse(int argc, const char* const* argv) {
+  CLI::App app("Shows results of nad_run and analyses of nad_analyse as one HTML page that opens offline",
+               "nad_report");
+  Options o;
+  app.add_option("FILES", o.files, "results files and analysis files, in any order")->required();
+  app.add_option("-o,--out", o.out, "the page, HTML; an earlier one is replaced")->required();
+  app.add_option("--title", o.title, "of the page")->capture_default_str();
+  if (!parse_flags(app, argc, argv, std::cout)) return std::nullopt;
+  o.out = follow_links(o.out);
+  return o;
+}
+
+int run(const Options& o) {
+  check_output(o.out, {.may_exist = true, .inputs = o.files, .try_writing = true});
+  std::vector<std::string> notes;
+  Report report = read_report(o.files, &notes);
+  for (const std::string& note : notes) std::fprintf(stderr, "nad_report: %s\n", one_line(note).c_str());
+  report.title = o.title;
+  report.program = program_version("nad_report");
+  const std::string page = report_page(report);
+  const auto* bytes = reinterpret_cast<const std::byte*>(page.data());
+  write_durably(o.out, {bytes, bytes + page.size()}, "report");
+  std::fprintf(stderr, "%zu network%s in %s (%.1f MB)\n", report.networks.size(),
+               report.networks.size() == 1 ? "" : "s", o.out.c_str(), static_cast<double>(page.size()) / 1e6);
+  return 0;
+}
+
+const FlagNames kFlags = {{Setting::output, "--out"}};
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  return run_program("nad_report", kFlags, [&] {
+    const std::optional<Options> options = parse(argc, argv);
+    return options ? run(*options) : 0;
+  });
+}

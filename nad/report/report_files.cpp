@@ -1,0 +1,112 @@
+#include "nad/report/report_files.h"
+
+#include <algorithm>
+#include <filesystem>
+
+#include "engine/error.h"
+#include "nad/analyse/analysis.h"
+#include "nad/store/file_kind.h"
+
+namespace nad {
+namespace {
+
+Facts facts_of(const Subject& subject) {
+  const RunSettings& s = subject.results().settings;
+  Facts facts = {{"arch", s.arch},
+                 {"objective", s.objective},
+                 {"beta", s.beta},
+                 {"beta_auto", static_cast<int64_t>(!subject.results().beta_search.beta.empty())},
+                 {"lr", s.lr},
+                 {"batch", s.batch},
+                 {"seed", std::to_string(s.seed)},  // all 64 bits of it
+                 {"half", s.half},
+                 {"precision", s.precision},
+                 {"device", s.device_description},
+                 {"data", s.data},
+                 {"weights_file", s.weights_file},
+                 {"weights_hash", s.weights_hash},
+                 {"num_classes", s.num_classes},
+                 {"input_size", s.input_size},
+                 {"program", s.program},
+                 {"command_line", s.command_line},
+                 {"classes", subject.count()},
+                 {"runs", static_cast<int64_t>(subject.runs.size())}};
+  if (s.steps > 0) facts["steps"] = s.steps;
+  if (s.steps == 0) facts["epochs"] = s.epochs;
+  if (s.steps == 0 && s.least_steps > 0) facts["least_steps"] = s.least_steps;
+  return facts;
+}
+
+bool same_network(const Facts& a, const Facts& b) {
+  const auto equal = [&](const char* name) {
+    const auto x = a.find(name), y = b.find(name);
+    return x != a.end() && y != b.end() && x->second == y->second;
+  };
+  return equal("weights_hash") && equal("objective") && equal("beta");
+}
+
+// Takes the network's findings that are not there yet.
+void add_analysed(std::vector<ReportNetwork>& networks, const std::string& label, AnalysedNetwork network) {
+  auto found = std::find_if(networks.begin(), networks.end(), [&, &facts = network.facts](const ReportNetwork& n) {
+    return same_network(n.facts, facts);
+  });
+  if (found == networks.end()) {
+    networks.push_back({label, std::move(network.facts), std::nullopt, std::move(network.analyses)});
+    return;
+  }
+  for (auto& [name, findings] : network.analyses) {
+    Findings& there = found->analyses[name];
+    if (there.summary.empty() && there.table.empty()) there = std::move(findings);
+  }
+}
+
+// Of results without an analysis file: what they settle alone, and what the others would need.
+void add_findings(ReportNetwork& network) {
+  const AnalysisSettings settings;
+  const Study study = {*network.subject, settings, nullptr, network.analyses, [](double) {}};
+  for (const Analysis& analysis : all_analyses()) {
+    if (network.analyses.count(analysis.name)) continue;
+    Findings findings;
+    findings.missing = lacking(analysis, study);
+    if (findings.missing.empty()) findings = analysis.make(study);
+    network.analyses[analysis.name] = std::move(findings);
+  }
+}
+
+}  // namespace
+
+Report read_report(const std::vector<std::string>& paths, std::vector<std::string>* notes) {
+  Report report;
+  std::vector<std::pair<std::string, Results>> results;
+  std::vector<AnalysisFile> analyses;
+  for (const std::string& path : paths) {
+    const std::string kind = file_kind(path);
+    if (kind == "nad results") {
+      results.emplace_back(path, read_results(path));
+    } else if (kind == "nad analysis") {
+      analyses.push_back(read_analysis(path));
+    } else {
+      throw Error(ErrorKind::data, "'" + path + "' is an HDF5 file, but neither of results nor of analyses",
+                  "give files that nad_run or nad_analyse wrote");
+    }
+    report.files.push_back(std::filesystem::path(path).filename().string());
+  }
+  for (Subject& subject : group_subjects(std::move(results), notes)) {
+    const std::string label = subject.label;
+    Facts facts = facts_of(subject);
+    report.networks.push_back({label, std::move(facts), std::move(subject), {}});
+  }
+  for (AnalysisFile& file : analyses) {
+    for (auto& [label, network] : file.networks) add_analysed(report.networks, label, std::move(network));
+  }
+  for (ReportNetwork& network : report.networks) {
+    if (network.subject) add_findings(network);
+  }
+  if (report.networks.empty()) {
+    throw Error(ErrorKind::data, "none of the files holds a finished class or an analysis",
+                "let nad_run finish a class");
+  }
+  return report;
+}
+
+}  // namespace nad

@@ -1,0 +1,32 @@
+// What a report is made of: the networks that some results files and analysis files speak of.
+#pragma once
+
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "nad/analyse/subject.h"
+#include "nad/store/analysis.h"
+
+namespace nad {
+
+struct ReportNetwork {
+  std::string label;               // as the analysis file calls it
+  Facts facts;                     // arch, objective, ...
+  std::optional<Subject> subject;  // where a results file speaks of it
+  std::map<std::string, Findings> analyses;
+};
+
+struct Report {
+  std::string title, program;
+  std::vector<std::string> files;
+  std::vector<ReportNetwork> networks;
+};
+
+// Results files and analysis files in any order. Findings belong to the results of the same weights, objective and
+// beta; what no analysis file holds and the results alone settle is made here. notes: a line about each thing that was
+// left out. Throws Error(data) where a file is neither, or no network is left.
+Report read_report(const std::vector<std::string>& paths, std::vector<std::string>* notes);
+
+}  // namespace nad

@@ -1,0 +1,209 @@
+#!/usr/bin/env python3
+"""nad_report: the page opens in a browser without an error and draws every chart; names are text and nothing else; its
+size and time with 1,000 classes; one clear line for bad input. The browser's part needs chromium (scripts/deps)."""
+import html
+import json
+import re
+import shutil
+import subprocess
+import tempfile
+import time
+import unittest
+from pathlib import Path
+
+import h5py
+import numpy as np
+
+from cli_tools import PROGRAM
+from page_cases import HOSTILE, add_findings, write_analysis, write_results
+
+REPORT = PROGRAM.with_name("nad_report")
+BROWSER = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+CLASSES = 10
+
+
+def report(*args):
+    return subprocess.run([str(REPORT), *map(str, args)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+                          timeout=300)
+
+
+def payload(page):
+    return json.loads(re.search(r'<script type="application/json" id="data">(.*?)</script>', page, re.S)[1])
+
+
+def matrix(classes):
+    return np.linspace(0, 1, classes * classes).reshape(classes, classes)
+
+
+def findings_of(classes):
+    """A little of everything that has a figure of its own, and an analysis that nobody has thought of yet."""
+    layers = ["gate%d" % g for g in range(4)]
+    rise = np.linspace(0.2, 0.8, 4)
+    index = {"classes": np.arange(classes), "image_classes": np.arange(classes)}
+
+    def add(network):
+        add_findings(network, "transfer", "false alarms", arrays={"transfer": matrix(classes), **index})
+        add_findings(network, "fig4_hit_rate", "hit rate", table={"layer": layers, "hit_rate": rise, "swap": rise / 2})
+        add_findings(network, "random_masks", "random masks", {"mean_balanced_accuracy": 0.9, "p": 0.01},
+                     arrays={"random": np.random.default_rng(1).uniform(0.4, 0.6, (classes, 30))})
+        add_findings(network, "size_sweep", "sizes",
+                     table={"q": np.linspace(0.1, 1, 10), "own": np.linspace(0, 1, 10),
+                            "false_alarms": np.linspace(0, 1, 10)})
+        add_findings(network, "claims", "claims", table={"claim": ["The <b>similarity</b> falls with depth."],
+                                                         "shown": np.array([1]), "p": np.array([0.01])})
+        add_findings(network, "of_tomorrow", "an <i>analysis</i> of tomorrow",
+                     table={"layer": layers, "value": rise, "value_low": rise - 0.1, "value_high": rise + 0.1})
+    return add
+
+
+class Page(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        if not REPORT.exists():
+            raise RuntimeError("%s does not exist: build it and set NAD_RUN" % REPORT)
+        cls.dir = Path(tempfile.mkdtemp(prefix="nad_page_"))
+        cls.results = write_results(cls.dir / "r.h5", CLASSES, (8, 16, 16, 24), lambda c: HOSTILE[c % len(HOSTILE)],
+                                    lambda c: 10 * c)
+        cls.analysis = write_analysis(cls.dir / "a.h5", CLASSES, findings_of(CLASSES))
+        cls.page = cls.dir / "page.html"
+        done = report(cls.results, cls.analysis, "-o", cls.page, "--title", "<script>alert(3)</script>{{payload}}")
+        assert done.returncode == 0, done.stderr
+        cls.text = cls.page.read_text()
+
+    @classmethod
+    def tearDownClass(cls):
+        shutil.rmtree(cls.dir)
+
+
+class File(Page):
+    def test_nothing_of_the_files_is_markup(self):
+        for part in ("<script>alert", "<img", "\u2028"):
+            self.assertFalse(part in self.text, part)
+        self.assertTrue("<title>&lt;script&gt;alert(3)&lt;/script&gt;{{payload}}</title>" in self.text)
+        data = re.search(r'id="data">(.*?)</script>', self.text, re.S)[1]
+        self.assertTrue(data.isascii())
+        self.assertIsNone(re.search("[<>&]", data))
+        self.assertEqual(payload(self.text)["networks"][0]["classes"]["name"][:5], HOSTILE)
+
+    def test_needs_nothing_beside_itself(self):
+        own = re.sub(r"<script>\n/\*!\n \* Chart\.js.*?</script>", "", self.text, flags=re.S)
+        self.assertLess(len(own), len(self.text))
+        own = re.sub(r'(id="data">).*?</script>', r"\1</script>", own, flags=re.S)
+        self.assertEqual(re.findall(r"\bsrc=|@import|https?://|<link\b", own), [])
+        for part in ("default-src 'none'", "Chart.js v", "Released under the MIT License"):
+            self.assertTrue(part in self.text, part)
+
+    def test_the_file_tells_what_was_found(self):
+        network = payload(self.text)["networks"][0]
+        names = {f["name"]: f for f in network["analyses"]}
+        self.assertEqual(network["label"], "resnet50_released")
+        self.assertLess({"fig2_accuracy", "fig4_similarity", "transfer", "of_tomorrow"}, set(names))
+        self.assertEqual(names["fig2_accuracy"]["facts"]["constant_answers"], 4)  # false alarms of 60 to 90 %
+        self.assertIn("weights file and val images", names["table1_mistakes"]["missing"])
+        self.assertEqual(names["transfer"]["arrays"]["transfer"]["shape"], [CLASSES, CLASSES])
+
+    def test_bad_input(self):
+        other = self.dir / "text.h5"
+        other.write_text("no HDF5")
+        unknown = self.dir / "unknown.h5"
+        h5py.File(unknown, "w").close()
+        cases = [([], 2, "FILES"), ([self.results], 2, "--out"), ([self.dir / "none.h5", "-o", self.dir / "p"], 3, "none.h5"),
+                 ([other, "-o", self.dir / "p"], 3, "text.h5"),
+                 ([unknown, "-o", self.dir / "p"], 3, "neither of results nor of analyses"),
+                 ([self.results, "-o", self.results], 2, "would replace"),
+                 ([self.results, "-o", self.dir / "no" / "p"], 2, "a folder that does not exist"),
+                 ([self.results, "-o", self.dir / "p", "--bogus"], 2, "--bogus")]
+        for args, code, part in cases:
+            with self.subTest(args=list(map(str, args))):
+                done = report(*args)
+                self.assertEqual(done.returncode, code, done.stderr)
+                self.assertEqual(done.stderr.count("\n"), 1)
+                self.assertTrue(done.stderr.startswith("nad_report: "), done.stderr)
+                self.assertIn(part, done.stderr)
+                self.assertFalse((self.dir / "p").exists())
+
+
+@unittest.skipUnless(BROWSER, "chromium is not installed: scripts/deps installs it")
+class Browser(Page):
+    def open(self, page, fragment="selftest", size=(1280, 900)):
+        """The document as the browser leaves it. Fails where the browser's console says anything."""
+        done = subprocess.run(
+            [BROWSER, "--headless", "--no-sandbox", "--disable-gpu", "--user-data-dir=%s" % (self.dir / "profile"),
+             "--window-size=%d,%d" % size, "--virtual-time-budget=20000", "--enable-logging=stderr", "--dump-dom",
+             "file://%s#%s" % (page, fragment)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, timeout=180)
+        said = [line for line in done.stderr.splitlines() if "CONSOLE" in line]
+        self.assertEqual(said, [])
+        root = dict(re.findall(r'data-([\w-]+)="([^"]*)"', re.search(r"<html[^>]*>", done.stdout)[0]))
+        self.assertEqual((root.get("ready"), root.get("errors")), ("1", "0"), root)
+        return done.stdout, root
+
+    def rows(self, document):
+        body = re.search(r'id="classes".*?<tbody>(.*?)</tbody>', document, re.S)[1]
+        return [[html.unescape(re.sub("<[^>]*>", "", cell)) for cell in re.findall(r"<td[^>]*>(.*?)</td>", row, re.S)]
+                for row in re.findall(r"<tr[^>]*>(.*?)</tr>", body, re.S)]
+
+    def test_every_chart_has_ink(self):
+        for size in ((1280, 900), (500, 900)):
+            document, root = self.open(self.page, size=size)
+            self.assertEqual(root["charts-drawn"], root["charts-expected"])
+            # plane, Fig. 2, both rows of Fig. 4, transfer, random masks, sizes, similarity, of_tomorrow, flow, channels
+            self.assertEqual(root["charts-drawn"], "11")
+        for part in ("&lt;script&gt;alert(3)", "An &lt;i&gt;analysis&lt;/i&gt; of tomorrow", ">Of tomorrow<",
+                     "6 of 10 sub-architectures are specific; 4 are constant answers."):
+            self.assertTrue(part in document, part)
+        self.assertEqual(document.count('data-shown="true"'), 1)
+        self.assertGreater(document.count('data-shown="false"'), 1)
+
+    def test_the_table_is_searched_and_sorted(self):
+        document, root = self.open(self.page, "q=")
+        rows = self.rows(document)
+        self.assertEqual([row[0] for row in rows], [str(c) for c in range(CLASSES)])
+        self.assertIn("<script>alert(1)</script>", rows[0][1])
+        document, root = self.open(self.page, "q=goldfish&sort=-false_alarms")
+        self.assertEqual((root["table-rows"], root["table-sort"]), ("2", "-false_alarms"))
+        self.assertEqual([row[0] for row in self.rows(document)], ["9", "4"])
+        document, root = self.open(self.page, "q=no+such+class")
+        self.assertEqual(root["table-rows"], "0")
+
+    def test_an_analysis_file_alone(self):
+        page = self.dir / "alone.html"
+        self.assertEqual(report(self.analysis, "--out", page).returncode, 0)
+        document, root = self.open(page)
+        self.assertEqual(root["charts-drawn"], root["charts-expected"])
+        self.assertTrue("give it to nad_report too" in document)
+
+    def test_several_networks_are_overlaid(self):
+        other = write_analysis(self.dir / "b.h5", CLASSES, findings_of(CLASSES), "88aa", "vgg16_released")
+        page = self.dir / "two.html"
+        self.assertEqual(report(self.analysis, other, self.results, "--out", page).returncode, 0)
+        self.assertEqual(len(payload(page.read_text())["networks"]), 2)
+        _, root = self.open(page)
+        self.assertEqual(root["charts-drawn"], root["charts-expected"])
+
+    def test_a_thousand_classes(self):
+        count, index = 1000, {"classes": np.arange(1000), "image_classes": np.arange(1000)}
+
+        def add(network):
+            for name in ("transfer", "original_transfer"):
+                index[name] = matrix(count)
+            add_findings(network, "transfer", "false alarms", arrays=index)
+            add_findings(network, "table1_mistakes", "mistakes", {"difference": 0.1},
+                         arrays={"mistaken": matrix(count), "classes": np.arange(count)})
+        results = write_results(self.dir / "k.h5", count, (2048, 4096, 4096, 4928), lambda c: "class %d" % c,
+                                lambda c: c / 10)
+        analysis = write_analysis(self.dir / "ka.h5", count, add)
+        page = self.dir / "k.html"
+        start = time.time()
+        self.assertEqual(report(results, analysis, "--out", page).returncode, 0)
+        made, size = time.time() - start, page.stat().st_size / 1e6
+        start = time.time()
+        document, root = self.open(page, "selftest&q=class+99")
+        print("1,000 classes: made in %.1f s, %.1f MB, opened in %.1f s" % (made, size, time.time() - start))
+        self.assertLess(size, 15)
+        self.assertEqual(root["charts-drawn"], root["charts-expected"])
+        self.assertEqual(root["table-rows"], "19")  # 99, 199, ... 899 and 990 to 999
+        self.assertLess(document.count("<tr"), 200)  # rows exist on their page alone
+
+
+if __name__ == "__main__":
+    unittest.main()
