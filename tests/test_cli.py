@@ -29,6 +29,9 @@ FLAGS = [
     (["--beta", "auto", "--beta-grid", "0.1,0.2"], "at least three different numbers", 2),
     (["--beta-grid", "0.1,0.2,0.3"], "--beta-grid needs --beta auto", 2),
     (["--beta", "-1"], "that is not negative", 2),
+    (["--beta", "1e300"], "--beta '1e300'; expected auto or a number that is not negative and at most 1e9", 2),
+    (["--lr", "1e300"], "a number above 0 and at most 1e9", 2),
+    (["--beta", "auto", "--beta-grid", "0.1,0.2,1e300"], "three different numbers from 0 to 1e9", 2),
     (["--epochs", "0"], "a whole number from 1", 2),
     (["--epochs", "1.5"], "a whole number from 1", 2),
     (["--steps", "0"], "a whole number from 1", 2),
@@ -194,6 +197,7 @@ class BadFlags(Case):
                      "--out", self.dir / "unreadable.h5", "--json")
         self.assertEqual(result.returncode, 3, result.stderr)
         self.assertIn("cannot read the folder", result.stderr)
+        self.assertIn("\n1 class failed, ", result.stderr)
         classes = {c["index"]: c for c in json.loads(result.stdout)["classes"]}
         self.assertEqual({i: c["finished"] for i, c in classes.items()}, {0: True, 1: True, 2: False})
         self.assertIsNone(classes[1]["top1_before"])

@@ -102,6 +102,7 @@ class Cuda(Case):
             tight = dict(os.environ, HOST_CUDA_MEMORY=str(memory))
             result = self.learn(self.dir / "m.h5", "--classes", "0-4", "--classes-per-step", 5, code=6, env=tight)
             self.assertIn(hint, result.stderr)
+            self.assertEqual("(--batch, --classes-per-step)" in result.stderr, memory == TIGHT)
 
 
 del Case

@@ -105,6 +105,33 @@ class Analyse(Case):
         with h5py.File(out, "r") as file:
             self.assertEqual(file["networks/resnet50_released/fig4_similarity"].attrs["classes"], 3)
 
+    def test_everything_of_two_runs(self):
+        second = self.dir / "second_start.h5"
+        self.learn(second, "--classes", "0-5", "--steps", 12, "--seed", 5)
+        out = self.dir / "all.h5"
+        self.analyse(self.results, second, "--weights", self.weights, "--data", self.data, "--out", out, "--draws", 5)
+        with h5py.File(out, "r") as file:
+            network = file["networks/resnet50_released"]
+            for name in ("transfer", "faithfulness", "complement", "random_masks", "size_sweep", "stability"):
+                self.assertNotIn("missing", network[name].attrs, name)
+                self.assertGreater(len(network[name].attrs["summary"]), 0)
+            transfer = network["transfer"]
+            table, matrix = read_table(transfer), transfer["transfer"][()]
+            self.assertEqual(matrix.shape, (6, len(IDS)))
+            np.testing.assert_array_equal(transfer["images"][()], 4)
+            for i, (own, alarms) in enumerate(zip(table["own"], table["false_alarms"])):
+                self.assertEqual(own, matrix[i, i])
+                self.assertAlmostEqual(alarms, np.delete(matrix[i], i).mean())
+            # What nad_run found with the same images: all four of the class.
+            with h5py.File(self.results, "r") as results:
+                for c, own in zip(range(6), table["own"]):
+                    self.assertAlmostEqual(100 * own, results["classes/%d" % c].attrs["top1_after"])
+                    self.assertAlmostEqual(100 * table["false_alarms"][c], results["classes/%d" % c].attrs["false_alarms"])
+            first, other = masks_of(self.results), masks_of(second)
+            stable = read_table(network["stability"])
+            for g, within in enumerate(stable["within"]):
+                self.assertAlmostEqual(within, np.mean([jaccard(first[c][g], other[c][g]) for c in first]))
+
     def test_results_of_two_halves_are_one_run(self):
         halves = [self.dir / "first.h5", self.dir / "second.h5"]
         for half, classes in zip(halves, ("0-2", "3-5")):

@@ -25,6 +25,7 @@ FLAGS = [
     (["--beta", "0.1x"], "--beta '0.1x'; expected"),
     (["--beta", ""], "--beta ''; expected"),
     (["--beta", "1e999"], "--beta '1e999'; expected"),
+    (["--beta", "1e300"], "--beta '1e300'; expected a number that is not negative and at most 1e9"),
     (["--lr", "-0.1"], "--lr '-0.1'; expected a number that is not negative"),
     (["--lr", "nan"], "--lr 'nan'; expected"),
     (["--lr", "-inf"], "--lr '-inf'; expected"),
@@ -67,7 +68,8 @@ def moved(group, old, new):
 
 # (change of a sound case, part of the message)
 CASES = [
-    (replaced("beta", -1.0), "attribute 'beta' must be a single float, finite and not negative"),
+    (replaced("beta", -1.0), "attribute 'beta' must be a single float from 0 to 1e9"),
+    (replaced("beta", 1e300), "attribute 'beta'"),
     (replaced("beta", np.nan), "attribute 'beta'"),
     (replaced("beta", "0.02"), "attribute 'beta'"),
     (replaced("beta", [0.02, 0.02]), "attribute 'beta'"),
@@ -233,6 +235,17 @@ class Out(ReplayCase):
 
 
 class Cases(ReplayCase):
+    def test_a_case_that_is_no_file_or_holds_no_weights(self):
+        (self.dir / "text.h5").write_text("no HDF5")
+        with h5py.File(self.dir / "bare.h5", "w") as file:
+            file.attrs["beta"] = 0.1
+        for name in ("none.h5", "text.h5", "bare.h5"):
+            with self.subTest(name=name):
+                lines = self.refuse([name, "--out", "r.h5"], ["nad_replay: replay case '%s'" % name], 3)
+                self.assertNotIn("weights file", lines[-1])
+                self.assertEqual(len(lines), 1)
+        self.refuse([self.case, "--weights", "none.h5", "--out", "r.h5"], ["weights file 'none.h5'"], 3)
+
     def test_bad_cases(self):
         for i, (change, fragment) in enumerate(CASES):
             with self.subTest(number=i, fragment=fragment):

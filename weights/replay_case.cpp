@@ -103,12 +103,14 @@ std::optional<std::string> text(const CaseReader& reader, const Attributes& root
   return *value;
 }
 
+constexpr double kLargestReal = 1e9;  // as of the flags: beyond it products of a few numbers leave float's range
+
 // A number likewise: beta, lr.
 std::optional<double> number(const CaseReader& reader, const Attributes& root, const std::string& name) {
   if (!root.has(name)) return std::nullopt;
   const auto* value = std::get_if<double>(&root.values().at(name));
-  if (!value || !std::isfinite(*value) || *value < 0) {
-    reader.fail("attribute " + hdf5::quoted(name) + " must be a single float, finite and not negative");
+  if (!value || !(*value >= 0 && *value <= kLargestReal)) {
+    reader.fail("attribute " + hdf5::quoted(name) + " must be a single float from 0 to 1e9");
   }
   return *value;
 }

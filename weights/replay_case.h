@@ -30,7 +30,7 @@ ReplayCase read_replay_case(const std::string& path, const std::array<float, 3>&
                             const std::array<float, 3>& stddev);
 
 struct ReplayResult {
-  std::vector<double> losses;    // [steps, 4]: total, first term, regularising term, cross-entropy
+  std::vector<double> losses;    // [steps, 4]: total, reconstruction, regularisation, cross-entropy
   std::vector<uint8_t> skipped;  // [steps]
   std::vector<int64_t> correct;  // [steps]
   std::vector<std::vector<float>> gradient0, gates_final, sigma_final;  // per gate [C]; sigma_final may be empty

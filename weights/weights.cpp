@@ -140,8 +140,9 @@ struct WeightsFile::State {
   std::vector<std::string> class_ids, class_names;
   std::optional<TensorIndex> index;
 
-  explicit State(const std::string& file_path) : path(file_path), where("weights file " + quoted(file_path)) {
-    file = hdf5::open_file(path, "weights file");
+  State(const std::string& file_path, const std::string& what)
+      : path(file_path), where(what + " " + quoted(file_path)) {
+    file = hdf5::open_file(path, what);
     attributes = hdf5::read_attributes(file.get(), where);
     read_header();
     index.emplace(file.get(), where);
@@ -183,9 +184,9 @@ Handle WeightsFile::State::image_group(const std::string& split, const std::stri
   return hdf5::open_group(group.get(), class_id);
 }
 
-WeightsFile::WeightsFile(const std::string& path) {
+WeightsFile::WeightsFile(const std::string& path, const std::string& what) {
   const hdf5::QuietErrors quiet;
-  state_ = std::make_unique<State>(path);
+  state_ = std::make_unique<State>(path, what);
 }
 WeightsFile::~WeightsFile() = default;
 WeightsFile::WeightsFile(WeightsFile&&) noexcept = default;

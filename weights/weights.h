@@ -23,7 +23,8 @@ class WeightsFile {
  public:
   // Opens the file, reads its attributes and the names and shapes of its tensors; values are read later.
   // Throws Error(data): no such file, a directory, not HDF5, cut short, an attribute missing or contradictory.
-  explicit WeightsFile(const std::string& path);
+  // what: what the file is called in messages, where the weights are part of another kind of file.
+  explicit WeightsFile(const std::string& path, const std::string& what = "weights file");
   ~WeightsFile();
   WeightsFile(WeightsFile&&) noexcept;
   WeightsFile& operator=(WeightsFile&&) noexcept;

@@ -10,7 +10,9 @@ constexpr int kVersion = 1;  // of what the analyses compute: a new one makes ea
 }  // namespace
 
 const std::vector<Analysis>& all_analyses() {
-  static const std::vector<Analysis> list = {kFig2Accuracy, kFig4Similarity, kTable1Mistakes, kFig6Beta};
+  static const std::vector<Analysis> list = {kFig2Accuracy, kTransfer,     kFig4Similarity, kTable1Mistakes,
+                                             kFig6Beta,     kFaithfulness, kComplement,     kRandomMasks,
+                                             kSizeSweep,    kStability};
   return list;
 }
 

@@ -55,6 +55,7 @@ std::string findings_key(const Analysis& analysis, const Study& study);
 std::vector<Column> class_columns(const Subject& subject, const std::vector<int64_t>& classes);
 
 // One analysis a file.
-extern const Analysis kFig2Accuracy, kFig4Similarity, kFig6Beta, kTable1Mistakes;
+extern const Analysis kFig2Accuracy, kTransfer, kFig4Similarity, kTable1Mistakes, kFig6Beta, kFaithfulness,
+    kComplement, kRandomMasks, kSizeSweep, kStability;
 
 }  // namespace nad

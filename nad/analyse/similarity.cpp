@@ -32,26 +32,6 @@ double log_choose(int64_t n, int64_t k) {
   return factorial(n) - factorial(k) - factorial(n - k);
 }
 
-// Of one gate: the mean over pairs of classes of what their sizes alone would give. Classes of equal size share it.
-double mean_chance(const MaskTable& masks, int64_t gate) {
-  std::vector<int64_t> with_size(masks.channels(gate) + 1, 0), sizes;  // with_size: classes that keep so many
-  for (int64_t item = 0; item < masks.classes(); ++item) ++with_size[masks.kept(item, gate)];
-  for (int64_t size = 0; size <= masks.channels(gate); ++size) {
-    if (with_size[size] > 0) sizes.push_back(size);
-  }
-  double sum = 0, pairs = 0;
-  for (size_t i = 0; i < sizes.size(); ++i) {
-    for (size_t j = i; j < sizes.size(); ++j) {
-      const auto a = static_cast<double>(with_size[sizes[i]]), b = static_cast<double>(with_size[sizes[j]]);
-      const double count = i == j ? a * (a - 1) / 2 : a * b;
-      if (count == 0) continue;
-      sum += count * expected_jaccard(sizes[i], sizes[j], masks.channels(gate));
-      pairs += count;
-    }
-  }
-  return sum / pairs;
-}
-
 }  // namespace
 
 MaskTable::MaskTable(const std::vector<int64_t>& channels, int64_t classes)
@@ -83,11 +63,14 @@ void MaskTable::set(int64_t item, const GateVectors& logits) {
   }
 }
 
-double MaskTable::jaccard(int64_t a, int64_t b, int64_t gate) const {
-  const int64_t both = common(bits(a, gate), bits(b, gate), first_[gate + 1] - first_[gate]);
-  const int64_t either = kept(a, gate) + kept(b, gate) - both;
+double jaccard(const MaskTable& a, int64_t item_a, const MaskTable& b, int64_t item_b, int64_t gate) {
+  const int64_t words = a.first_[gate + 1] - a.first_[gate];
+  const int64_t both = common(a.bits(item_a, gate), b.bits(item_b, gate), words);
+  const int64_t either = a.kept(item_a, gate) + b.kept(item_b, gate) - both;
   return either == 0 ? 1.0 : static_cast<double>(both) / static_cast<double>(either);
 }
+
+double MaskTable::jaccard(int64_t a, int64_t b, int64_t gate) const { return nad::jaccard(*this, a, *this, b, gate); }
 
 double MaskTable::jaccard(int64_t a, int64_t b) const {
   double sum = 0;
@@ -114,6 +97,26 @@ double expected_jaccard(int64_t a, int64_t b, int64_t channels) {
   return sum;
 }
 
+// Classes of equal size share the value.
+double mean_chance(const MaskTable& masks, int64_t gate) {
+  std::vector<int64_t> with_size(masks.channels(gate) + 1, 0), sizes;  // with_size: classes that keep so many
+  for (int64_t item = 0; item < masks.classes(); ++item) ++with_size[masks.kept(item, gate)];
+  for (int64_t size = 0; size <= masks.channels(gate); ++size) {
+    if (with_size[size] > 0) sizes.push_back(size);
+  }
+  double sum = 0, pairs = 0;
+  for (size_t i = 0; i < sizes.size(); ++i) {
+    for (size_t j = i; j < sizes.size(); ++j) {
+      const auto a = static_cast<double>(with_size[sizes[i]]), b = static_cast<double>(with_size[sizes[j]]);
+      const double count = i == j ? a * (a - 1) / 2 : a * b;
+      if (count == 0) continue;
+      sum += count * expected_jaccard(sizes[i], sizes[j], masks.channels(gate));
+      pairs += count;
+    }
+  }
+  return pairs > 0 ? sum / pairs : std::numeric_limits<double>::quiet_NaN();
+}
+
 Similarity similarity(const MaskTable& masks) {
   const int64_t n = masks.classes(), gates = masks.gates();
   Similarity s;
@@ -133,7 +136,7 @@ Similarity similarity(const MaskTable& masks) {
   const double pairs = static_cast<double>(n) * static_cast<double>(n - 1) / 2;
   for (int64_t gate = 0; gate < gates; ++gate) {
     s.layers[gate] = n < 2 ? std::numeric_limits<double>::quiet_NaN() : s.layers[gate] / pairs;
-    s.chance.push_back(n < 2 ? std::numeric_limits<double>::quiet_NaN() : mean_chance(masks, gate));
+    s.chance.push_back(mean_chance(masks, gate));
   }
   return s;
 }

@@ -28,6 +28,7 @@ class MaskTable {
   double jaccard(int64_t a, int64_t b) const;
 
  private:
+  friend double jaccard(const MaskTable& a, int64_t item_a, const MaskTable& b, int64_t item_b, int64_t gate);
   const uint64_t* bits(int64_t item, int64_t gate) const { return words_.data() + item * width_ + first_[gate]; }
 
   int64_t classes_, width_;        // words of a class
@@ -37,9 +38,15 @@ class MaskTable {
   std::vector<int64_t> kept_;      // [classes, gates]
 };
 
+// Of items of two tables of the same gates.
+double jaccard(const MaskTable& a, int64_t item_a, const MaskTable& b, int64_t item_b, int64_t gate);
+
 // The expected Jaccard similarity of two sets of a and b channels drawn at random from C: the hypergeometric mean
 // sum over k of P(|a & b| = k) k / (a + b - k). Two empty sets: 1.
 double expected_jaccard(int64_t a, int64_t b, int64_t channels);
+
+// Its mean over the pairs of classes of a table; NaN with less than two.
+double mean_chance(const MaskTable& masks, int64_t gate);
 
 struct Similarity {
   std::vector<double> layers;  // [gates], mean over all pairs of classes; NaN with less than two classes

@@ -56,7 +56,7 @@ Objective choose_objective(const Options& o, const ReplayCase& replay_case) {
 
 int replay(const Options& o) {
   check_output(o.out, {.may_exist = true, .inputs = {o.case_path, o.weights}, .try_writing = true});
-  const WeightsFile file(o.weights.empty() ? o.case_path : o.weights);
+  const WeightsFile file = o.weights.empty() ? WeightsFile(o.case_path, "replay case") : WeightsFile(o.weights);
   const ReplayCase replay_case = read_replay_case(o.case_path, file.mean(), file.stddev());
   const NetworkDescription network = describe(file, replay_case.size);
   const BetaDefault beta_default = default_beta(network);

@@ -59,7 +59,8 @@ int run(const RunOptions& options, const std::string& command, Progress& progres
   say_results(setup, state.results);
   const Failures failed = failures(setup, state.results);
   if (failed.count > 0)
-    progress.warn(std::to_string(failed.count) + " classes failed, the others are in " + setup.out);
+    progress.warn(std::to_string(failed.count) + (failed.count == 1 ? " class" : " classes") +
+                  " failed, the others are in " + setup.out);
   return failed.exit_code;
 }
 

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <charconv>
-#include <cmath>
 #include <cstdint>
 #include <sstream>
 
@@ -14,6 +13,11 @@ bool parse(const std::string& text, T* value) {
   const char* end = text.data() + text.size();
   const auto [stop, error] = std::from_chars(text.data(), end, *value);
   return error == std::errc() && stop == end;
+}
+
+// Not for NaN.
+bool is_real(double value, bool zero_allowed) {
+  return (value > 0 || (zero_allowed && value == 0)) && value <= kLargestReal;
 }
 
 }  // namespace
@@ -35,19 +39,19 @@ template uint64_t whole_number(const std::string&, const std::string&, uint64_t,
 
 double real_number(const std::string& flag, const std::string& text, bool zero_allowed, const std::string& or_else) {
   double value = 0;
-  if (parse(text, &value) && std::isfinite(value) && (value > 0 || (zero_allowed && value == 0)))
-    return value + 0.0;  // not -0
-  throw wrong_value(flag, text, or_else + (zero_allowed ? "a number that is not negative" : "a number above 0"));
+  if (parse(text, &value) && is_real(value, zero_allowed)) return value + 0.0;  // not -0
+  throw wrong_value(flag, text,
+                    or_else + (zero_allowed ? "a number that is not negative" : "a number above 0") +
+                        (value > kLargestReal ? " and at most 1e9" : ""));
 }
 
 std::vector<double> growing_numbers(const std::string& flag, const std::string& text) {
-  const Error wrong =
-      wrong_value(flag, text, "at least three different numbers that are not negative, as in 0.01,0.02,0.04");
+  const Error wrong = wrong_value(flag, text, "at least three different numbers from 0 to 1e9, as in 0.01,0.02,0.04");
   std::vector<double> numbers;
   std::istringstream items(text + ",");
   for (std::string item; std::getline(items, item, ',');) {
     double value = 0;
-    if (!parse(item, &value) || !std::isfinite(value) || value < 0) throw wrong;
+    if (!parse(item, &value) || !is_real(value, true)) throw wrong;
     numbers.push_back(value);
   }
   std::sort(numbers.begin(), numbers.end());

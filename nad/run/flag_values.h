@@ -15,11 +15,13 @@ Error wrong_value(const std::string& flag, const std::string& text, const std::s
 template <class T>
 T whole_number(const std::string& flag, const std::string& text, T least, T most, const std::string& or_else = "");
 
-// Finite and above 0, or where zero_allowed not negative.
+constexpr double kLargestReal = 1e9;  // beyond it products of a few numbers leave float's range
+
+// Above 0, or where zero_allowed not negative, and at most kLargestReal.
 double real_number(const std::string& flag, const std::string& text, bool zero_allowed,
                    const std::string& or_else = "");
 
-// At least three different ones that are not negative, separated by commas; sorted.
+// At least three different ones from 0 to kLargestReal, separated by commas; sorted.
 std::vector<double> growing_numbers(const std::string& flag, const std::string& text);
 
 // Not empty: an empty one is a shell variable that is not set, hardly a wish for the default.

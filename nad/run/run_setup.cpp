@@ -30,7 +30,7 @@ void open_network(RunSetup& s) {
     s.network = describe(*s.weights);
     s.gates = gate_infos(s.network);
   } catch (const Error& e) {
-    throw Error(e.kind(), o.weights + ": " + e.what());
+    throw Error(e.kind(), o.weights + ": " + e.what(), "", e.setting());
   }
   s.normalization = {s.weights->mean(), s.weights->stddev()};
 }

@@ -183,7 +183,8 @@ void plan_learner(const RunSetup& s, RunState& state, Progress& progress) {
       throw Error(ErrorKind::memory, wanted + " does not fit: " + why,
                   fits > 0
                       ? "the largest batch that fits is about " + std::to_string(fits) + " with one class per step"
-                      : "not even a batch of 1 fits");
+                      : "not even a batch of 1 fits",
+                  fits > 0 ? Setting::step_size : Setting::none);
     }
     slots /= 2;
     progress.say(wanted + " does not fit, " + std::to_string(slots) + " per step are tried");

@@ -219,10 +219,75 @@ def specificity(rng):
             "balanced": (as_own[own] / images[own] + 1 - float(np.mean(rates))) / 2}
 
 
+def fnv(text):
+    h = 0xCBF29CE484222325
+    for c in text.encode():
+        h = ((h ^ c) * 0x100000001B3) & MASK64
+    return h
+
+
+def masks(rng):
+    """A random mask keeps as many channels of every gate: the first of a shuffled order."""
+    like = [(rng.random(c) < 0.6).astype(float).tolist() for c in (7, 16)] + [[1.0] * 5, [0.0] * 4]
+    key, seed, of_class, draw = 77, 233, 4, 12
+    random = []
+    for g, gate in enumerate(like):
+        kept = permutation(len(gate), random_key(key, g))[:int(sum(gate))]
+        random.append([1.0 if c in kept else 0.0 for c in range(len(gate))])
+    complement = [gate if min(gate) == 1 else [1 - v for v in gate] for gate in like]
+    draw_key = random_key(random_key(random_key(random_key(0, seed), of_class), fnv("random masks")), draw)
+    return {"like": like, "key": key, "random": random, "complement": complement, "kept_whole": 1, "seed": seed, "class": of_class,
+            "draw": draw, "draw_key": draw_key}
+
+
+def divergence(rng):
+    cases = []
+    for scale in (1, 30):
+        p, q = (np.float32(rng.normal(0, scale, 8).round(2)).astype(float) for _ in range(2))
+        a, b = (np.exp(x - x.max()) / np.exp(x - x.max()).sum() for x in (p, q))
+        cases.append({"p": p.tolist(), "q": q.tolist(), "kl": float((a * (np.log(a) - np.log(b))).sum())})
+    return cases
+
+
+def stability(rng):
+    channels, classes, runs = [6, 9], 4, 3
+    own = [[rng.normal(0, 1, c) for c in channels] for _ in range(classes)]
+    logits = [[[(gate + rng.normal(0, 0.7, len(gate))).round(3) for gate in c] for c in own] for _ in range(runs)]
+    binary = [[[gate > 0 for gate in c] for c in run] for run in logits]
+    key, layers, within_all, between_all = 8, [], np.zeros(classes), np.zeros((classes, classes))
+    for g, size in enumerate(channels):
+        within = np.array([np.mean([jaccard(binary[a][c][g], binary[b][c][g]) for a, b in combinations(range(runs), 2)])
+                           for c in range(classes)])
+        between = np.array([[np.mean([jaccard(run[a][g], run[b][g]) for run in binary]) for b in range(classes)]
+                            for a in range(classes)])
+        chance = np.mean([expected_jaccard(int(run[a][g].sum()), int(run[b][g].sum()), size) for run in binary
+                          for a, b in combinations(range(classes), 2)])
+        mean_between = np.mean([between[a, b] for a, b in combinations(range(classes), 2)])
+        draws = []
+        for d in range(2000):
+            drawn = [((random_bits(random_key(key, d), i) >> 32) * classes) >> 32 for i in range(classes)]
+            pairs = [between[a, b] for a, b in combinations(drawn, 2) if a != b]
+            if pairs:
+                draws.append(within[drawn].mean() - np.mean(pairs))
+        layers.append({"within": float(within.mean()), "between": float(mean_between), "chance": float(chance),
+                       "separation": float((within.mean() - mean_between) / (1 - chance)),
+                       "interval": list(np.percentile(draws, [2.5, 97.5]))})
+        within_all += within / len(channels)
+        between_all += between / len(channels)
+    alike = [[sum(jaccard(binary[0][a][g], binary[r][b][g]) for r in range(1, runs) for g in range(len(channels)))
+              for b in range(classes)] for a in range(classes)]
+    total = lambda order: sum(alike[c][order[c]] for c in range(classes))
+    p = (1 + sum(total(permutation(classes, random_key(6, d))) >= total(range(classes)) - 1e-12 for d in range(300))) / 301
+    return {"channels": channels, "runs": [[[gate.tolist() for gate in c] for c in run] for run in logits], "key": key, "layers": layers,
+            "mean_within": float(within_all.mean()),
+            "mean_between": float(np.mean([between_all[a, b] for a, b in combinations(range(classes), 2)])),
+            "p_key": 6, "permutations": 300, "p": p}
+
+
 def main():
     rng = np.random.default_rng(20211011)
     golden = {"statistics": statistics(rng), "similarity": similarity(rng), "hit_rate": hit_rate(rng), "mistakes": mistakes(rng),
-              "specificity": specificity(rng)}
+              "specificity": specificity(rng), "masks": masks(rng), "divergence": divergence(rng), "stability": stability(rng)}
     path = Path(__file__).with_name("analyse.json")
     path.write_text(json.dumps(golden, indent=None, separators=(",", ":")) + "\n")
     print(path, path.stat().st_size, "bytes")
