@@ -41,5 +41,5 @@ static NAD_INLINE typename L::F prologue_gradient(L, const float* scale, const f
     z = L::multiply_add(z, L::load(scale + c), L::load(shift + c));
     v *= L::load(scale + c);
   }
-  return relu ? L::select(L::greater(z, L::set(0.f)), v, L::set(0.f)) : v;
+  return relu ? L::keep_where_positive(z, v) : v;
 }

@@ -1,5 +1,10 @@
-// Vectors of channels. Included by vectorise.h once per instruction set, inside its namespace, hence no guard.
-// Lanes<W>: F, I, B are W floats, 32-bit integers, bytes. Lanes<1> is the scalar tail.
+// Vectors of channels: the one set of vector operations, of the ops' loops (vectorise.h) and of the hand-written
+// convolutions (convolution/vector.h). Included inside a namespace per instruction set, hence no guard.
+//
+// NAD_LANES is the width: 16 with AVX-512, 8 with AVX2 and FMA, else 4. Lanes<W>: F, I, B are W floats, 32-bit
+// integers, bytes. + - * / are the compiler's own. Lanes<1> is the scalar tail of loops over channels.
+//
+// One rule for NaN: max(a, b) is b where one of them is, so max(floor, v) and relu(v) keep it.
 
 constexpr int kLanes = NAD_LANES;
 
@@ -19,12 +24,14 @@ struct Lanes<1> {
   static NAD_INLINE F select(I mask, F yes, F no) { return mask ? yes : no; }
   static NAD_INLINE I select_int(I mask, I yes, I no) { return mask ? yes : no; }
   static NAD_INLINE I greater(F a, F b) { return a > b ? -1 : 0; }
-  static NAD_INLINE F relu(F v) { return v < 0.f ? 0.f : v; }
+  static NAD_INLINE I not_equal(F a, F b) { return a != b ? -1 : 0; }
+  static NAD_INLINE I equal_int(I a, I b) { return a == b ? -1 : 0; }
+  static NAD_INLINE F keep_where_positive(F test, F v) { return select(greater(test, 0.f), v, 0.f); }
+  static NAD_INLINE F max(F a, F b) { return b < a ? a : b; }
+  static NAD_INLINE F relu(F v) { return max(0.f, v); }
   static NAD_INLINE F add(F a, F b) { return a + b; }
   static NAD_INLINE F multiply(F a, F b) { return a * b; }
   static NAD_INLINE F multiply_add(F a, F b, F c) { return a * b + c; }  // rounded once where there is FMA
-  static NAD_INLINE I not_equal(F a, F b) { return a != b ? -1 : 0; }
-  static NAD_INLINE I equal_int(I a, I b) { return a == b ? -1 : 0; }
   static NAD_INLINE I load_bytes(const uint8_t* p) { return *p; }
   static NAD_INLINE void store_bytes(uint8_t* p, I v) { *p = static_cast<uint8_t>(v); }
   static NAD_INLINE I bits(F v) {
@@ -43,7 +50,8 @@ struct Lanes<1> {
   }
   static NAD_INLINE void store_bf16(uint16_t* p, F v) {
     const uint32_t b = static_cast<uint32_t>(bits(v));
-    *p = static_cast<uint16_t>((b + 0x7fff + ((b >> 16) & 1)) >> 16);
+    const uint32_t rounded = v != v ? b | 0x400000 : b + 0x7fff + ((b >> 16) & 1);
+    *p = static_cast<uint16_t>(rounded >> 16);
   }
   static NAD_INLINE float sum(F v) { return v; }
 };

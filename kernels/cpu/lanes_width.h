@@ -1,5 +1,21 @@
 // Lanes<NAD_WIDTH>, included by lanes.h for each width (compilers check conversions of vectors before a template's
 // width is known, hence no template).
+
+// NAD_INTRINSIC(name, ...): the instruction on vectors of this width, for what the compiler's own operators do not
+// say. Without it (other processors, or NAD_PORTABLE_LANES) the compiler makes up wide vectors from what it has.
+#if defined(__SSE2__) && !defined(NAD_PORTABLE_LANES)
+#if NAD_WIDTH == 4
+#define NAD_REGISTER __m128
+#define NAD_INTRINSIC(name, ...) _mm_##name##_ps(__VA_ARGS__)
+#elif NAD_WIDTH == 8
+#define NAD_REGISTER __m256
+#define NAD_INTRINSIC(name, ...) _mm256_##name##_ps(__VA_ARGS__)
+#else
+#define NAD_REGISTER __m512
+#define NAD_INTRINSIC(name, ...) _mm512_maskz_##name##_ps(0xffff, __VA_ARGS__)  // GCC 12 warns about the plain form
+#endif
+#endif
+
 template <>
 struct Lanes<NAD_WIDTH> {
   static constexpr int width = NAD_WIDTH;
@@ -13,45 +29,71 @@ struct Lanes<NAD_WIDTH> {
     __builtin_memcpy(&v, p, sizeof v);
     return v;
   }
+  // p is aligned to the vector.
+  static NAD_INLINE F load_aligned(const void* p) {
+    typedef float Aligned __attribute__((vector_size(NAD_WIDTH * sizeof(float)), may_alias));
+    return *static_cast<const Aligned*>(p);
+  }
   static NAD_INLINE void store(float* p, F v) { __builtin_memcpy(p, &v, sizeof v); }
   // Past the caches; p is aligned to the vector. A fence must follow: stream_fence().
   static NAD_INLINE void stream(float* p, F v) {
-#if !defined(__SSE2__)
+#if !defined(NAD_INTRINSIC)
     store(p, v);
-#elif NAD_WIDTH == 4
-    _mm_stream_ps(p, (__m128)v);
-#elif NAD_WIDTH == 8
-    _mm256_stream_ps(p, (__m256)v);
-#else
+#elif NAD_WIDTH == 16
     _mm512_stream_ps(p, (__m512)v);
+#else
+    NAD_INTRINSIC(stream, p, (NAD_REGISTER)v);
 #endif
   }
-  static NAD_INLINE F set(float s) { return F{} + s; }
+  static NAD_INLINE F set(float s) { return s - F{}; }  // + would lose the sign of -0
   static NAD_INLINE I set_int(int32_t s) { return I{} + s; }
   static NAD_INLINE F select(I mask, F yes, F no) { return mask ? yes : no; }
   static NAD_INLINE I select_int(I mask, I yes, I no) { return mask ? yes : no; }
   static NAD_INLINE I greater(F a, F b) { return a > b; }
-  // NaN stays NaN: the instruction returns its second operand then.
-  static NAD_INLINE F relu(F v) {
-#if !defined(__SSE2__)
-    return F{} > v ? F{} : v;
-#elif NAD_WIDTH == 4
-    return (F)_mm_max_ps(_mm_setzero_ps(), (__m128)v);
-#elif NAD_WIDTH == 8
-    return (F)_mm256_max_ps(_mm256_setzero_ps(), (__m256)v);
-#else
-    return (F)_mm512_maskz_max_ps(0xffff, _mm512_setzero_ps(), (__m512)v);  // GCC 12 warns about the plain form
-#endif
-  }
-  static NAD_INLINE F add(F a, F b) { return a + b; }
-  static NAD_INLINE F multiply(F a, F b) { return a * b; }
-  static NAD_INLINE F multiply_add(F a, F b, F c) { return a * b + c; }
   static NAD_INLINE I not_equal(F a, F b) { return a != b; }
   static NAD_INLINE I equal_int(I a, I b) { return a == b; }
+  static NAD_INLINE F keep_where_positive(F test, F v) { return select(greater(test, F{}), v, F{}); }
+  static NAD_INLINE F max(F a, F b) {
+#if defined(NAD_INTRINSIC)
+    return (F)NAD_INTRINSIC(max, (NAD_REGISTER)a, (NAD_REGISTER)b);
+#else
+    return a > b ? a : b;
+#endif
+  }
+  static NAD_INLINE F relu(F v) { return max(F{}, v); }
+  static NAD_INLINE F add(F a, F b) { return a + b; }
+  static NAD_INLINE F multiply(F a, F b) { return a * b; }
+  // a * b + c and c - a * b, rounded once where there is FMA.
+  static NAD_INLINE F multiply_add(F a, F b, F c) {
+#if defined(NAD_INTRINSIC) && NAD_LANES >= 8
+    return (F)NAD_INTRINSIC(fmadd, (NAD_REGISTER)a, (NAD_REGISTER)b, (NAD_REGISTER)c);
+#else
+    return a * b + c;
+#endif
+  }
+  static NAD_INLINE F subtract_product(F a, F b, F c) {
+#if defined(NAD_INTRINSIC) && NAD_LANES >= 8
+    return (F)NAD_INTRINSIC(fnmadd, (NAD_REGISTER)a, (NAD_REGISTER)b, (NAD_REGISTER)c);
+#else
+    return c - a * b;
+#endif
+  }
+  static NAD_INLINE F sqrt(F v) {
+#if defined(NAD_INTRINSIC)
+    return (F)NAD_INTRINSIC(sqrt, (NAD_REGISTER)v);
+#else
+    for (int i = 0; i < NAD_WIDTH; ++i) v[i] = __builtin_sqrtf(v[i]);
+    return v;
+#endif
+  }
   static NAD_INLINE I load_bytes(const uint8_t* p) {
+#if defined(NAD_INTRINSIC) && NAD_WIDTH == 8  // GCC 12 widens four at a time
+    return (I)_mm256_cvtepu8_epi32(_mm_loadl_epi64(reinterpret_cast<const __m128i*>(p)));
+#else
     B v;
     __builtin_memcpy(&v, p, sizeof v);
     return __builtin_convertvector(v, I);
+#endif
   }
   static NAD_INLINE void store_bytes(uint8_t* p, I v) {
     const B bytes = __builtin_convertvector(v, B);
@@ -65,12 +107,25 @@ struct Lanes<NAD_WIDTH> {
     __builtin_memcpy(&v, p, sizeof v);
     return (F)(__builtin_convertvector(v, I) << 16);
   }
-  // Rounds to the nearest, ties to even.
+  // Rounds to the nearest, ties to even. NaN stays NaN. (The instructions take denormal numbers for 0.)
   static NAD_INLINE void store_bf16(uint16_t* p, F v) {
+#if NAD_WIDTH == 16 && defined(__AVX512BF16__)
+    const __m256bh half = _mm512_cvtneps_pbh((__m512)v);
+#else
     const I b = (I)v;
-    const I rounded = (b + 0x7fff + ((b >> 16) & 1)) >> 16;
+    const I rounded = select_int(not_equal(v, v), b | 0x400000, b + 0x7fff + ((b >> 16) & 1)) >> 16;
     const H half = __builtin_convertvector(rounded, H);
+#endif
     __builtin_memcpy(p, &half, sizeof half);
+  }
+  static NAD_INLINE void store_bf16(uint16_t* p, F first, F second) {
+#if NAD_WIDTH == 16 && defined(__AVX512BF16__)
+    const __m512bh both = _mm512_cvtne2ps_pbh((__m512)second, (__m512)first);
+    __builtin_memcpy(p, &both, sizeof both);
+#else
+    store_bf16(p, first);
+    store_bf16(p + NAD_WIDTH, second);
+#endif
   }
   // The sum of the lanes, always in the same order.
   static NAD_INLINE float sum(F v) {
@@ -84,3 +139,6 @@ struct Lanes<NAD_WIDTH> {
 #endif
   }
 };
+
+#undef NAD_REGISTER
+#undef NAD_INTRINSIC

@@ -8,17 +8,9 @@
 // types are lowered before it clones.)
 //
 // Elsewhere than on GCC for x86-64 there is only `base`, four lanes wide, which any compiler turns into what it has.
-#include <cstdint>
-#include <cstring>
-#if defined(__SSE2__)
-#include <immintrin.h>
-#endif
-
 #include "engine/ops.h"
+#include "kernels/cpu/inline.h"
 #include "kernels/cpu/isa.h"
-
-#define NAD_INLINE inline __attribute__((always_inline))
-#define NAD_INLINE_LAMBDA __attribute__((always_inline))
 
 #if defined(__x86_64__) && defined(__GNUC__) && !defined(__clang__)
 

@@ -1,8 +1,8 @@
 // The CPU's convolution. What a call passes through, in this order, is also the order to read the folder in:
 //
 //   op        conv2d.cpp, conv2d_max_pool.cpp: the table's entries
-//   choice    conv2d.cpp: a version, by a fixed rule over shape, precision and instruction set (not a timing), so
-//             that two runs on one machine give the same bytes; bench/bench_kernels.cpp shows what the rule is based on
+//   choice    conv2d.cpp: a version, by a fixed rule over shape, precision and instruction set (not a timing): two
+//             runs on one machine give the same bytes; bench/bench_kernels.cpp shows what the rule is based on
 //   version   depthwise.cpp   groups = channels
 //             winograd.cpp    3x3 with stride 1 and dilation 1
 //             gemm.cpp        any case with one group, as an implicit matrix product
@@ -11,9 +11,11 @@
 //             At planning a version packs its weights (packing.h) and cuts the output into blocks; a replay deals the
 //             blocks out to the threads.
 //   block     blocks.h: what a block is given; gemm_block.h, winograd_block.h: what it does. Both are compiled once
-//             per instruction set (*_block_avx2.cpp, ...); instruction_sets.cpp has the table of the processor at hand
+//             per instruction set (*_block_avx2.cpp, ...); instruction_sets.cpp: the table of the processor at hand
 //   tile      tile.h: the innermost product, a few rows by a few vectors of sums that stay in registers, and the
-//             layout of the packed weights; tile_loop.h and tile_amx.h: its loop; vector_*.h: the instructions' names
+//             layout of the packed weights; tile_loop.h and tile_amx.h: its loop
+//   vector    kernels/cpu/lanes.h: the operations on vectors, of all CPU kernels; vector.h and mask.h: what only
+//             convolutions do with one; vector_avx2.h, ...: how large a tile is in each instruction set
 //   finish    finish.h: what happens to a sum before it is stored, and what is fetched ahead of time
 #pragma once
 

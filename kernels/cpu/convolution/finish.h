@@ -11,18 +11,15 @@ inline void prefetch_l1(const void* p) { asm volatile("prefetcht0 %0" : : "m"(*s
 
 inline void prefetch_to_write(void* p) { asm volatile("prefetchw %0" : : "m"(*static_cast<char*>(p))); }
 
-#define NAD_EPILOGUE_FUNCTION [[gnu::always_inline]] inline
+#define NAD_EPILOGUE_FUNCTION static NAD_INLINE
 #include "kernels/epilogue_order.h"
 #undef NAD_EPILOGUE_FUNCTION
 
 // In place of a scale that the weights hold already.
 struct Folded {};
-struct VectorMath {
-  static Vector multiply_add(Vector a, Vector b, Vector c) { return fma(a, b, c); }
-  static Vector multiply_add(Folded, Vector b, Vector c) { return cpu::add(b, c); }
-  static Vector add(Vector a, Vector b) { return cpu::add(a, b); }
-  static Vector multiply(Vector a, Vector b) { return mul(a, b); }
-  static Vector keep_where_positive(Vector test, Vector v) { return cpu::keep_where_positive(test, v); }
+struct FinishMath : L {
+  using L::multiply_add;
+  static NAD_INLINE Vector multiply_add(Folded, Vector b, Vector c) { return b + c; }
 };
 
 // kLanes channels from `channel` on: what all pixels share is loaded once. Variant: Finish::variant().
@@ -32,55 +29,49 @@ class FinishColumn {
   FinishColumn(const Finish& finish, int64_t channel)
       : f_(finish),
         channel_(channel),
-        lanes_(tail_mask(finish.channels - channel)),
-        shift_(load(finish.shift + channel)),
-        floor_(set(finish.floor)) {
+        lanes_(Mask::first(finish.channels - channel)),
+        shift_(L::load(finish.shift + channel)),
+        floor_(L::set(finish.floor)) {
     if constexpr (kMask) {
-      scale_ = load(finish.scale + channel);
-      mask_shift_ = load(finish.mask_shift + channel);
+      scale_ = L::load(finish.scale + channel);
+      mask_shift_ = L::load(finish.mask_shift + channel);
     }
   }
-  [[gnu::always_inline]] void store(Vector v, int64_t pixel, int64_t sample) const {
+  NAD_INLINE void store(Vector v, int64_t pixel, int64_t sample) const {
     v = apply_epilogue(Part{*this, pixel, sample}, v);
     float* y = f_.y + pixel * f_.y_stride + channel_;
-    if (!is_whole(lanes_)) {
-      cpu::store(y, lanes_, v);
+    if (!lanes_.is_whole()) {
+      lanes_.store(y, v);
     } else if (kStream) {
-      stream(y, v);
+      L::stream(y, v);
     } else {
-      cpu::store(y, v);
+      L::store(y, v);
     }
   }
 
  private:
   static constexpr bool kMask = Variant & 1, kResidual = Variant & 2, kGate = Variant & 4, kStream = Variant & 8;
   struct Part {  // see kernels/epilogue_order.h
-    using Math = VectorMath;
+    using Math = FinishMath;
     using F = Vector;
     static constexpr bool kMaskable = kMask;
     const FinishColumn& column;
     int64_t pixel, sample;
 
-    [[gnu::always_inline]] bool is_affine() const { return true; }
-    [[gnu::always_inline]] bool has_mask() const { return kMask; }
-    [[gnu::always_inline]] bool has_residual() const { return kResidual; }
-    [[gnu::always_inline]] bool has_relu() const { return true; }
-    [[gnu::always_inline]] bool has_gate() const { return kGate; }
-    [[gnu::always_inline]] Folded scale() const { return {}; }
-    [[gnu::always_inline]] Vector shift() const { return column.shift_; }
-    [[gnu::always_inline]] Vector mask_scale() const { return column.scale_; }
-    [[gnu::always_inline]] Vector mask() const { return at(column.f_.mask + pixel * column.f_.mask_stride); }
-    [[gnu::always_inline]] Vector mask_shift() const { return column.mask_shift_; }
-    [[gnu::always_inline]] Vector residual() const {
-      return at(column.f_.residual + pixel * column.f_.residual_stride);
-    }
-    [[gnu::always_inline]] Vector relu(Vector z) const { return max(column.floor_, z); }  // in this order NaN stays
-    [[gnu::always_inline]] Vector gate() const {
-      return at(column.f_.gate + column.f_.gate_row[sample] * column.f_.gate_stride);
-    }
-    [[gnu::always_inline]] Vector at(const float* first) const {
-      return load(column.lanes_, first + column.channel_);
-    }
+    NAD_INLINE bool is_affine() const { return true; }
+    NAD_INLINE bool has_mask() const { return kMask; }
+    NAD_INLINE bool has_residual() const { return kResidual; }
+    NAD_INLINE bool has_relu() const { return true; }
+    NAD_INLINE bool has_gate() const { return kGate; }
+    NAD_INLINE Folded scale() const { return {}; }
+    NAD_INLINE Vector shift() const { return column.shift_; }
+    NAD_INLINE Vector mask_scale() const { return column.scale_; }
+    NAD_INLINE Vector mask() const { return at(column.f_.mask + pixel * column.f_.mask_stride); }
+    NAD_INLINE Vector mask_shift() const { return column.mask_shift_; }
+    NAD_INLINE Vector residual() const { return at(column.f_.residual + pixel * column.f_.residual_stride); }
+    NAD_INLINE Vector relu(Vector z) const { return L::max(column.floor_, z); }
+    NAD_INLINE Vector gate() const { return at(column.f_.gate + column.f_.gate_row[sample] * column.f_.gate_stride); }
+    NAD_INLINE Vector at(const float* first) const { return column.lanes_.load(first + column.channel_); }
   };
   const Finish& f_;
   const int64_t channel_;
@@ -103,7 +94,7 @@ auto finish_variant(int variant) {
 
 // Called once the last vector of a block is stored: other threads must see streamed lines after the next barrier.
 inline void finish_block(const Finish& f) {
-  if (f.stream) _mm_sfence();
+  if (f.stream) stream_fence();
 }
 
 // Asks for what a FinishColumn will read and write of one pixel, `width` channels from `channel` on. Lines that are

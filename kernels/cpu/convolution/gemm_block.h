@@ -97,30 +97,30 @@ struct Packer {
 
   void fill(int64_t count) {  // with zeros
     for (; count > 0; count -= kLanes) {
-      put(zeros());
+      put(L::set(0.f));
       advance(count < kLanes ? count : kLanes);
     }
   }
   void copy(const float* from, int64_t count) {
     for (; count >= 2 * kLanes; count -= 2 * kLanes, from += 2 * kLanes) {
-      Value::put(to, load(from), load(from + kLanes));
+      Value::put(to, L::load(from), L::load(from + kLanes));
       advance(2 * kLanes);
     }
     for (; count >= kLanes; count -= kLanes, from += kLanes) {
-      put(load(from));
+      put(L::load(from));
       advance(kLanes);
     }
     if (count > 0) {
-      put(load(tail_mask(count), from));
+      put(Mask::first(count).load(from));
       advance(count);
     }
   }
   // max(scale * x + shift, floor) of `count` channels from `channel` on
   void transform(const float* pixel, int64_t channel, int64_t count) {
     const float *scale = source.scale, *shift = source.shift;
-    const Vector floor = set(source.floor);
+    const Vector floor = L::set(source.floor);
     const auto at = [&](int64_t c) __attribute__((always_inline)) {
-      return max(floor, fma(load(pixel + c), load(scale + c), load(shift + c)));
+      return L::max(floor, L::multiply_add(L::load(pixel + c), L::load(scale + c), L::load(shift + c)));
     };
     for (; count >= 2 * kLanes; count -= 2 * kLanes, channel += 2 * kLanes) {
       Value::put(to, at(channel), at(channel + kLanes));
@@ -131,8 +131,8 @@ struct Packer {
       advance(kLanes);
     }
     if (count > 0) {
-      const Vector x = load(tail_mask(count), pixel + channel);
-      put(max(floor, fma(x, load(scale + channel), load(shift + channel))));
+      const Vector x = Mask::first(count).load(pixel + channel);
+      put(L::max(floor, L::multiply_add(x, L::load(scale + channel), L::load(shift + channel))));
       advance(count);
     }
   }
@@ -177,7 +177,7 @@ void finish_tile(const Finish& f, const float* sums, int64_t width, int64_t rows
                  int64_t channel) {
   for (int64_t c = 0; c < width; c += kLanes) {
     const FinishColumn<Variant> column(f, channel + c);
-    for (int64_t r = 0; r < rows; ++r) column.store(load(sums + r * width + c), at[r].pixel, at[r].n);
+    for (int64_t r = 0; r < rows; ++r) column.store(L::load(sums + r * width + c), at[r].pixel, at[r].n);
   }
 }
 struct FinishTile {
@@ -186,6 +186,34 @@ struct FinishTile {
     return &finish_tile<Variant>;
   }
 };
+
+// No tap reaches this phase of dx: the sums are 0.
+void finish_zeros(const GemmConv& conv, const RowPosition* position, int64_t rows, int64_t first, int64_t last) {
+  alignas(64) static constexpr float kZeros[kTileRows * kPanel] = {};
+  const auto finish = finish_variant<FinishTile>(conv.finish.variant());
+  for (int64_t panel = first; panel < last; ++panel) {
+    for (int64_t m = 0; m < rows; m += kTileRows) {
+      const int64_t count = rows - m < kTileRows ? rows - m : kTileRows;
+      finish(conv.finish, kZeros, conv.shape.width(panel), count, position + m, panel * kPanel);
+    }
+  }
+}
+
+// What the tiles of one slice of k have in common; a: the block's first row. Packs the rows where they need it.
+GemmTile begin_slice(const GemmConv& conv, const BlockScratch& s, int64_t begin, int64_t rows, int64_t slice) {
+  const int64_t k0 = slice * conv.shape.block, k1 = k0 + conv.shape.block_length(slice);
+  GemmTile t{};
+  t.k = conv.shape.steps(slice);
+  if (conv.direct) {
+    t.a_stride = conv.source.stride * 4;
+    t.a = reinterpret_cast<const char*>(conv.source.x + begin * conv.source.stride) + k0 * Value::kBytes;
+    return t;
+  }
+  t.a_stride = packed_row_bytes(conv);
+  t.a = s.packed;
+  for (int64_t m = 0; m < rows; ++m) pack_row(conv, s.position[m], k0, k1, s.packed + m * t.a_stride);
+  return t;
+}
 
 GemmTileFunction tile_of(int64_t rows, int64_t width) {
   if constexpr (Value::kBytes == 2) {
@@ -223,29 +251,17 @@ void gemm_block(const GemmConv& conv, int64_t begin, int64_t end, int64_t first,
   const PackedShape& shape = conv.shape;
   const TileCut cut(end - begin);
   const int64_t rows = cut.rows, tiles = cut.tiles;
-  const int64_t row_bytes = packed_row_bytes(conv), sums_rows = capacity(conv);
+  const int64_t sums_rows = capacity(conv);
   const auto finish = finish_variant<FinishTile>(conv.finish.variant());
   [[maybe_unused]] const UnitsInUse units;
   locate_rows(conv, begin, end, s.position);
   const int64_t slices = shape.blocks();
   AheadWalk ahead(next_block(conv, begin, end), 0, slices * (last - first) * tiles);
   for (int64_t slice = 0; slice < slices; ++slice) {
-    const int64_t k0 = slice * shape.block, k1 = k0 + shape.block_length(slice);
-    if (!conv.direct) {
-      for (int64_t m = 0; m < rows; ++m) {
-        pack_row(conv, s.position[m], k0, k1, s.packed + m * row_bytes);
-      }
-    }
+    GemmTile t = begin_slice(conv, s, begin, rows, slice);
+    const char* a = static_cast<const char*>(t.a);
     const bool last_slice = slice + 1 == slices;
     const SliceWeights weights(conv, slice), next_weights(conv, slice + 1);
-    GemmTile t{};
-    const char* a = s.packed;
-    t.a_stride = row_bytes;
-    if (conv.direct) {
-      t.a_stride = conv.source.stride * 4;
-      a = reinterpret_cast<const char*>(conv.source.x + begin * conv.source.stride) + k0 * Value::kBytes;
-    }
-    t.k = shape.steps(slice);
     const auto multiply = [&](int64_t panel, int64_t i) __attribute__((always_inline)) {
       const int64_t width = shape.width(panel), m0 = cut.begin(i), m1 = cut.begin(i + 1);
       const char* next = panel + 1 < last ? weights.panel(panel + 1)
@@ -276,16 +292,7 @@ void gemm_block(const GemmConv& conv, int64_t begin, int64_t end, int64_t first,
       }
     }
   }
-  finish_block(conv.finish);
-  if (slices > 0) return;
-  // No tap reaches this phase of dx: the sums are 0.
-  alignas(64) const float zeros[kTileRows * kPanel] = {};
-  for (int64_t panel = first; panel < last; ++panel) {
-    for (int64_t m = 0; m < rows; m += kTileRows) {
-      const int64_t count = rows - m < kTileRows ? rows - m : kTileRows;
-      finish(conv.finish, zeros, shape.width(panel), count, s.position + m, panel * kPanel);
-    }
-  }
+  if (slices == 0) finish_zeros(conv, s.position, rows, first, last);
   finish_block(conv.finish);
 }
 

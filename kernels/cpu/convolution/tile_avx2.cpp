@@ -11,8 +11,8 @@ namespace {
 struct Fp32Product {
   static constexpr bool kScaled = false, kPairs = false;
   using Operand = Vector;
-  static Vector load(const char* b) { return load_aligned(b); }
-  static Vector broadcast(const char* a) { return set(*reinterpret_cast<const float*>(a)); }
+  static Vector load(const char* b) { return L::load_aligned(b); }
+  static Vector broadcast(const char* a) { return L::set(*reinterpret_cast<const float*>(a)); }
   // By hand, so that the sum stays in its register: with all 16 in use GCC otherwise shuffles and spills them.
   static Vector multiply_add(Vector a, Vector b, Vector c) {
     asm("vfmadd231ps %2, %1, %0" : "+x"(c) : "x"(a), "x"(b));

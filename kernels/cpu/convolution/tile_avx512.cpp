@@ -11,9 +11,9 @@ namespace {
 struct Fp32Product {
   static constexpr bool kScaled = false, kPairs = false;
   using Operand = Vector;
-  static Vector load(const char* b) { return load_aligned(b); }
-  static Vector broadcast(const char* a) { return set(*reinterpret_cast<const float*>(a)); }
-  static Vector multiply_add(Vector a, Vector b, Vector c) { return fma(a, b, c); }
+  static Vector load(const char* b) { return L::load_aligned(b); }
+  static Vector broadcast(const char* a) { return L::set(*reinterpret_cast<const float*>(a)); }
+  static Vector multiply_add(Vector a, Vector b, Vector c) { return L::multiply_add(a, b, c); }
 };
 
 }  // namespace

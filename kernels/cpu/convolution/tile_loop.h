@@ -43,21 +43,48 @@ struct RowPointers {
   }
 };
 
+// Sums of integers begin with 0 and are added to what C holds when the tile ends.
 template <class Product, int R, int V>
-void gemm_tile(const GemmTile& t, bool accumulate) {
-  using Operand = typename Product::Operand;
-  Operand acc[R][V];
+NAD_INLINE void begin_sums(const GemmTile& t, bool accumulate, typename Product::Operand (&acc)[R][V]) {
 #pragma GCC unroll 14
   for (int r = 0; r < R; ++r) {
 #pragma GCC unroll 2
     for (int v = 0; v < V; ++v) {
       if constexpr (Product::kScaled) {
-        acc[r][v] = Operand{};
+        acc[r][v] = typename Product::Operand{};
       } else {
-        acc[r][v] = accumulate ? load(t.c + r * t.c_stride + kLanes * v) : zeros();
+        acc[r][v] = accumulate ? L::load(t.c + r * t.c_stride + kLanes * v) : L::set(0.f);
       }
     }
   }
+}
+
+template <class Product, int R, int V>
+NAD_INLINE void store_sums(const GemmTile& t, bool accumulate, const typename Product::Operand (&acc)[R][V]) {
+  [[maybe_unused]] Vector scale[V];
+  if constexpr (Product::kScaled) {
+    for (int v = 0; v < V; ++v) scale[v] = L::load(t.column_scale + kLanes * v);
+  }
+#pragma GCC unroll 14
+  for (int r = 0; r < R; ++r) {
+#pragma GCC unroll 2
+    for (int v = 0; v < V; ++v) {
+      float* c = t.c + r * t.c_stride + kLanes * v;
+      if constexpr (Product::kScaled) {
+        const Vector sum = L::to_float(acc[r][v]) * (L::set(t.row_scale[r]) * scale[v]);
+        L::store(c, accumulate ? L::load(c) + sum : sum);
+      } else {
+        L::store(c, acc[r][v]);
+      }
+    }
+  }
+}
+
+template <class Product, int R, int V>
+void gemm_tile(const GemmTile& t, bool accumulate) {
+  using Operand = typename Product::Operand;
+  Operand acc[R][V];
+  begin_sums<Product, R, V>(t, accumulate, acc);
   RowPointers<R> a(t.a, t.a_stride);
   const char* b = static_cast<const char*>(t.b);
   const char* weights_ahead = static_cast<const char*>(t.prefetch);
@@ -101,23 +128,7 @@ void gemm_tile(const GemmTile& t, bool accumulate) {
     a.advance(4);
     b += V * kBytes;
   }
-  [[maybe_unused]] Vector scale[V];
-  if constexpr (Product::kScaled) {
-    for (int v = 0; v < V; ++v) scale[v] = load(t.column_scale + kLanes * v);
-  }
-#pragma GCC unroll 14
-  for (int r = 0; r < R; ++r) {
-#pragma GCC unroll 2
-    for (int v = 0; v < V; ++v) {
-      float* c = t.c + r * t.c_stride + kLanes * v;
-      if constexpr (Product::kScaled) {
-        const Vector sum = mul(Product::to_float(acc[r][v]), mul(set(t.row_scale[r]), scale[v]));
-        store(c, accumulate ? add(load(c), sum) : sum);
-      } else {
-        store(c, acc[r][v]);
-      }
-    }
-  }
+  store_sums<Product, R, V>(t, accumulate, acc);
 }
 
 struct GemmTiles {

@@ -11,13 +11,12 @@ namespace {
 
 struct Int16Product {
   static constexpr bool kScaled = true, kPairs = true;
-  typedef int32_t Operand __attribute__((vector_size(32)));  // not __m256i, see tile_narrow_avx512.cpp
-  static Operand load(const char* b) { return *reinterpret_cast<const Operand*>(b); }
-  static Operand broadcast(const char* a) { return (Operand)_mm256_set1_epi32(*reinterpret_cast<const int32_t*>(a)); }
+  using Operand = L::I;  // not __m256i, see tile_narrow_avx512.cpp
+  static Operand load(const char* b) { return L::bits(L::load_aligned(b)); }
+  static Operand broadcast(const char* a) { return L::set_int(*reinterpret_cast<const int32_t*>(a)); }
   static Operand multiply_add(Operand a, Operand b, Operand c) {
     return c + (Operand)_mm256_madd_epi16((__m256i)a, (__m256i)b);
   }
-  static Vector to_float(Operand sum) { return _mm256_cvtepi32_ps((__m256i)sum); }
 };
 
 }  // namespace

@@ -12,21 +12,22 @@ namespace {
 struct Bf16Product {
   static constexpr bool kScaled = false, kPairs = true;
   using Operand = Vector;
-  static Vector load(const char* b) { return load_aligned(b); }
-  static Vector broadcast(const char* a) { return set(*reinterpret_cast<const float*>(a)); }  // a pair
-  static Vector multiply_add(Vector a, Vector b, Vector c) { return _mm512_dpbf16_ps(c, (__m512bh)a, (__m512bh)b); }
+  static Vector load(const char* b) { return L::load_aligned(b); }
+  static Vector broadcast(const char* a) { return L::set(*reinterpret_cast<const float*>(a)); }  // a pair
+  static Vector multiply_add(Vector a, Vector b, Vector c) {
+    return (Vector)_mm512_dpbf16_ps((__m512)c, (__m512bh)a, (__m512bh)b);
+  }
 };
 
 struct Int16Product {
   static constexpr bool kScaled = true, kPairs = true;
   // Not __m512i, whose sums GCC 12 keeps on the stack: the instruction's pattern wants integers of 32 bits.
-  typedef int32_t Operand __attribute__((vector_size(64)));
-  static Operand load(const char* b) { return *reinterpret_cast<const Operand*>(b); }
-  static Operand broadcast(const char* a) { return (Operand)_mm512_set1_epi32(*reinterpret_cast<const int32_t*>(a)); }
+  using Operand = L::I;
+  static Operand load(const char* b) { return L::bits(L::load_aligned(b)); }
+  static Operand broadcast(const char* a) { return L::set_int(*reinterpret_cast<const int32_t*>(a)); }
   static Operand multiply_add(Operand a, Operand b, Operand c) {
     return (Operand)_mm512_dpwssd_epi32((__m512i)c, (__m512i)a, (__m512i)b);
   }
-  static Vector to_float(Operand sum) { return _mm512_cvtepi32_ps((__m512i)sum); }
 };
 
 }  // namespace

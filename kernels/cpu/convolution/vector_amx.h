@@ -1,7 +1,8 @@
 // The vector and the tile of the bf16 convolutions on processors with AMX: vectors of AVX-512 around matrix tiles.
 #pragma once
 
-#include "kernels/cpu/convolution/vector_avx512_ops.h"
+#define NAD_LANES 16
+#include "kernels/cpu/convolution/vector.h"
 //
 #include "kernels/cpu/convolution/tile_amx.h"
 
@@ -10,12 +11,7 @@
 namespace nad::cpu {
 namespace {
 
-struct Value {  // bf16
-  static constexpr int64_t kBytes = 2;
-  static constexpr int64_t kGroup = 2 * kAmxPairs;
-  static void put(char* p, Vector v) { store_bf16(p, v); }
-  static void put(char* p, Vector first, Vector second) { store_bf16(p, first, second); }
-};
+using Value = Bf16Value<2 * kAmxPairs>;
 
 }  // namespace
 }  // namespace nad::cpu

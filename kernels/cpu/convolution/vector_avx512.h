@@ -2,7 +2,8 @@
 // and tile_amx.h have the same names for theirs.
 #pragma once
 
-#include "kernels/cpu/convolution/vector_avx512_ops.h"
+#define NAD_LANES 16
+#include "kernels/cpu/convolution/vector.h"
 
 #define NAD_VECTOR avx512  // the namespace of what is compiled with these vectors
 

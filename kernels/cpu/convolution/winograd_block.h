@@ -27,28 +27,28 @@ constexpr float kA = kWinogradA, kB = kWinogradB;
 
 // B' d of six values.
 inline void transform_input(const Vector d[kIn], Vector t[kIn]) {
-  const Vector a = set(kA), b = set(kB), a2 = set(kA * kA), b2 = set(kB * kB), sum = set(kA * kA + kB * kB),
-               product = set(kA * kA * kB * kB);
-  t[0] = fma(product, d[0], fnma(sum, d[2], d[4]));
-  const Vector even_a = fnma(b2, d[2], d[4]), odd_a = fnma(b2, d[1], d[3]);
-  t[1] = fma(a, odd_a, even_a);
-  t[2] = fnma(a, odd_a, even_a);
-  const Vector even_b = fnma(a2, d[2], d[4]), odd_b = fnma(a2, d[1], d[3]);
-  t[3] = fma(b, odd_b, even_b);
-  t[4] = fnma(b, odd_b, even_b);
-  t[5] = fma(product, d[1], fnma(sum, d[3], d[5]));
+  const Vector a = L::set(kA), b = L::set(kB), a2 = L::set(kA * kA), b2 = L::set(kB * kB);
+  const Vector sum = L::set(kA * kA + kB * kB), product = L::set(kA * kA * kB * kB);
+  t[0] = L::multiply_add(product, d[0], L::subtract_product(sum, d[2], d[4]));
+  const Vector even_a = L::subtract_product(b2, d[2], d[4]), odd_a = L::subtract_product(b2, d[1], d[3]);
+  t[1] = L::multiply_add(a, odd_a, even_a);
+  t[2] = L::subtract_product(a, odd_a, even_a);
+  const Vector even_b = L::subtract_product(a2, d[2], d[4]), odd_b = L::subtract_product(a2, d[1], d[3]);
+  t[3] = L::multiply_add(b, odd_b, even_b);
+  t[4] = L::subtract_product(b, odd_b, even_b);
+  t[5] = L::multiply_add(product, d[1], L::subtract_product(sum, d[3], d[5]));
 }
 
 // A' m of six values.
 inline void transform_output(const Vector m[kIn], Vector y[kOut]) {
-  const Vector a = set(kA), b = set(kB), a2 = set(kA * kA), b2 = set(kB * kB), a3 = set(kA * kA * kA),
-               b3 = set(kB * kB * kB);
-  const Vector plus_a = add(m[1], m[2]), minus_a = sub(m[1], m[2]);
-  const Vector plus_b = add(m[3], m[4]), minus_b = sub(m[3], m[4]);
-  y[0] = add(m[0], add(plus_a, plus_b));
-  y[1] = fma(a, minus_a, mul(b, minus_b));
-  y[2] = fma(a2, plus_a, mul(b2, plus_b));
-  y[3] = fma(a3, minus_a, fma(b3, minus_b, m[5]));
+  const Vector a = L::set(kA), b = L::set(kB), a2 = L::set(kA * kA), b2 = L::set(kB * kB);
+  const Vector a3 = L::set(kA * kA * kA), b3 = L::set(kB * kB * kB);
+  const Vector plus_a = m[1] + m[2], minus_a = m[1] - m[2];
+  const Vector plus_b = m[3] + m[4], minus_b = m[3] - m[4];
+  y[0] = m[0] + (plus_a + plus_b);
+  y[1] = L::multiply_add(a, minus_a, b * minus_b);
+  y[2] = L::multiply_add(a2, plus_a, b2 * plus_b);
+  y[3] = L::multiply_add(a3, minus_a, L::multiply_add(b3, minus_b, m[5]));
 }
 
 struct TilePosition {
@@ -67,8 +67,8 @@ inline void unpooled_row(const Source& s, int64_t n, int64_t h, int64_t w0, int6
 #pragma GCC unroll 6
   for (int c = 0; c < kIn; ++c) {
     const int64_t w = w0 + c, pixel = row + (w >> 1);  // -1 outside, where nothing is read
-    d[c] = load_where_equal(inside[c], s.x + pixel * s.stride + channel, s.argmax + pixel * s.channels + channel,
-                            static_cast<int>(h % 2 * 2 + (w & 1)));
+    d[c] = inside[c].load_where_equal(s.x + pixel * s.stride + channel, s.argmax + pixel * s.channels + channel,
+                                      static_cast<int>(h % 2 * 2 + (w & 1)));
   }
 }
 
@@ -76,12 +76,12 @@ inline void unpooled_row(const Source& s, int64_t n, int64_t h, int64_t w0, int6
 // the whole tile lies in the image and all channels of the vector exist.
 template <bool Inside, bool Prologue>
 void input_tile(const Source& s, int64_t n, int64_t h0, int64_t w0, int64_t channel, float* to, int64_t plane) {
-  const Mask tail = Inside ? whole_mask() : tail_mask(s.channels - channel);
+  const Mask tail = Inside ? Mask::whole() : Mask::first(s.channels - channel);
   const bool pooled = !Inside && s.argmax != nullptr;  // an odd last row or column lies in no window
   const int64_t height = pooled ? s.h / 2 * 2 : s.h, width = pooled ? s.w / 2 * 2 : s.w;
   Mask inside[kIn];  // the channels of pixels in columns of the image
 #pragma GCC unroll 6
-  for (int c = 0; c < kIn; ++c) inside[c] = Inside || (w0 + c >= 0 && w0 + c < width) ? tail : no_mask();
+  for (int c = 0; c < kIn; ++c) inside[c] = Inside || (w0 + c >= 0 && w0 + c < width) ? tail : Mask::none();
   const float* base = s.x + ((n * s.h + h0) * s.w + w0) * s.stride + channel;
   Vector columns[kIn][kIn];  // [row][column]: B' applied along the rows
   for (int r = 0; r < kIn; ++r) {
@@ -93,11 +93,11 @@ void input_tile(const Source& s, int64_t n, int64_t h0, int64_t w0, int64_t chan
 #pragma GCC unroll 6
       for (int c = 0; c < kIn; ++c) {
         const float* p = base + (r * s.w + c) * s.stride;
-        d[c] = Inside ? load(p) : load(inside[c], p);
+        d[c] = Inside ? L::load(p) : inside[c].load(p);
         if constexpr (Prologue) {
-          d[c] = fma(d[c], load(s.scale + channel), load(s.shift + channel));
-          d[c] = max(set(s.floor), d[c]);
-          if (!Inside) d[c] = keep(inside[c], d[c]);
+          d[c] = L::multiply_add(d[c], L::load(s.scale + channel), L::load(s.shift + channel));
+          d[c] = L::max(L::set(s.floor), d[c]);
+          if (!Inside) d[c] = inside[c].keep(d[c]);
         }
       }
     }
@@ -110,7 +110,7 @@ void input_tile(const Source& s, int64_t n, int64_t h0, int64_t w0, int64_t chan
     for (int r = 0; r < kIn; ++r) d[r] = columns[r][c];
     transform_input(d, t);
 #pragma GCC unroll 6
-    for (int r = 0; r < kIn; ++r) store(to + (r * kIn + c) * plane, t[r]);
+    for (int r = 0; r < kIn; ++r) L::store(to + (r * kIn + c) * plane, t[r]);
   }
 }
 
@@ -118,19 +118,21 @@ void input_tile(const Source& s, int64_t n, int64_t h0, int64_t w0, int64_t chan
 template <int Variant>
 void store_pooled(const WinogradConv& conv, const TilePosition& at, int64_t channel, const Vector y[kOut][kOut]) {
   const FinishColumn<Variant> column(conv.finish, channel);
-  const Mask mask = tail_mask(conv.finish.channels - channel);
+  const Mask mask = Mask::first(conv.finish.channels - channel);
   const int64_t rows = conv.out_h / 2, columns = conv.out_w / 2;
   for (int64_t r = 0; r < kOut / 2 && at.h / 2 + r < rows; ++r) {
     for (int64_t c = 0; c < kOut / 2 && at.w / 2 + c < columns; ++c) {
-      Vector best = y[2 * r][2 * c], where = zeros();
+      Vector best = y[2 * r][2 * c];
+      L::I where = L::set_int(0);
       for (int i = 1; i < 4; ++i) {
         const Vector v = y[2 * r + i / 2][2 * c + i % 2];
-        where = where_greater(v, best, set(static_cast<float>(i)), where);
-        best = where_greater(v, best, v, best);
+        const L::I larger = L::greater(v, best);
+        where = L::select_int(larger, L::set_int(i), where);
+        best = L::select(larger, v, best);
       }
       const int64_t pixel = (at.n * rows + at.h / 2 + r) * columns + at.w / 2 + c;
       column.store(best, pixel, at.n);
-      if (conv.argmax != nullptr) store_bytes(conv.argmax + pixel * conv.finish.channels + channel, mask, where);
+      if (conv.argmax != nullptr) mask.store_bytes(conv.argmax + pixel * conv.finish.channels + channel, where);
     }
   }
 }
@@ -144,7 +146,7 @@ void output_tile(const WinogradConv& conv, const TilePosition& at, const float* 
   for (int c = 0; c < kIn; ++c) {
     Vector m[kIn], y[kOut];
 #pragma GCC unroll 6
-    for (int r = 0; r < kIn; ++r) m[r] = load(products + (r * kIn + c) * plane);
+    for (int r = 0; r < kIn; ++r) m[r] = L::load(products + (r * kIn + c) * plane);
     transform_output(m, y);
 #pragma GCC unroll 4
     for (int r = 0; r < kOut; ++r) rows[r][c] = y[r];
@@ -195,25 +197,25 @@ void round_tile(const float* tile, int64_t plane, int64_t channels, char* to, in
   alignas(64) float squares[kRows] = {}, inverse[kRows];
   for (int64_t p = 0; p < kWinogradPositions; ++p) {
     const float* row = tile + p * plane;
-    Vector even = zeros(), odd = zeros();
+    Vector even = L::set(0.f), odd = L::set(0.f);
     for (int64_t c = 0; c < channels; c += 2 * kLanes) {
-      const Vector a = load(row + c), b = load(row + c + kLanes);
-      even = fma(a, a, even);
-      odd = fma(b, b, odd);
+      const Vector a = L::load(row + c), b = L::load(row + c + kLanes);
+      even = L::multiply_add(a, a, even);
+      odd = L::multiply_add(b, b, odd);
     }
-    squares[p] = sum(add(even, odd));
+    squares[p] = L::sum(even + odd);
   }
   for (int64_t p = 0; p < kRows; p += kLanes) {
-    const Vector square = load(squares + p), norm = sqrt(square);
-    const Vector small = set(1e-36f);
-    store(inverse + p, keep_where_positive(sub(square, small), div(set(kWinogradInputNorm), norm)));
-    store(squares + p, div(norm, set(kWinogradInputNorm)));
+    const Vector square = L::load(squares + p), norm = L::sqrt(square), most = L::set(kWinogradInputNorm);
+    L::store(inverse + p, L::keep_where_positive(square - L::set(1e-36f), most / norm));
+    L::store(squares + p, norm / most);
   }
   for (int64_t p = 0; p < kWinogradPositions; ++p) {
     row_scale[p * scale_plane] = squares[p];
-    const Vector scale = set(inverse[p]);
+    const Vector scale = L::set(inverse[p]);
     for (int64_t c = 0; c < channels; c += 2 * kLanes) {
-      store_int16(to + p * to_plane + c * 2, tile + p * plane + c, scale);
+      const float* from = tile + p * plane + c;
+      store_int16(to + p * to_plane + c * 2, L::load(from) * scale, L::load(from + kLanes) * scale);
     }
   }
 }
@@ -235,7 +237,7 @@ void winograd_input(const WinogradConv& conv, int64_t first, int64_t begin, int6
   const bool prologue = s.prologue();
   const int64_t vectors = (s.channels + kLanes - 1) / kLanes;
   for (int64_t p = 0; kIntegers && vectors % 2 == 1 && p < kWinogradPositions; ++p) {
-    store(planes + p * plane + vectors * kLanes, zeros());  // integers are rounded two vectors at a time
+    L::store(planes + p * plane + vectors * kLanes, L::set(0.f));  // integers are rounded two vectors at a time
   }
   for (int64_t tile = begin; tile < end; ++tile) {
     const TilePosition at = locate_tile(conv, first + tile);
