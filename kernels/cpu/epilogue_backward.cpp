@@ -1,5 +1,5 @@
 // The gradient through a gate, a ReLU and the loss tap, with the gate's gradient and the tap's value, in one pass
-// over dy, y and the original: the most expensive elementwise op of a step.
+// over dy, y and the tap's target: the most expensive elementwise op of a step.
 //
 // Sums are taken in fixed pieces, whatever the number of threads and the batch: float over kSumPixels pixels, double
 // over a chunk of kChunkPixels, double over the chunks of a sample, then over the samples of a row.
@@ -22,8 +22,8 @@ struct EpilogueBackwardLoop {
   int64_t dy_stride = 0;
   const float* y = nullptr;
   int64_t y_stride = 0;
-  const float* original = nullptr;  // null: no tap
-  int64_t original_stride = 0;
+  const float* tap_target = nullptr;  // null: no tap
+  int64_t tap_target_stride = 0;
   float* dz = nullptr;  // null: nothing below needs it
   int64_t dz_stride = 0;
   int64_t channels = 0;
@@ -96,7 +96,7 @@ Kernel epilogue_backward(Planner& planner, const EpilogueBackwardArgs& args) {
   EpilogueBackwardLoop loop;
   loop.dy = args.dy.data, loop.dy_stride = args.dy.stride;
   loop.y = args.y.data, loop.y_stride = args.y.stride;
-  loop.original = args.tap_target.data, loop.original_stride = args.tap_target.stride;
+  loop.tap_target = args.tap_target.data, loop.tap_target_stride = args.tap_target.stride;
   loop.dz = args.dz.data, loop.dz_stride = args.dz.stride;
   loop.channels = s.c, loop.plane = s.h * s.w;
   loop.relu = args.relu;

@@ -7,7 +7,7 @@ static NAD_INLINE float epilogue_backward_pixel(const EpilogueBackwardLoop& p, i
                                                 float factor, float* sums, Lanes<kLanes>::F& squares) {
   const float* dy = p.dy + pixel * p.dy_stride;
   const float* y = p.y + pixel * p.y_stride;
-  const float* original = tapped ? p.original + pixel * p.original_stride : nullptr;
+  const float* target = tapped ? p.tap_target + pixel * p.tap_target_stride : nullptr;
   float* dz = p.dz ? p.dz + pixel * p.dz_stride : nullptr;
   const bool relu = p.relu;
   if (p.far) {
@@ -22,7 +22,7 @@ static NAD_INLINE float epilogue_backward_pixel(const EpilogueBackwardLoop& p, i
     typename L::F t = L::load(dy + c);
     const typename L::F v = L::load(y + c);
     if constexpr (tapped) {
-      const typename L::F difference = v - L::load(original + c);
+      const typename L::F difference = v - L::load(target + c);
       t += factor * difference;
       if constexpr (L::width == kLanes) {
         squares += difference * difference;
@@ -70,11 +70,11 @@ static NAD_INLINE void epilogue_backward_chunk_as(const EpilogueBackwardLoop& lo
 // Pixels [begin, end) of one sample. sums: scratch [C]; gate_sums: [C], zero on entry; tap_sum: overwritten.
 static void epilogue_backward_chunk(const EpilogueBackwardLoop& p, int64_t sample, int64_t begin, int64_t end,
                                     float* sums, double* gate_sums, double* tap_sum) {
-  if (p.table && p.original) {
+  if (p.table && p.tap_target) {
     epilogue_backward_chunk_as<true, true>(p, sample, begin, end, sums, gate_sums, tap_sum);
   } else if (p.table) {
     epilogue_backward_chunk_as<true, false>(p, sample, begin, end, sums, gate_sums, tap_sum);
-  } else if (p.original) {
+  } else if (p.tap_target) {
     epilogue_backward_chunk_as<false, true>(p, sample, begin, end, sums, gate_sums, tap_sum);
   } else {
     epilogue_backward_chunk_as<false, false>(p, sample, begin, end, sums, gate_sums, tap_sum);

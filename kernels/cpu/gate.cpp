@@ -1,4 +1,4 @@
-// A gate on its own, and the place where one batch of images becomes original and gated samples.
+// A gate on its own, and the place where a batch becomes `repeat` batches, each with gates of its own.
 #include "engine/op_checks.h"
 #include "engine/parallel.h"
 #include "kernels/cpu/ops.h"

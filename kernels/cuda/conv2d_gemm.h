@@ -33,8 +33,8 @@ struct GemmProblem {
   int padded_channels() const { return args.padded_channels; }
 };
 
-// Rows of the matrix are positions in order. With a tap every 16 rows are 8 positions of originals and the same 8 of
-// the gated samples, so that the thread which finishes a gated value has finished its original.
+// Rows of the matrix are positions in order. With a tap every 16 rows are 8 positions of the first half of the batch
+// and the same 8 of the second, so that the thread which finishes a value of the second has finished its counterpart.
 constexpr int paired_rows = 8;
 NAD_HOST_DEVICE inline int gemm_rows(const Gather& g) {
   return g.pairs ? (g.pairs + paired_rows - 1) / paired_rows * 2 * paired_rows : g.positions;

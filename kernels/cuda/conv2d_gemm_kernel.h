@@ -1,6 +1,6 @@
 // Convolution as an implicit GEMM (groups = 1), NHWC: rows = target pixels, columns = target channels,
 // K = taps * source channels, the matrix of gathered source pixels never stored.
-// With a tap (Gather::pairs) rows are ordered by pairs of an original and a gated position, see gemm_rows.
+// With a tap (Gather::pairs) rows are ordered by pairs of counterparts, half a batch apart: see gemm_rows.
 //   bytes: source once per tile column (mostly from L2), weights once per tile row, target and residual once.
 //
 // A block computes a tile of BlockRows x BlockColumns. Slabs of 64 bytes of K pass through `stages` buffers of shared
@@ -199,15 +199,15 @@ __device__ inline void note_targets(const Gather& g, int first_row, const Shared
   pixels[Tile::BlockRows + row] = at.sample;
 }
 
-// A lane finishes V channels of four rows of a slice: lane / 8, and 4, 8 and 12 further. The last two are the gated
-// partners of the first two where rows are paired: then adds the squares of their differences to squares.
+// A lane finishes V channels of four rows of a slice: lane / 8, and 4, 8 and 12 further. The last two are the
+// counterparts of the first two where rows are paired: then adds the squares of their differences to squares.
 constexpr int lane_rows = slice_rows / (warp_size / 8);
 
 template <class Tile, int V>
 __device__ inline void finish_rows(const Finish& f, const Shared<const float>& slice, const Shared<const int>& pixels,
                                    int row, int within, int c, float (&squares)[lane_rows / 2]) {
   const ChannelFactors<V> factors(f, c);
-  float original[lane_rows / 2][V] = {};
+  float counterpart[lane_rows / 2][V] = {};
   NAD_UNROLL
   for (int i = 0; i < lane_rows; ++i) {
     const int r = lane_index() / 8 + i * (warp_size / 8);
@@ -225,17 +225,17 @@ __device__ inline void finish_rows(const Finish& f, const Shared<const float>& s
     NAD_UNROLL
     for (int k = 0; k < V; ++k) {
       if (i < lane_rows / 2) {
-        original[i][k] = z[k];
+        counterpart[i][k] = z[k];
       } else {
-        const float difference = z[k] - original[i - lane_rows / 2][k];
+        const float difference = z[k] - counterpart[i - lane_rows / 2][k];
         squares[i - lane_rows / 2] = fmaf(difference, difference, squares[i - lane_rows / 2]);
       }
     }
   }
 }
 
-// The partial sums of the tap over the slice's columns. Eight
-// lanes share a row; a pair's number is its original's pixel.
+// The partial sums of the tap over the slice's columns. Eight lanes share a row; a pair's number is its pixel in the
+// first half of the batch.
 __device__ inline void store_squares(const Finish& f, const Shared<const int>& pixels, int row, int column,
                                      float (&squares)[lane_rows / 2]) {
   NAD_UNROLL

@@ -9,9 +9,9 @@
 //   Taps run backwards, so that tap_step is never negative. A phase without taps still writes its zeros.
 // The finish covers both directions: Epilogue forward; the prologue's derivative and (+)= backward.
 //
-// The loss tap on y compares a gated sample with its original, which lies half a batch away. The implicit GEMM pairs
-// the two within a tile and sums the squares of their differences in its finish; where another kernel convolves, a
-// pass over y follows (tap_sum.h).
+// The distance tap on y (Conv2dArgs::tap_sum) compares a sample of the second half of the batch with its counterpart
+// in the first. The implicit GEMM pairs the two within a tile and sums the squares of their differences in its
+// finish; where another kernel convolves, a pass over y follows (tap_sum.h).
 #pragma once
 
 #include <cstdint>
@@ -32,7 +32,7 @@ struct Gather {
   int step_h = 1, step_w = 1, base_h = 0, base_w = 0, tap_step_h = 1, tap_step_w = 1;
   int first_h = 0, first_w = 0, every_h = 1, every_w = 1;
   int target_h = 0, target_w = 0;  // extents of the target
-  int pairs = 0;                   // with a tap: half the positions, those of the originals; see gemm_rows
+  int pairs = 0;                   // with a tap: the positions of half a batch; see gemm_rows
   int64_t weights = 0;             // where this gather's packed weights begin, in elements
 };
 

@@ -25,14 +25,14 @@ constexpr int threads = warp_size * pixel_rows;
 constexpr int64_t chunk_pixels = 256;
 
 struct EpilogueBackwardView {
-  Global<const float> dy, y, original;  // [N, H, W, C]; original may be null
-  Global<float> dz;                     // [N, H, W, C] or null; may be dy's memory
-  Global<const float> table;            // [rows, C] or null
-  Global<const int32_t> row;            // [N]
-  Global<const float> tap_weight;       // [N]
-  Global<double> gate_partial;          // [N, chunks, C]
-  Global<double> tap_partial;           // [N, chunks, tiles] or null
-  int64_t dy_stride, y_stride, original_stride, dz_stride, table_stride;
+  Global<const float> dy, y, tap_target;  // [N, H, W, C]; tap_target may be null
+  Global<float> dz;                       // [N, H, W, C] or null; may be dy's memory
+  Global<const float> table;              // [rows, C] or null
+  Global<const int32_t> row;              // [N]
+  Global<const float> tap_weight;         // [N]
+  Global<double> gate_partial;            // [N, chunks, C]
+  Global<double> tap_partial;             // [N, chunks, tiles] or null
+  int64_t dy_stride, y_stride, tap_target_stride, dz_stride, table_stride;
   int64_t samples, plane;
   int channels, chunks, tiles;
   float tap_scale;  // twice EpilogueBackwardArgs::tap_scale
@@ -52,10 +52,10 @@ __device__ inline void backward_pixel(const EpilogueBackwardView& a, int64_t pix
                                       float tap, Sums<V>& sums) {
   const Pack<V> y = load_pack<V>(a.y, pixel * a.y_stride + c);
   Pack<V> t = load_pack<V>(a.dy, pixel * a.dy_stride + c);
-  if (a.original) {
-    const Pack<V> original = load_pack<V>(a.original, pixel * a.original_stride + c);
+  if (a.tap_target) {
+    const Pack<V> target = load_pack<V>(a.tap_target, pixel * a.tap_target_stride + c);
     for (int k = 0; k < V; ++k) {
-      const float difference = y.v[k] - original.v[k];
+      const float difference = y.v[k] - target.v[k];
       t.v[k] += tap * difference;
       sums.square += static_cast<double>(difference) * static_cast<double>(difference);
     }
@@ -85,7 +85,7 @@ __global__ void __launch_bounds__(threads) epilogue_backward_kernel(EpilogueBack
         const int32_t row = a.row[n];
         g = load_pack<V>(a.table, row * a.table_stride + c);
       }
-      const float tap = a.original ? a.tap_scale * a.tap_weight[n] : 0.0f;
+      const float tap = a.tap_target ? a.tap_scale * a.tap_weight[n] : 0.0f;
       for (int64_t p = first + warp_index(); p < end; p += pixel_rows) {
         backward_pixel<V>(a, n * a.plane + p, c, g, tap, sums);
       }
@@ -148,7 +148,7 @@ EpilogueBackwardView view_of(const EpilogueBackwardArgs& args, bool four) {
   EpilogueBackwardView v{};
   v.dy = global(args.dy);
   v.y = global(args.y);
-  v.original = global(args.tap_target);
+  v.tap_target = global(args.tap_target);
   v.dz = global(args.dz);
   v.table = global(args.gate, s.c);
   v.table_stride = args.gate.stride;
@@ -156,7 +156,7 @@ EpilogueBackwardView view_of(const EpilogueBackwardArgs& args, bool four) {
   v.tap_weight = global(args.tap_weight, s.n);
   v.dy_stride = args.dy.stride;
   v.y_stride = args.y.stride;
-  v.original_stride = args.tap_target.stride;
+  v.tap_target_stride = args.tap_target.stride;
   v.dz_stride = args.dz.stride;
   v.samples = s.n;
   v.plane = s.h * s.w;

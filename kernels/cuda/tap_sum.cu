@@ -19,8 +19,8 @@ __global__ void __launch_bounds__(threads)
   const int c = static_cast<int>(item % slices) * tap_slice + lane_index();
   float square = 0;
   if (c < channels) {
-    const float original = y[p * stride + c], gated = y[(pairs + p) * stride + c];
-    square = (gated - original) * (gated - original);
+    const float difference = y[(pairs + p) * stride + c] - y[p * stride + c];
+    square = difference * difference;
   }
   square = warp_sum(square);
   if (lane_index() == 0) partial[item] = square;

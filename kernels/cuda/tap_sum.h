@@ -1,6 +1,6 @@
 // The value of the loss tap on a convolution's output y (Conv2dArgs::tap_sum), in two stages:
-//   1. partial[p, s] = sum over the 32 channels of slice s of (y[pairs + p] - y[p])^2, p = sample * plane + pixel
-//      of the originals: by the implicit GEMM in its finish, or by a pass over y
+//   1. partial[p, s] = sum over the 32 channels of slice s of (y[pairs + p] - y[p])^2, p = sample * plane + pixel in
+//      the first half of the batch: by the implicit GEMM in its finish, or by a pass over y
 //   2. tap_sum[n] = sum over the sample's pixels and slices
 // No partial sum depends on the rest of the batch, and stage 2 adds them in double in a fixed order: a sample's bytes
 // are the same alone and among others.
@@ -25,7 +25,7 @@ class TapSum {
 
  private:
   double* tap_sum_;
-  int64_t samples_, per_sample_;  // originals, partial sums of each
+  int64_t samples_, per_sample_;  // half a batch, partial sums of each
 };
 
 // kernel, then both stages; kernel itself where there is no tap or no kernel.

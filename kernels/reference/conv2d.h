@@ -92,13 +92,13 @@ void conv2d(const Args& a, const std::vector<float>& packed) {
 // The tap's sums over y, once it is complete.
 template <class Args>
 void conv2d_tap_sums(const Args& a) {
-  const int64_t originals = a.y.shape.n / 2, plane = a.y.shape.h * a.y.shape.w;
-  for (int64_t n = 0; n < originals; ++n) {
+  const int64_t half = a.y.shape.n / 2, plane = a.y.shape.h * a.y.shape.w;
+  for (int64_t n = 0; n < half; ++n) {
     a.tap_sum[n] = 0;
     for (int64_t pixel = n * plane; pixel < (n + 1) * plane; ++pixel) {
-      const auto *original = a.y.pixel(pixel), *gated = a.y.pixel(pixel + originals * plane);
+      const auto *first = a.y.pixel(pixel), *second = a.y.pixel(pixel + half * plane);
       for (int64_t c = 0; c < a.y.shape.c; ++c) {
-        const double difference = static_cast<double>(gated[c]) - static_cast<double>(original[c]);
+        const double difference = static_cast<double>(second[c]) - static_cast<double>(first[c]);
         a.tap_sum[n] += difference * difference;
       }
     }
