@@ -175,6 +175,7 @@ def train(a, network, train_set, val_set, say):
                 group["lr"] = rate
             chosen = order[i * a.batch:(i + 1) * a.batch]
             batch = normalised(random_crops(images[chosen].float(), a.size, a.least_area, generator))
+            batch = batch.contiguous(memory_format=torch.channels_last)
             loss = F.cross_entropy(network(batch), labels[chosen], label_smoothing=0.1)
             update.zero_grad()
             loss.backward()
@@ -209,7 +210,7 @@ def run(a, say):
     train_set = read_images(os.path.join(a.data, "train"), names, a.size)
     val_set = read_images(os.path.join(a.data, "val"), names, a.size)
     torch.manual_seed(a.seed)
-    network = FORMS[a.form](len(names), a.size, a.width, a.depth)
+    network = FORMS[a.form](len(names), a.size, a.width, a.depth).to(memory_format=torch.channels_last)  # twice as fast
     say("%s: width %d, depth %s, %d pixels, %d parameters; %d classes, %d images (val: %d); %d epochs, batch %d, lr %g, seed %d" % (
         a.form, a.width, ",".join(map(str, a.depth)), a.size, sum(v.numel() for v in network.stored().values()), len(names),
         len(train_set[0]), len(val_set[0]), a.epochs, a.batch, a.lr, a.seed))
