@@ -45,6 +45,8 @@ const std::map<std::string, std::set<std::string>> kOnlyIn = {
     {"cudnn.h", {"tests/test_vendor_interfaces.cpp"}},
     {"cublas_v2.h", {"tests/test_vendor_interfaces.cpp"}},
     {"stb_image.h", {"nad/images/"}},
+    {"stb_image_write.h", {"nad/report/"}},
+    {"stb_easy_font.h", {"nad/report/"}},
     {"CLI/CLI.hpp", {"nad/run/", "nad/programs/", "bench/"}},
 };
 

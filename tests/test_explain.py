@@ -1,0 +1,129 @@
+#!/usr/bin/env python3
+"""nad_explain as a user runs it: labels from folders, feature maps, the composite, mistakes, and what it says of bad input."""
+import json
+import os
+import struct
+import subprocess
+import unittest
+from pathlib import Path
+
+import h5py
+import numpy as np
+
+from cli_tools import Case, IDS, PROGRAM, make_weights
+
+EXPLAIN = PROGRAM.with_name("nad_explain")
+CLASSES_LEARNT = 5
+
+
+def explain(*args, **options):
+    return subprocess.run([str(EXPLAIN), "--threads", "1", *map(str, args)], stdout=subprocess.PIPE,
+                          stderr=subprocess.PIPE, text=True, timeout=120, **options)
+
+
+def png_size(path):
+    data = Path(path).read_bytes()
+    assert data[:8] == b"\x89PNG\r\n\x1a\n", path
+    return struct.unpack(">II", data[16:24])
+
+
+class Explain(Case):
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        cls.results = cls.dir / "r.h5"
+        subprocess.run([str(PROGRAM), "--threads", "1", "--quiet", "--weights", str(cls.weights), "--data",
+                        str(cls.data), "--out", str(cls.results), "--batch", "4", "--steps", "3", "--classes",
+                        "0-%d" % (CLASSES_LEARNT - 1)], check=True, stdout=subprocess.DEVNULL)
+
+    def files(self):
+        return ["--weights", self.weights, "--results", self.results]
+
+    def image(self, c, i=0):
+        return sorted((self.data / "val" / IDS[c]).iterdir())[i]
+
+    def test_labels_come_from_folders_and_the_pictures_from_every_gate(self):
+        out = self.dir / "pictures"
+        result = explain(*[self.image(c) for c in range(4)], *self.files(), "--out", out, "--json")
+        self.assertEqual(result.returncode, 0, result.stderr)
+        found = json.loads(result.stdout)
+        self.assertEqual([i["label"] for i in found["images"]], [0, 1, 2, 3])
+        for image in found["images"]:
+            self.assertEqual(len(image["predictions"]), 3)
+            self.assertEqual(len(image["similar_to_label"]), 3)
+            self.assertLess(sum(p["probability"] for p in image["predictions"]), 1 + 1e-9)
+        # all of them were called 00.png
+        self.assertEqual(sorted(os.listdir(out)), ["00.png", "00_2.png", "00_3.png", "00_4.png", "composite.png"])
+        width, height = png_size(out / "00.png")
+        self.assertGreater(png_size(out / "composite.png")[1], height)  # five rows of maps, not two
+        self.assertGreater(width, 4 * 32)
+
+    def test_similarities_are_those_of_the_masks(self):
+        result = explain(self.image(2), *self.files(), "--no-pictures", "--json")
+        found = json.loads(result.stdout)["images"][0]["similar_to_label"]
+        with h5py.File(self.results, "r") as file:
+            masks = [[np.asarray(file["classes/%d/logits" % c][gate]) > 0 for gate in file["classes/%d/logits" % c]]
+                     for c in range(CLASSES_LEARNT)]
+        def similarity(a, b):
+            return np.mean([(x & y).sum() / (x | y).sum() if (x | y).any() else 1 for x, y in zip(a, b)])
+        expected = sorted(((similarity(masks[2], masks[c]), -c) for c in range(CLASSES_LEARNT) if c != 2), reverse=True)
+        self.assertEqual([s["class"] for s in found], [-c for _, c in expected[:3]])
+        for s, (value, _) in zip(found, expected):
+            self.assertAlmostEqual(s["similarity"], value, places=12)
+
+    def test_label_flag_words_and_no_pictures(self):
+        where = self.dir / "nowhere"
+        for label in ("1", IDS[1], "name of " + IDS[1]):
+            result = explain(self.image(0), *self.files(), "--label", label, "--no-pictures", "--out", where)
+            self.assertEqual(result.returncode, 0, result.stderr)
+            self.assertIn("shows 1 " + IDS[1], result.stdout)
+        self.assertFalse(where.exists())
+
+    def test_mistakes_are_misjudged_val_images(self):
+        out = self.dir / "mistakes"
+        result = explain(*self.files(), "--data", self.data, "--mistakes", 3, "--out", out, "--json")
+        self.assertEqual(result.returncode, 0, result.stderr)
+        images = json.loads(result.stdout)["images"]
+        self.assertEqual(len(images), 3)
+        for image in images:
+            self.assertNotEqual(image["predictions"][0]["class"], image["label"])
+            self.assertLess(image["label"], CLASSES_LEARNT)
+        self.assertEqual(len({image["label"] for image in images}), 3)  # in turn
+        self.assertIn("val images are misjudged; 3 are shown", result.stderr)
+        png_size(out / "gallery.png")
+
+    def test_a_broken_image_costs_only_itself(self):
+        broken = self.dir / "broken.png"
+        broken.write_bytes(b"no image")
+        result = explain(broken, self.image(0), self.dir / "missing.png", *self.files(), "--no-pictures")
+        self.assertEqual(result.returncode, 3)
+        self.assertEqual(len(result.stderr.strip().split("\n")), 2, result.stderr)
+        self.assertIn("broken.png", result.stderr)
+        self.assertIn("missing.png", result.stderr)
+        self.assertIn(str(self.image(0)), result.stdout)
+
+    def test_bad_input_is_one_line(self):
+        other = make_weights(self.dir / "other.h5", ids=["x%d" % c for c in range(len(IDS))])
+        image = self.image(0)
+        cases = [
+            (["--weights", other, "--results", self.results, image], 2, "was made with other weights"),
+            ([image, "--weights", self.weights], 2, "--results"),
+            (self.files(), 2, "nothing to explain"),
+            ([image, *self.files(), "--label", "plum"], 2, "--label 'plum' is no class"),
+            ([image, *self.files(), "--data", self.data], 2, "--data needs --mistakes"),
+            ([*self.files(), "--mistakes", "0"], 2, "--mistakes '0'"),
+            ([image, "--weights", self.weights, "--results", self.weights], 3, "w.h5"),
+            ([image, "--weights", self.weights, "--results", self.dir / "none.h5"], 3, "none.h5"),
+            ([*self.files(), "--mistakes", 2], 3, "no packed images"),
+            ([image, *self.files(), "--out", self.weights], 2, "--out"),
+        ]
+        for args, code, text in cases:
+            result = explain(*args)
+            self.assertEqual(result.returncode, code, (args, result.stderr))
+            self.assertEqual(len(result.stderr.strip().split("\n")), 1, result.stderr)
+            self.assertIn(text, result.stderr)
+            self.assertTrue(result.stderr.startswith("nad_explain: "), result.stderr)
+
+
+if __name__ == "__main__":
+    unittest.main()
