@@ -114,6 +114,8 @@ class KernelCases {
     const LossCase loss = {classes, images, 1000, false, valid};
     add("classify", loss_text, classify_problem, loss);
     add("softmax_loss", loss_text, softmax_loss_problem, loss);
+    const SpecificCase specific = {SpecificTarget::all, classes, 2 * images, 1000, valid, valid};
+    add("specific_loss", specific_text, specific_loss_problem, specific);
     const std::set<std::pair<int64_t, int64_t>> distinct(network_.gated_channels.begin(),
                                                          network_.gated_channels.end());
     for (const auto& [channels, plane] : distinct) {

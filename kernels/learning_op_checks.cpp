@@ -9,6 +9,7 @@ using namespace checks;
 
 void check_groups(const char* op, const Groups& groups, const CTensor* samples) {
   require(groups.count > 0 && groups.batch > 0, op, "the number of groups and their batch must be positive");
+  require(!groups.others || groups.batch % 2 == 0, op, "own images and others are the two halves of an even batch");
   if (!samples) return;
   check_view(op, "samples", *samples);
   if (samples->shape.n != groups.count * groups.batch) {
@@ -29,12 +30,24 @@ void check_logits(const char* op, const Groups& groups, const CTensor& logits, c
 void check_args(const ClassifyArgs& a) {
   check_logits("classify", a.groups, a.logits, a.labels);
   require(a.predicted && a.tap_weight && a.correct_count && a.apply, "classify", "an output has no memory");
+  require(!a.groups.others || a.apart_count, "classify", "apart_count has no memory");
 }
 
 void check_args(const SoftmaxLossArgs& a) {
   check_logits("softmax_loss", a.groups, a.logits, a.labels);
   check_shape("softmax_loss", "dlogits", a.dlogits, a.logits.shape);
   require(a.loss != nullptr, "softmax_loss", "the loss has no memory");
+  require(!a.groups.others, "softmax_loss", "it has no term for images of other classes");
+}
+
+void check_args(const SpecificLossArgs& a) {
+  const char* op = "specific_loss";
+  check_logits(op, a.groups, a.logits, a.labels);
+  check_shape(op, "original", a.original, a.logits.shape);
+  check_shape(op, "dlogits", a.dlogits, a.logits.shape);
+  require(a.logits.shape.c >= 2, op, "a network of one class has no other classes");
+  require(a.groups.others && a.predicted && a.apart_count && a.hyper, op, "an argument has no memory");
+  require(a.cross_entropy && a.specificity && a.others_answered, op, "an output has no memory");
 }
 
 void check_args(const GateValuesArgs& a) {
@@ -63,14 +76,17 @@ void check_args(const GateUpdateArgs& a) {
   require(a.channels > 0 && a.plane > 0 && a.gates > 0, op, "channels, plane and gates must be positive");
   require(a.groups.valid && a.hyper && a.apply && a.dgate && a.logits && a.gradient && a.terms, op,
           "an argument has no memory");
-  if (a.objective == Objective::released) {
-    require(a.tap_weight && a.tap_sum, op, "the released objective needs tap_weight and tap_sum");
+  if (uses_taps(a.objective)) {
+    require(a.tap_weight && a.tap_sum, op, "this objective needs tap_weight and tap_sum");
   } else {
     require(a.sum_square != nullptr, op, "this objective needs sum_square");
   }
   if (a.objective == Objective::variational) {
     require(a.sum_log && a.sum_ratio && a.noise && a.sigma, op,
             "the variational objective needs sum_log, sum_ratio, noise and sigma");
+  }
+  if (a.objective == Objective::specific) {
+    require(a.adam_mean && a.adam_square && a.adam_steps, op, "the specific objective needs Adam's state");
   }
 }
 

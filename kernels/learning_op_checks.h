@@ -9,6 +9,7 @@ namespace nad {
 
 void check_args(const ClassifyArgs& args);
 void check_args(const SoftmaxLossArgs& args);
+void check_args(const SpecificLossArgs& args);
 void check_args(const GateValuesArgs& args);
 void check_args(const GateNoiseArgs& args);
 void check_args(const GateStatisticsArgs& args);

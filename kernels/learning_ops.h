@@ -13,14 +13,19 @@ namespace nad {
 
 // ---- losses ------------------------------------------------------------------------------------------------------
 // A step learns G classes side by side with B images each: N = G*B; sample n belongs to group n / B; the first
-// valid[g] samples of a group count, the others have weight 0.
+// valid[g] samples of a group count, the others have weight 0. `specific` shows a class images of other classes too:
+// its groups have an even B, the first half holds the class's own images, of which the first valid[g] count, the second
+// half those of other classes, of which the first others[g] count. The class c of such a group is labels[g * B].
 struct Groups {
-  int64_t count = 1;               // G
-  int64_t batch = 1;               // B
-  const int32_t* valid = nullptr;  // [G]
+  int64_t count = 1;                // G
+  int64_t batch = 1;                // B, samples of a group
+  const int32_t* valid = nullptr;   // [G]
+  const int32_t* others = nullptr;  // [G], or null: all images are the class's own
+
+  constexpr int64_t own() const { return others ? batch / 2 : batch; }  // where the others begin
 };
 
-// Which samples the original network classifies correctly (first maximum = label).
+// Which samples the original network classifies correctly (first maximum = label), images of other classes left out.
 //   tap_weight[n] = correct[n] / correct_count[g] (0 where the count is 0)
 //   apply[g] = needs_correct ? correct_count[g] > 0 : valid[g] > 0
 struct ClassifyArgs {
@@ -30,8 +35,9 @@ struct ClassifyArgs {
   bool needs_correct = true;         // docs/METHOD.md section 2: `released` skips a batch without a correct sample
   int32_t* predicted = nullptr;      // [N]
   float* tap_weight = nullptr;       // [N]
-  int32_t* correct_count = nullptr;  // [G]; -1 where the logits of a valid sample are not all finite
+  int32_t* correct_count = nullptr;  // [G]; -1 where the logits of a sample that counts are not all finite
   int32_t* apply = nullptr;          // [G]
+  int32_t* apart_count = nullptr;    // [G], with others: those that count and are not predicted as c
 };
 
 // loss[g] = mean over the group's valid samples; dlogits = coefficient * d loss[g] / d logits.
@@ -48,11 +54,53 @@ struct SoftmaxLossArgs {
   Tensor dlogits;          // [N, 1, 1, K]
 };
 
+// What a network that knows its class from others is asked for (docs/METHOD.md section 2a).
+//   named_class: not to answer c; over the others that the original network does not answer c either (apart_count)
+//   all: to answer as the original does; over all others
+enum class SpecificTarget : uint8_t { named_class, all };
+
+// The data terms of `specific`, z the gated network's logits, o the original's, c the group's class:
+//   cross_entropy[g] = mean over the valid own samples of -log softmax(z)[label]
+//   specificity[g], 0 where the mean is over no sample:
+//     named_class: mean over the others not predicted as c of logsumexp_k(z) - logsumexp_{k != c}(z) = -log(1 - p_c)
+//       d/dz_c = p_c,  d/dz_k = -p_c softmax_{j != c}(z)_k
+//     all: mean over the others of KL(t || softmax(z)), t = softmax(o) where the sample is predicted as c, else
+//       softmax(o) over k != c, t_c = 0;  d/dz = softmax(z) - t
+//   dlogits = d (cross_entropy[g] + hyper[g].lambda * specificity[g]) / d z
+//   others_answered[g] = others whose first maximum of z is c
+struct SpecificLossArgs {
+  Groups groups;                         // with others
+  CTensor original, logits;              // [N, 1, 1, K], K at least 2
+  const int32_t* labels = nullptr;       // [N], those of others unused
+  const int32_t* predicted = nullptr;    // [N], ClassifyArgs
+  const int32_t* apart_count = nullptr;  // [G], ClassifyArgs
+  const float* hyper = nullptr;          // [G, 3]: lr, beta, lambda
+  SpecificTarget target = SpecificTarget::named_class;
+  double* cross_entropy = nullptr;     // [G]
+  double* specificity = nullptr;       // [G]
+  int32_t* others_answered = nullptr;  // [G]
+  Tensor dlogits;                      // [N, 1, 1, K]
+};
+
 // ---- gate learning -----------------------------------------------------------------------------------------------
-enum class Objective : uint8_t { released, paper, variational };  // docs/METHOD.md section 2
+enum class Objective : uint8_t { released, paper, variational, specific };  // docs/METHOD.md sections 2 and 2a
+
+// Whether the layers' terms come from the taps of the gated representations, not from statistics of the original's.
+constexpr bool uses_taps(Objective o) { return o == Objective::released || o == Objective::specific; }
+
+// What `specific` multiplies a closed channel by while it learns, in place of 0: y = 2^-60 r is exact, so the sum t*y/g
+// that is every multiplier's gradient is the sum of t*r for closed gates too, without r being stored; and beside a
+// channel that is open, 2^-60 r is below rounding. Evaluation closes with 0.
+inline constexpr float kClosedGate = 0x1p-60f;
+
+// The update of `specific`: Adam's decays and floor, and how far from 0 its logits may go. Beyond, sigmoid's slope is
+// too small for a closed gate to come back.
+inline constexpr double kAdamMeanDecay = 0.9, kAdamSquareDecay = 0.999, kAdamFloor = 1e-8;
+inline constexpr double kLogitBound = 4;
 
 // Fills the multipliers of one gate from its logits: row 0 ones; then
 //   released, paper: row 1+g = sigmoid(logits[g])
+//   specific: row 1+g = logits[g] > 0 ? 1 : kClosedGate
 //   variational: row 1 + g*B + b = sigmoid(logits[g]) + noise[g*B + b] * softplus(sigma[g])
 struct GateValuesArgs {
   Groups groups;
@@ -87,24 +135,27 @@ struct GateStatisticsArgs {
 };
 
 // One gate's terms of the objective, the gradient at its logits, and the normalised update (Eq. 15):
-//   released:    reconstruction = sum_n tap_weight[n] tap_sum[n] / (H W C L)
+//   released, specific: reconstruction = sum_n tap_weight[n] tap_sum[n] / (H W C L)
 //                regularisation = mean_c mu^2 / L
 //   paper:       reconstruction = mean((R - mu R)^2)
 //                regularisation = mean((mu R)^2)
 //   variational: reconstruction = (mean((R - mu R)^2) + log 2 pi + mean log(.)) / 2
 //                regularisation = mean((sigma R)^2 - log(.) + (mu R)^2 - 1) / 2,    log(.) = log((sigma R)^2 + 1e-6)
 //   gradient = beta * d regularisation + (paper, variational: d reconstruction) + the chain's part, from dgate
-//   logits -= lr * gradient / max(norm2(gradient), 1e-12), and sigma the same, where apply[g] and lr > 0
+//     (specific: the multiplier's derivative is taken as sigmoid'(m), straight through the step at 0)
+//   where apply[g] and lr > 0: logits -= lr * gradient / max(norm2(gradient), 1e-12), and sigma the same
+//   specific, there: t = ++adam_steps[g], mean = 0.9 mean + 0.1 gradient, square = 0.999 square + 0.001 gradient^2,
+//     logits -= lr * (mean / (1 - 0.9^t)) / (sqrt(square / (1 - 0.999^t)) + 1e-8), then kept to +-kLogitBound
 // Means are over the group's valid samples, pixels and channels; the sums are those of GateStatisticsArgs.
 struct GateUpdateArgs {
   Groups groups;
   Objective objective = Objective::released;
   int64_t channels = 0, plane = 0;     // C, H*W
   int64_t gates = 1;                   // L
-  const float* hyper = nullptr;        // [2]: lr, beta
+  const float* hyper = nullptr;        // [G, 3]: lr, beta, lambda
   const int32_t* apply = nullptr;      // [G]
-  const float* tap_weight = nullptr;   // [N], released
-  const double* tap_sum = nullptr;     // [N], released
+  const float* tap_weight = nullptr;   // [N], released and specific
+  const double* tap_sum = nullptr;     // [N], released and specific
   const double* sum_square = nullptr;  // [G, C], paper and variational
   const double* sum_log = nullptr;     // [G, C], variational
   const double* sum_ratio = nullptr;   // [G, C], variational
@@ -114,6 +165,9 @@ struct GateUpdateArgs {
   float* sigma = nullptr;              // [G, C], variational
   float* gradient = nullptr;           // [G, C], at the logits
   double* terms = nullptr;             // [G, 2]: reconstruction, regularisation
+  float* adam_mean = nullptr;          // [G, C], specific
+  float* adam_square = nullptr;        // [G, C], specific
+  uint64_t* adam_steps = nullptr;      // [G], specific
 };
 
 // ---- images ------------------------------------------------------------------------------------------------------
@@ -139,6 +193,7 @@ struct AugmentArgs {
 struct LearningOps {
   Entry<ClassifyArgs> classify;
   Entry<SoftmaxLossArgs> softmax_loss;
+  Entry<SpecificLossArgs> specific_loss;
   Entry<GateValuesArgs> gate_values;
   Entry<GateNoiseArgs> gate_noise;
   Entry<GateStatisticsArgs> gate_statistics;

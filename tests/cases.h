@@ -289,6 +289,24 @@ inline std::vector<LossCase> loss_cases() {
   return cases;
 }
 
+// Losses of groups that are shown other classes' images; batch: own images and others together.
+struct SpecificCase {
+  SpecificTarget target;
+  int64_t groups, batch, classes;
+  std::vector<int32_t> valid, others;
+};
+
+inline std::vector<SpecificCase> specific_cases() {
+  std::vector<SpecificCase> cases;
+  for (SpecificTarget target : {SpecificTarget::named_class, SpecificTarget::all}) {
+    cases.push_back({target, 1, 2, 2, {1}, {1}});
+    cases.push_back({target, 1, 32, 1000, {16}, {16}});
+    cases.push_back({target, 4, 10, 365, {5, 2, 0, 4}, {5, 3, 5, 0}});
+    cases.push_back({target, 2, 8, 7, {3, 4}, {4, 1}});
+  }
+  return cases;
+}
+
 struct GateCase {
   Objective objective;
   int64_t groups, batch, channels, plane;
@@ -297,7 +315,7 @@ struct GateCase {
 
 inline std::vector<GateCase> gate_learning_cases() {
   std::vector<GateCase> cases;
-  for (Objective objective : {Objective::released, Objective::paper, Objective::variational}) {
+  for (Objective objective : {Objective::released, Objective::paper, Objective::variational, Objective::specific}) {
     cases.push_back({objective, 1, 1, 1, 1, {1}});
     cases.push_back({objective, 1, 4, 64, 9, {4}});
     cases.push_back({objective, 3, 4, 129, 49, {4, 1, 0}});

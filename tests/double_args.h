@@ -129,6 +129,16 @@ struct SoftmaxLossArgs {
   double* loss;
   Tensor dlogits;
 };
+struct SpecificLossArgs {
+  Groups groups;
+  CTensor original, logits;
+  const int32_t *labels, *predicted, *apart_count;
+  const double* hyper;
+  SpecificTarget target;
+  double *cross_entropy, *specificity;
+  int32_t* others_answered;
+  Tensor dlogits;
+};
 struct GateValuesArgs {
   Groups groups;
   Objective objective;
@@ -152,6 +162,8 @@ struct GateUpdateArgs {
   const double *tap_sum, *sum_square, *sum_log, *sum_ratio;
   const double *dgate, *noise;
   double *logits, *sigma, *gradient, *terms;
+  double *adam_mean, *adam_square;
+  uint64_t* adam_steps;
 };
 
 // Values of a shape, in a slab where the case asks for one. Random, uniform in [-1, 1), from the stream of `key`.

@@ -64,6 +64,100 @@ inline Problem classify_problem(const LossCase& c, Data data) {
   return b.finish();
 }
 
+inline std::string specific_text(const SpecificCase& c) {
+  return std::string(c.target == SpecificTarget::all ? "all" : "class") + " " + std::to_string(c.groups) + "x" +
+         std::to_string(c.batch) + " samples, " + std::to_string(c.classes) + " classes";
+}
+
+// What classify makes of the original's logits, about half of the others taken for the group's class; gated logits.
+struct SpecificArrays {
+  int original, logits, labels, predicted, valid, others, apart, hyper;
+};
+inline SpecificArrays add_specific(Builder& b, const SpecificCase& c) {
+  SpecificArrays arrays{};
+  const Shape shape{c.groups * c.batch, 1, 1, c.classes};
+  arrays.original = b.host_input("original", shape);
+  arrays.logits = b.host_input("logits", shape, kSlab);
+  std::vector<int32_t> labels, predicted, apart(static_cast<size_t>(c.groups), 0);
+  for (int64_t n = 0; n < shape.n; ++n) {
+    const int64_t g = n / c.batch, place = n % c.batch, other = place - c.batch / 2;
+    for (int64_t k = 0; k < c.classes && !b.exact(); ++k) {
+      for (const int array : {arrays.original, arrays.logits}) {
+        Array& logits = b.array(array);  // sharper from sample to sample: the last ones are certain
+        logits.set(n * c.classes + k,
+                   logits.get<float>(n * c.classes + k) * static_cast<float>(4 << std::min<int64_t>(place, 5)));
+      }
+    }
+    const auto label = static_cast<int32_t>((5 * g + 1) % c.classes);
+    labels.push_back(label);
+    predicted.push_back(static_cast<int32_t>((label + place % 2) % c.classes));
+    if (other >= 0 && other < c.others[static_cast<size_t>(g)]) apart[static_cast<size_t>(g)] += place % 2;
+  }
+  std::vector<float> hyper;
+  for (int64_t g = 0; g < c.groups; ++g) {
+    for (const float v : {0.1f, 0.45f, 1.5f + static_cast<float>(g)}) hyper.push_back(v);
+  }
+  arrays.labels = b.sample_input("labels", labels);
+  arrays.predicted = b.sample_input("predicted", predicted);
+  arrays.valid = b.flat_input("valid", c.valid);
+  arrays.others = b.flat_input("others", c.others);
+  arrays.apart = b.flat_input("apart_count", apart);
+  arrays.hyper = b.flat_input("hyper", hyper);
+  b.problem.separable = false;
+  b.problem.relative = 1e-6;
+  return arrays;
+}
+
+inline Problem specific_loss_problem(const SpecificCase& c, Data data) {
+  Builder b("specific_loss " + specific_text(c), data);
+  const SpecificArrays in = add_specific(b, c);
+  const int cross_entropy = b.flat_output("cross_entropy", Type::f64, c.groups);
+  const int specificity = b.flat_output("specificity", Type::f64, c.groups);
+  const int answered = b.flat_output("others_answered", Type::i32, c.groups);
+  const int dlogits = b.output("dlogits", {c.groups * c.batch, 1, 1, c.classes});
+  b.problem.plan = [=](Planner& planner, const OpTable&, const Placed& p) {
+    return learning_ops(planner).specific_loss(
+        planner, {{c.groups, c.batch, p.pointer<int32_t>(in.valid), p.pointer<int32_t>(in.others)},
+                  p.tensor(in.original),
+                  p.tensor(in.logits),
+                  p.pointer<int32_t>(in.labels),
+                  p.pointer<int32_t>(in.predicted),
+                  p.pointer<int32_t>(in.apart),
+                  p.pointer<float>(in.hyper),
+                  c.target,
+                  p.pointer<double>(cross_entropy),
+                  p.pointer<double>(specificity),
+                  p.pointer<int32_t>(answered),
+                  p.tensor(dlogits)});
+  };
+  return b.finish();
+}
+
+// The original's logits of own images and others.
+inline Problem classify_others_problem(const SpecificCase& c, Data data) {
+  Builder b("classify with others " + specific_text(c), data);
+  const SpecificArrays in = add_specific(b, c);
+  const int64_t samples = c.groups * c.batch;
+  const int predicted = b.sample_output("predicted out", Type::i32, samples);
+  const int weight = b.sample_output("tap_weight", Type::f32, samples);
+  const int count = b.flat_output("correct_count", Type::i32, c.groups);
+  const int apply = b.flat_output("apply", Type::i32, c.groups);
+  const int apart = b.flat_output("apart_count out", Type::i32, c.groups);
+  b.problem.plan = [=](Planner& planner, const OpTable&, const Placed& p) {
+    return learning_ops(planner).classify(
+        planner, {{c.groups, c.batch, p.pointer<int32_t>(in.valid), p.pointer<int32_t>(in.others)},
+                  p.tensor(in.original),
+                  p.pointer<int32_t>(in.predicted),
+                  true,
+                  p.pointer<int32_t>(predicted),
+                  p.pointer<float>(weight),
+                  p.pointer<int32_t>(count),
+                  p.pointer<int32_t>(apply),
+                  p.pointer<int32_t>(apart)});
+  };
+  return b.finish();
+}
+
 inline Problem softmax_loss_problem(const LossCase& c, Data data) {
   Builder b("softmax_loss " + loss_text(c), data);
   const LogitArrays in = add_logits(b, c);
@@ -80,7 +174,7 @@ inline Problem softmax_loss_problem(const LossCase& c, Data data) {
 }
 
 inline std::string gate_text(const GateCase& c) {
-  constexpr const char* kNames[] = {"released", "paper", "variational"};
+  constexpr const char* kNames[] = {"released", "paper", "variational", "specific"};
   return std::string(kNames[static_cast<int>(c.objective)]) + " " + std::to_string(c.groups) + "x" +
          std::to_string(c.batch) + " samples, " + std::to_string(c.channels) + " channels, plane " +
          std::to_string(c.plane);
@@ -159,7 +253,11 @@ inline std::vector<double> to_double(const std::vector<float>& values) { return 
 inline Problem gate_update_problem(const GateCase& c, Data data) {
   Builder b("gate_update " + gate_text(c), data);
   const int64_t samples = c.groups * c.batch, values = c.groups * c.channels;
-  const int hyper = b.flat_input("hyper", std::vector<float>{0.1f, 0.45f});
+  std::vector<float> hypers;
+  for (int64_t g = 0; g < c.groups; ++g) {
+    for (const float v : {0.1f + 0.1f * static_cast<float>(g), 0.45f, 1.0f}) hypers.push_back(v);
+  }
+  const int hyper = b.flat_input("hyper", hypers);
   std::vector<int32_t> applied;
   for (int32_t v : c.valid) applied.push_back(v > 0);
   const int apply = b.flat_input("apply", applied), valid = b.flat_input("valid", c.valid);
@@ -174,15 +272,36 @@ inline Problem gate_update_problem(const GateCase& c, Data data) {
   const int sigma = b.flat_input("sigma", b.uniform(values, -4, 2), c.objective == Objective::variational);
   const int gradient = b.flat_output("gradient", Type::f32, values);
   const int terms = b.flat_output("terms", Type::f64, 2 * c.groups);
+  const bool adam = c.objective == Objective::specific;
+  const int mean = b.flat_input("adam_mean", b.uniform(values, -1, 1), adam);
+  const int square_mean = b.flat_input("adam_square", b.uniform(values, 0, 1), adam);
+  std::vector<uint64_t> taken;
+  for (int64_t g = 0; g < c.groups; ++g) taken.push_back(static_cast<uint64_t>(1000 * g));
+  const int steps = b.flat_input("adam_steps", taken, adam);
   b.problem.separable = false;
   b.problem.relative = 1e-6;
   b.problem.plan = [=](Planner& planner, const OpTable&, const Placed& p) {
-    return learning_ops(planner).gate_update(
-        planner,
-        {groups_on(p, c.groups, c.batch, valid), c.objective, c.channels, c.plane, 5, p.pointer<float>(hyper),
-         p.pointer<int32_t>(apply), p.pointer<float>(weight), p.pointer<double>(tap), p.pointer<double>(square),
-         p.pointer<double>(log), p.pointer<double>(ratio), p.pointer<float>(dgate), p.pointer<float>(noise),
-         p.pointer<float>(logits), p.pointer<float>(sigma), p.pointer<float>(gradient), p.pointer<double>(terms)});
+    return learning_ops(planner).gate_update(planner, {groups_on(p, c.groups, c.batch, valid),
+                                                       c.objective,
+                                                       c.channels,
+                                                       c.plane,
+                                                       5,
+                                                       p.pointer<float>(hyper),
+                                                       p.pointer<int32_t>(apply),
+                                                       p.pointer<float>(weight),
+                                                       p.pointer<double>(tap),
+                                                       p.pointer<double>(square),
+                                                       p.pointer<double>(log),
+                                                       p.pointer<double>(ratio),
+                                                       p.pointer<float>(dgate),
+                                                       p.pointer<float>(noise),
+                                                       p.pointer<float>(logits),
+                                                       p.pointer<float>(sigma),
+                                                       p.pointer<float>(gradient),
+                                                       p.pointer<double>(terms),
+                                                       p.pointer<float>(mean),
+                                                       p.pointer<float>(square_mean),
+                                                       p.pointer<uint64_t>(steps)});
   };
   return b.finish();
 }

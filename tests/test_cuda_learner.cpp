@@ -1,5 +1,5 @@
 // Gate learning on the CUDA backend, on the host model of the device, against PyTorch's
-// golden numbers: every family, the three objectives; the captured step gives the bytes of
+// golden numbers: every family, every objective; the captured step gives the bytes of
 // the eager one, and a class the same bytes alone and among others. The whole trajectories
 // of the smallest networks, the first steps of the others: test_learner has them all.
 #include <cstring>
@@ -10,6 +10,7 @@
 #include "nad/run/network.h"
 #include "tests/cuda_main.h"
 #include "tests/golden_results.h"
+#include "tests/specific_golden.h"
 
 using namespace nad;
 
@@ -128,6 +129,17 @@ TEST_CASE("the first steps of all four families equal PyTorch's") {
     const Setup setup(name, 2);
     compare_steps(replay(setup, Objective::released), test::GoldenResults(setup.path, "f64_released"));
   }
+}
+
+TEST_CASE("steps of specific gates equal PyTorch's") {
+  for (const char* name : test::kSpecificNetworks) {
+    for (const SpecificTarget target : test::kTargets) {
+      CAPTURE(name);
+      CAPTURE(static_cast<int>(target));
+      test::follow_specific("cuda", name, target, 2);
+    }
+  }
+  test::follow_specific("cuda", "vgg16_small", SpecificTarget::all, 10);  // fewer images, none, a skipped step
 }
 
 TEST_CASE("tf32 and bf16 products stay near the double-precision losses") {

@@ -11,6 +11,7 @@
 #include "kernels/reference/gate_update.h"
 #include "kernels/reference/gate_values.h"
 #include "kernels/reference/softmax_loss.h"
+#include "kernels/reference/specific_loss.h"
 #include "tests/double_args.h"
 #include "tests/gate_problems.h"
 #include "tests/gradient_check.h"
@@ -40,7 +41,9 @@ struct Learning {
   std::vector<double> square = std::vector<double>(static_cast<size_t>(values)), log = square, ratio = square;
   std::vector<double> gradient = square, terms = std::vector<double>(static_cast<size_t>(2 * c.groups));
   std::vector<int32_t> apply = std::vector<int32_t>(static_cast<size_t>(c.groups), 1);
-  double hyper[2] = {0, 0.45};
+  std::vector<double> hyper = std::vector<double>(static_cast<size_t>(3 * c.groups));
+  std::vector<double> adam_mean = std::vector<double>(static_cast<size_t>(values)), adam_square = adam_mean;
+  std::vector<uint64_t> adam_steps = std::vector<uint64_t>(static_cast<size_t>(c.groups));
 
   explicit Learning(const GateCase& gate_case) : c(gate_case), groups{c.groups, c.batch, c.valid.data()} {
     for (int64_t i = 0; i < original.shape.count(); i += 3) original[i] = 0;  // as a ReLU leaves it
@@ -50,22 +53,30 @@ struct Learning {
     const bool variational = c.objective == Objective::variational;
     reference::gate_statistics(dbl::GateStatisticsArgs{groups, original.view(), variational ? sigma.data() : nullptr,
                                                        square.data(), log.data(), ratio.data()});
-    hyper[0] = lr;
-    reference::gate_update(dbl::GateUpdateArgs{groups, c.objective, c.channels, c.plane, 3, hyper, apply.data(),
-                                               tap_weight.data(), tap_sum.data(), square.data(), log.data(),
-                                               ratio.data(), upstream.data(), noise.data(), logits.data(),
-                                               sigma.data(), gradient.data(), terms.data()});
+    for (size_t g = 0; g < static_cast<size_t>(c.groups); ++g) {
+      hyper[3 * g] = lr;
+      hyper[3 * g + 1] = beta(static_cast<int64_t>(g));
+    }
+    reference::gate_update(dbl::GateUpdateArgs{
+        groups,           c.objective,     c.channels,        c.plane,          3,
+        hyper.data(),     apply.data(),    tap_weight.data(), tap_sum.data(),   square.data(),
+        log.data(),       ratio.data(),    upstream.data(),   noise.data(),     logits.data(),
+        sigma.data(),     gradient.data(), terms.data(),      adam_mean.data(), adam_square.data(),
+        adam_steps.data()});
   }
+  static double beta(int64_t g) { return 0.45 + 0.1 * static_cast<double>(g); }
 
   // first + beta * regular + what the chain adds, upstream * multipliers, over the rows of group g's valid samples.
+  // The gradient of `specific` is that of its multiplier sigmoid(m), not of the step that it is.
   double loss(int64_t g) {
     update(0);
-    reference::gate_values(dbl::GateValuesArgs{groups, c.objective, c.channels, logits.data(), sigma.data(),
-                                               noise.data(), table.data()});
+    const Objective smooth = c.objective == Objective::specific ? Objective::released : c.objective;
+    reference::gate_values(
+        dbl::GateValuesArgs{groups, smooth, c.channels, logits.data(), sigma.data(), noise.data(), table.data()});
     const bool per_sample = c.objective == Objective::variational;
     const int64_t first = per_sample ? 1 + g * c.batch : 1 + g;
     const int64_t count = per_sample ? c.valid[static_cast<size_t>(g)] : 1;
-    double sum = terms[static_cast<size_t>(2 * g)] + hyper[1] * terms[static_cast<size_t>(2 * g + 1)];
+    double sum = terms[static_cast<size_t>(2 * g)] + beta(g) * terms[static_cast<size_t>(2 * g + 1)];
     for (int64_t i = first * c.channels; i < (first + count) * c.channels; ++i) {
       sum += upstream[static_cast<size_t>(i)] * table[static_cast<size_t>(i)];
     }
@@ -122,6 +133,119 @@ TEST_CASE("known values of the losses") {
   for (double d : dz) CHECK(std::fabs(d) < 1e-20);
 }
 
+namespace {
+
+// The loss of `specific` with all that it reads; random logits, about half of the others taken for the class.
+struct SpecificLoss {
+  SpecificCase c;
+  Groups groups;
+  dbl::Values original, logits, dlogits;
+  std::vector<int32_t> labels, predicted, apart, answered;
+  std::vector<double> hyper, cross_entropy, specificity, work;
+
+  explicit SpecificLoss(const SpecificCase& loss_case)
+      : c(loss_case),
+        groups{c.groups, c.batch, c.valid.data(), c.others.data()},
+        original({c.groups * c.batch, 1, 1, c.classes}, 21),
+        logits(original.shape, 22),
+        dlogits(original.shape, 23) {
+    apart = answered = std::vector<int32_t>(static_cast<size_t>(c.groups));
+    cross_entropy = specificity = std::vector<double>(apart.size());
+    work.resize(static_cast<size_t>(2 * c.groups * c.batch));
+    for (double& z : logits.data) z *= 3;
+    for (int64_t n = 0; n < c.groups * c.batch; ++n) {
+      const int64_t g = n / c.batch, other = n % c.batch - c.batch / 2;
+      labels.push_back(static_cast<int32_t>(g % c.classes));
+      predicted.push_back(static_cast<int32_t>((g + n % 2) % c.classes));
+      if (other >= 0 && other < c.others[static_cast<size_t>(g)]) apart[static_cast<size_t>(g)] += n % 2;
+    }
+    for (int64_t g = 0; g < c.groups; ++g) hyper.insert(hyper.end(), {0.0, 0.0, 0.5 + static_cast<double>(g)});
+  }
+  // The sum over the groups of cross-entropy + lambda * specificity.
+  double run() {
+    reference::specific_loss(
+        dbl::SpecificLossArgs{groups, original.view(), logits.view(), labels.data(), predicted.data(), apart.data(),
+                              hyper.data(), c.target, cross_entropy.data(), specificity.data(), answered.data(),
+                              dlogits.view()},
+        work.data());
+    double sum = 0;
+    for (size_t g = 0; g < apart.size(); ++g) sum += cross_entropy[g] + hyper[3 * g + 2] * specificity[g];
+    return sum;
+  }
+};
+
+}  // namespace
+
+TEST_CASE("the loss over own images and others: gradient, and its definition") {
+  for (SpecificCase c : specific_cases()) {
+    c.classes = std::min<int64_t>(c.classes, 50);
+    SpecificLoss s(c);
+    s.run();
+    const std::vector<double> gradient = s.dlogits.data;
+    check_gradient(
+        "specific_loss " + specific_text(c), c.groups * c.batch * c.classes,
+        [&](int64_t i) -> double& { return s.logits.data[static_cast<size_t>(i)]; }, [&] { return s.run(); },
+        [&](int64_t i) { return gradient[static_cast<size_t>(i)]; });
+    s.run();
+    for (int64_t g = 0; g < c.groups; ++g) {
+      const auto k = static_cast<size_t>(g);
+      const int64_t label = s.labels[static_cast<size_t>(g * c.batch)];
+      double own = 0, others = 0, count = 0;
+      for (int64_t n = g * c.batch; n < (g + 1) * c.batch; ++n) {
+        std::vector<double> p(static_cast<size_t>(c.classes)), t = p;
+        double sum = 0, wanted = 0;
+        const bool apart = s.predicted[static_cast<size_t>(n)] != label;
+        for (int64_t i = 0; i < c.classes; ++i) {
+          sum += p[static_cast<size_t>(i)] = std::exp(s.logits[n * c.classes + i]);
+          wanted += t[static_cast<size_t>(i)] = apart && i == label ? 0 : std::exp(s.original[n * c.classes + i]);
+        }
+        const double answer = p[static_cast<size_t>(label)] / sum;
+        const int64_t place = n % c.batch, other = place - c.batch / 2;
+        if (place < c.valid[k] && other < 0) own -= std::log(answer) / c.valid[k];
+        if (other < 0 || other >= c.others[k]) continue;
+        if (c.target == SpecificTarget::named_class) {
+          if (apart) others -= std::log(1 - answer), count += 1;
+        } else {
+          count += 1;
+          for (size_t i = 0; i < p.size(); ++i) {
+            if (t[i] > 0) others += t[i] / wanted * std::log(t[i] / wanted / (p[i] / sum));
+          }
+        }
+      }
+      CHECK(s.cross_entropy[k] == doctest::Approx(own).epsilon(1e-12));
+      CHECK(s.specificity[k] == doctest::Approx(count > 0 ? others / count : 0).epsilon(1e-12));
+    }
+  }
+}
+
+TEST_CASE("the loss over others is finite, and so is its gradient, where logits are extreme") {
+  for (const SpecificCase& c : specific_cases()) {
+    for (const double size : {1e4, 1e30}) {
+      SpecificLoss s(c);
+      for (double& z : s.logits.data) z *= size;
+      for (double& z : s.original.data) z *= size;
+      CHECK(std::isfinite(s.run()));
+      double largest = 0;
+      for (const double d : s.dlogits.data) {
+        REQUIRE(std::isfinite(d));
+        largest = std::max(largest, std::fabs(d));
+      }
+      CHECK(largest <= 5);
+    }
+  }
+  // certain of c where the original is not: the loss is the distance, the gradient that of a distance
+  SpecificLoss s({SpecificTarget::named_class, 1, 2, 3, {1}, {1}});
+  s.predicted[1] = 1;
+  s.apart[0] = 1;
+  s.hyper[2] = 1;
+  for (int64_t k = 0; k < 3; ++k) s.logits[3 + k] = k == 0 ? 500 : 0;
+  s.run();
+  CHECK(s.specificity[0] == doctest::Approx(500 - std::log(2.0)).epsilon(1e-12));
+  CHECK(s.dlogits[3] == doctest::Approx(1).epsilon(1e-12));
+  CHECK(s.dlogits[4] == doctest::Approx(-0.5).epsilon(1e-12));
+  CHECK(s.answered[0] == 1);
+}
+
 TEST_CASE("gradients of the objectives at the gate logits and sigma") {
   for (GateCase c : gate_learning_cases()) {
     c.plane = std::min<int64_t>(c.plane, 5);  // every channel takes two passes over the plane
@@ -162,6 +286,7 @@ TEST_CASE("gradients of the objectives at the gate logits and sigma") {
 
 TEST_CASE("the update is normalised, and skipped where it must be") {
   for (const GateCase& c : gate_learning_cases()) {
+    if (c.objective == Objective::specific) continue;  // Adam's, below
     Learning s(c);
     s.apply.back() = 0;
     const std::vector<double> before = s.logits;
@@ -191,7 +316,7 @@ TEST_CASE("terms of the objectives, from their definitions") {
         const double mu = 1 / (1 + std::exp(-s.logits[k])), deviation = std::log1p(std::exp(s.sigma[k]));
         const double variance = deviation * deviation * r * r, log = std::log(variance + 1e-6);
         const double distance = (r - mu * r) * (r - mu * r), kept = mu * r * mu * r;
-        if (c.objective == Objective::released) {
+        if (uses_taps(c.objective)) {
           regular += mu * mu / 3 / count;
         } else if (c.objective == Objective::paper) {
           first += distance / count;
@@ -201,7 +326,7 @@ TEST_CASE("terms of the objectives, from their definitions") {
           regular += 0.5 * (variance - log + kept - 1) / count;
         }
       }
-      if (c.objective == Objective::released) {
+      if (uses_taps(c.objective)) {
         for (int64_t n = g * c.batch; n < g * c.batch + valid; ++n) {
           first += s.tap_weight[static_cast<size_t>(n)] * s.tap_sum[static_cast<size_t>(n)] /
                    static_cast<double>(3 * plane * c.channels);
@@ -210,6 +335,41 @@ TEST_CASE("terms of the objectives, from their definitions") {
       CHECK(s.terms[static_cast<size_t>(2 * g)] == doctest::Approx(first).epsilon(1e-9));
       CHECK(s.terms[static_cast<size_t>(2 * g + 1)] == doctest::Approx(regular).epsilon(1e-9));
     }
+  }
+}
+
+TEST_CASE(
+    "Adam's steps, from their definition; a step that is skipped leaves its state; logits keep to their bound") {
+  for (const GateCase& c : gate_learning_cases()) {
+    if (c.objective != Objective::specific) continue;
+    Learning s(c);
+    s.apply.back() = 0;
+    std::vector<double> logits = s.logits, mean(logits.size(), 0), square = mean;
+    for (int t = 1; t <= 400; ++t) {
+      for (double& u : s.upstream) u = t < 50 ? u * 0.9 + 0.01 : -std::fabs(u);
+      s.update(0.03);
+      for (int64_t i = 0; i < c.groups * c.channels; ++i) {
+        const auto k = static_cast<size_t>(i);
+        if (!s.apply[static_cast<size_t>(i / c.channels)]) continue;
+        mean[k] = 0.9 * mean[k] + 0.1 * s.gradient[k];
+        square[k] = 0.999 * square[k] + 0.001 * s.gradient[k] * s.gradient[k];
+        logits[k] -=
+            0.03 * mean[k] / (1 - std::pow(0.9, t)) / (std::sqrt(square[k] / (1 - std::pow(0.999, t))) + 1e-8);
+        logits[k] = std::min(4.0, std::max(-4.0, logits[k]));
+        REQUIRE(s.logits[k] == doctest::Approx(logits[k]).epsilon(1e-9));
+        REQUIRE(s.adam_mean[k] == doctest::Approx(mean[k]).epsilon(1e-9));
+        REQUIRE(s.adam_square[k] == doctest::Approx(square[k]).epsilon(1e-9));
+      }
+    }
+    CHECK(s.adam_steps.front() == (c.groups == 1 ? 0 : 400));
+    CHECK(s.adam_steps.back() == 0);
+    for (int64_t i = 0; i < c.channels; ++i) {
+      const auto last = static_cast<size_t>((c.groups - 1) * c.channels + i);
+      CHECK(s.logits[last] == logits[last]);
+      CHECK(s.adam_mean[last] == 0);
+      CHECK(s.adam_square[last] == 0);
+    }
+    if (c.groups > 1) CHECK(*std::max_element(s.logits.begin(), s.logits.end()) == 4);
   }
 }
 

@@ -30,7 +30,7 @@ static OpTable make_cpu_ops() {
 }
 
 static LearningOps make_cpu_learning_ops() {
-  LearningOps ops = reference_learning_ops();  // classify, softmax_loss, gate_values, gate_noise, gate_update,
+  LearningOps ops = reference_learning_ops();  // classify, the losses, gate_values, gate_noise, gate_update,
   // augment (of images: worker threads prepare them ahead of the step, nad/images/loader.h) stay
   ops.gate_statistics = cpu::gate_statistics;
   return ops;

@@ -1,8 +1,9 @@
 // Which samples the original network classifies correctly: predicted = first maximum of the logits,
 //   tap_weight[n] = correct[n] / correct_count[g] (0 where the count is 0)
 //   apply[g] = needs_correct ? correct_count[g] > 0 : valid[g] > 0
-// Samples from valid[g] on are predicted, but count as wrong. correct_count is -1 where a valid sample's logits are
-// not all finite: its prediction means nothing.
+// Samples from valid[g] on are predicted, but count as wrong, and so are images of other classes, of which apart_count
+// counts those that are not predicted as the group's class. correct_count is -1 where the logits of a sample that
+// counts are not all finite: its prediction means nothing.
 //
 // A block per group, a warp per sample. Reads N * K floats.
 #include "kernels/cuda/arguments.h"
@@ -40,28 +41,33 @@ __device__ inline bool all_finite(const Global<const float>& logits, int64_t fir
   return broken == 0;
 }
 
-// grid: groups. tap_weight holds 0 or 1 per sample until the group's count is known.
+// grid: groups. tap_weight holds 0 or 1 per sample until the group's count is known. own: where the others begin.
 __global__ void __launch_bounds__(warps* warp_size)
-    classify_kernel(Global<const float> logits, int64_t stride, int classes, int64_t batch,
-                    Global<const int32_t> labels, Global<const int32_t> valid, bool needs_correct,
-                    Global<int32_t> predicted, Global<float> tap_weight, Global<int32_t> correct_count,
-                    Global<int32_t> apply) {
-  NAD_SHARED(int, count, 2);  // right, not finite
-  if (threadIdx.x == 0) count[0] = count[1] = 0;
+    classify_kernel(Global<const float> logits, int64_t stride, int classes, int64_t batch, int64_t own,
+                    Global<const int32_t> labels, Global<const int32_t> valid, Global<const int32_t> others,
+                    bool needs_correct, Global<int32_t> predicted, Global<float> tap_weight,
+                    Global<int32_t> correct_count, Global<int32_t> apply, Global<int32_t> apart_count) {
+  NAD_SHARED(int, count, 3);  // right, not finite, others that are not taken for the group's class
+  if (threadIdx.x == 0) count[0] = count[1] = count[2] = 0;
   __syncthreads();
   const int64_t g = blockIdx.x;
   const int32_t counted = valid[g];
   for (int64_t b = warp_index(); b < batch; b += warps) {
     const int64_t n = g * batch + b;
     const int best = first_maximum(logits, n * stride, classes);
-    const bool finite = b >= counted || all_finite(logits, n * stride, classes);
+    const bool other = b >= own;
+    int32_t end = counted;
+    if (other) end = others[g];
+    const bool counts = b - (other ? own : 0) < end;
+    const bool finite = !counts || all_finite(logits, n * stride, classes);
     if (lane_index() != 0) continue;
     if (!finite) atomic_add(count, 1, 1);
-    const int32_t label = labels[n];
-    const bool correct = b < counted && best == label;
+    const int32_t label = labels[other ? g * batch : n];
+    const bool correct = !other && counts && best == label;
     predicted[n] = best;
     tap_weight[n] = correct ? 1.0f : 0.0f;
     if (correct) atomic_add(count, 0, 1);  // whole numbers: any order gives the same sum
+    if (other && counts && best != label) atomic_add(count, 2, 1);
   }
   __syncthreads();
   const int correct = count[0];
@@ -71,6 +77,7 @@ __global__ void __launch_bounds__(warps* warp_size)
   if (threadIdx.x != 0) return;
   correct_count[g] = count[1] > 0 ? -1 : correct;
   apply[g] = needs_correct ? correct > 0 : counted > 0;
+  if (apart_count) apart_count[g] = count[2];
 }
 
 }  // namespace
@@ -80,9 +87,10 @@ Kernel plan_classify(Planner&, const ClassifyArgs& args) {
   return [args](Context& context) {
     const int64_t samples = args.logits.shape.n, groups = args.groups.count;
     launch(classify_kernel, groups, warps * warp_size, 0, stream_of(context), global(args.logits), args.logits.stride,
-           static_cast<int>(args.logits.shape.c), args.groups.batch, global(args.labels, samples),
-           global(args.groups.valid, groups), args.needs_correct, global(args.predicted, samples),
-           global(args.tap_weight, samples), global(args.correct_count, groups), global(args.apply, groups));
+           static_cast<int>(args.logits.shape.c), args.groups.batch, args.groups.own(), global(args.labels, samples),
+           global(args.groups.valid, groups), global(args.groups.others, groups), args.needs_correct,
+           global(args.predicted, samples), global(args.tap_weight, samples), global(args.correct_count, groups),
+           global(args.apply, groups), global(args.apart_count, groups));
   };
 }
 

@@ -1,5 +1,6 @@
 // The multipliers of one gate: row 0 ones (the original network), then
 //   released, paper: row 1+g = sigmoid(logits[g])
+//   specific: row 1+g = logits[g] > 0 ? 1 : kClosedGate
 //   variational: row 1 + g*B + b = sigmoid(logits[g]) + noise[g*B + b] * softplus(sigma[g])
 // A thread per entry of the table.
 #include "kernels/cuda/arguments.h"
@@ -17,7 +18,7 @@ constexpr int threads = 256;
 // where every sample has its row, else 1.
 __global__ void __launch_bounds__(threads)
     gate_values_kernel(int64_t count, int channels, int64_t batch, Global<const float> logits,
-                       Global<const float> sigma, Global<const float> noise, Global<float> table) {
+                       Global<const float> sigma, Global<const float> noise, bool binary, Global<float> table) {
   const int64_t i = global_index();
   if (i >= count) return;
   const int64_t row = i / channels, c = i % channels;
@@ -27,6 +28,10 @@ __global__ void __launch_bounds__(threads)
   }
   const int64_t from = (row - 1) / batch * channels + c;
   const float logit = logits[from];
+  if (binary) {
+    table[i] = logit > 0.0f ? 1.0f : kClosedGate;
+    return;
+  }
   double value = sigmoid(static_cast<double>(logit));
   if (sigma) {
     const float spread = sigma[from], draw = noise[(row - 1) * channels + c];
@@ -45,7 +50,8 @@ Kernel plan_gate_values(Planner&, const GateValuesArgs& args) {
   return [=](Context& context) {
     launch(gate_values_kernel, blocks_for(count, threads), threads, 0, stream_of(context), count, static_cast<int>(c),
            batch, global(args.logits, groups * c), global(noisy ? args.sigma : nullptr, groups * c),
-           global(noisy ? args.noise : nullptr, groups * batch * c), global(args.table, count));
+           global(noisy ? args.noise : nullptr, groups * batch * c), args.objective == Objective::specific,
+           global(args.table, count));
   };
 }
 

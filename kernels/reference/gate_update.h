@@ -1,6 +1,6 @@
 // One gate's terms of the objective, the gradient at its logits m and sigma logits s, and the normalised update (Eq.
 // 15). mu = sigmoid(m), v = softplus(s), S = sum_square, M = valid * plane * C, dg = dgate of the group's row:
-//   released:    regularisation = mean mu^2 / L
+//   released, specific: regularisation = mean mu^2 / L
 //                by mu: beta * 2 mu / (C L) + dg
 //   paper:       reconstruction = sum (1-mu)^2 S / M,    regularisation = sum mu^2 S / M
 //                by mu: 2 ((mu - 1) + beta mu) S / M + dg
@@ -9,6 +9,7 @@
 //                by mu: ((mu - 1) + beta mu) S / M + sum_b dg_b
 //                by v:  ((1 - beta) v sum_ratio + beta v S) / M + sum_b dg_b noise_b
 //   d mu / d m = mu (1 - mu), d v / d s = sigmoid(s);  m -= lr * gradient / max(norm2(gradient), 1e-12), s alike
+//   specific: dg is the gradient at the binary multiplier, and Adam makes the step (kernels/learning_ops.h)
 #pragma once
 
 #include <algorithm>
@@ -25,7 +26,8 @@ class GateUpdate {
   GateUpdate(const Args& args, int64_t group) : a_(args), g_(group), first_(group * args.channels) {
     valid_ = args.groups.valid[group];
     elements_ = static_cast<double>(valid_) * static_cast<double>(args.plane * args.channels);
-    beta_ = static_cast<double>(args.hyper[1]);
+    lr_ = static_cast<double>(args.hyper[3 * group]);
+    beta_ = static_cast<double>(args.hyper[3 * group + 1]);
     layers_ = static_cast<double>(args.gates);
   }
 
@@ -38,10 +40,13 @@ class GateUpdate {
       if (variational()) sigma_square += std::pow(sigma_gradient(c), 2);
     }
     write_terms();
-    const double lr = static_cast<double>(a_.hyper[0]);
-    if (!a_.apply[g_] || !(lr > 0)) return;
-    const double step = lr / std::max(std::sqrt(square), kNormFloor);
-    const double sigma_step = lr / std::max(std::sqrt(sigma_square), kNormFloor);
+    if (!a_.apply[g_] || !(lr_ > 0)) return;
+    if (a_.objective == Objective::specific) {
+      step_by_adam();
+      return;
+    }
+    const double step = lr_ / std::max(std::sqrt(square), kNormFloor);
+    const double sigma_step = lr_ / std::max(std::sqrt(sigma_square), kNormFloor);
     for (int64_t c = 0; c < a_.channels; ++c) {
       put(a_.logits[first_ + c], -step * static_cast<double>(a_.gradient[first_ + c]), Accumulate::add);
       if (variational()) put(a_.sigma[first_ + c], -sigma_step * sigma_gradient(c), Accumulate::add);
@@ -50,6 +55,21 @@ class GateUpdate {
 
  private:
   static constexpr double kNormFloor = 1e-12;
+
+  void step_by_adam() const {
+    const auto t = static_cast<double>(++a_.adam_steps[g_]);
+    const double mean_share = 1 - std::pow(kAdamMeanDecay, t), square_share = 1 - std::pow(kAdamSquareDecay, t);
+    for (int64_t i = first_; i < first_ + a_.channels; ++i) {
+      const auto gradient = static_cast<double>(a_.gradient[i]), logit = static_cast<double>(a_.logits[i]);
+      const double mean = kAdamMeanDecay * static_cast<double>(a_.adam_mean[i]) + (1 - kAdamMeanDecay) * gradient;
+      const double square =
+          kAdamSquareDecay * static_cast<double>(a_.adam_square[i]) + (1 - kAdamSquareDecay) * gradient * gradient;
+      const double step = lr_ * (mean / mean_share) / (std::sqrt(square / square_share) + kAdamFloor);
+      put(a_.adam_mean[i], mean, Accumulate::overwrite);
+      put(a_.adam_square[i], square, Accumulate::overwrite);
+      put(a_.logits[i], std::clamp(logit - step, -kLogitBound, kLogitBound), Accumulate::overwrite);
+    }
+  }
 
   bool variational() const { return a_.objective == Objective::variational; }
   double mu(int64_t c) const { return sigmoid(static_cast<double>(a_.logits[first_ + c])); }
@@ -71,7 +91,7 @@ class GateUpdate {
   double logit_gradient(int64_t c) const {
     const double m = mu(c);
     double direct = 0;
-    if (a_.objective == Objective::released) {
+    if (uses_taps(a_.objective)) {
       direct = beta_ * 2 * m / (static_cast<double>(a_.channels) * layers_);
     } else {
       direct = (variational() ? 1 : 2) * ((m - 1) + beta_ * m) * mean(a_.sum_square, c);
@@ -88,7 +108,7 @@ class GateUpdate {
 
   void write_terms() const {
     double reconstruction = 0, regularisation = 0;
-    if (a_.objective == Objective::released) {
+    if (uses_taps(a_.objective)) {
       for (int64_t n = g_ * a_.groups.batch; n < g_ * a_.groups.batch + valid_; ++n) {
         if (a_.tap_weight[n] != 0) reconstruction += static_cast<double>(a_.tap_weight[n]) * a_.tap_sum[n];
       }
@@ -117,7 +137,7 @@ class GateUpdate {
 
   const Args& a_;
   int64_t g_, first_, valid_;
-  double elements_, beta_, layers_;
+  double elements_, lr_, beta_, layers_;
 };
 
 template <class Args>

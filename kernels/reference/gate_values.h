@@ -1,5 +1,6 @@
 // The multipliers of one gate: row 0 ones (the original network), then
 //   released, paper: row 1+g = sigmoid(logits[g])
+//   specific: row 1+g = logits[g] > 0 ? 1 : kClosedGate
 //   variational: row 1 + g*B + b = sigmoid(logits[g]) + noise[g*B + b] * softplus(sigma[g])
 #pragma once
 
@@ -18,8 +19,11 @@ void gate_values(const Args& a) {
     for (int64_t r = begin; r < end; ++r) {
       const int64_t first = r / batch * channels;
       for (int64_t c = 0; c < channels; ++c) {
-        double value = sigmoid(static_cast<double>(a.logits[first + c]));
-        if (a.objective == Objective::variational) {
+        const auto logit = static_cast<double>(a.logits[first + c]);
+        double value = sigmoid(logit);
+        if (a.objective == Objective::specific) {
+          value = logit > 0 ? 1 : static_cast<double>(kClosedGate);
+        } else if (a.objective == Objective::variational) {
           value += static_cast<double>(a.noise[r * channels + c]) * softplus(static_cast<double>(a.sigma[first + c]));
         }
         a.table[(1 + r) * channels + c] = static_cast<T>(value);

@@ -35,6 +35,7 @@ const LearningOps& reference_learning_ops() {
   static const LearningOps table = {
       .classify = plan_classify,
       .softmax_loss = plan_softmax_loss,
+      .specific_loss = plan_specific_loss,
       .gate_values = plan_gate_values,
       .gate_noise = plan_gate_noise,
       .gate_statistics = plan_gate_statistics,

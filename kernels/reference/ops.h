@@ -26,6 +26,7 @@ Kernel plan_adaptive_pool_backward(Planner& planner, const AdaptivePoolBackwardA
 Kernel plan_batch_norm(Planner& planner, const BatchNormArgs& args);
 Kernel plan_classify(Planner& planner, const ClassifyArgs& args);
 Kernel plan_softmax_loss(Planner& planner, const SoftmaxLossArgs& args);
+Kernel plan_specific_loss(Planner& planner, const SpecificLossArgs& args);
 Kernel plan_gate_values(Planner& planner, const GateValuesArgs& args);
 Kernel plan_gate_noise(Planner& planner, const GateNoiseArgs& args);
 Kernel plan_gate_statistics(Planner& planner, const GateStatisticsArgs& args);

@@ -16,7 +16,7 @@ inline constexpr int32_t kOriginalRow = 0;
 // each under its class's row or, where gates are noisy, under a row of its own.
 struct LearningRows {
   int64_t classes = 1;         // G
-  int64_t images_a_class = 1;  // B
+  int64_t images_a_class = 1;  // B, those of other classes that it is shown included
   bool row_a_sample = false;   // else a row a class
 
   int64_t images() const { return classes * images_a_class; }                            // N

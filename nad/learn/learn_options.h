@@ -11,10 +11,12 @@ namespace nad {
 
 struct LearnOptions {
   Objective objective = Objective::released;
+  SpecificTarget target = SpecificTarget::named_class;  // specific
   double beta = 0;
+  double lambda = 1;  // specific: weight of the images of other classes
   double lr = 0.1;
   int64_t slots = 1;         // G, classes per step
-  int64_t batch = 16;        // B, images per class and step
+  int64_t batch = 16;        // B, images of its own per class and step
   bool given_noise = false;  // variational: noise comes from set_noise() instead of the generator
   bool fold_batchnorm = true;
   // [3, 256] of nad/images/augment.h: the step augments images
@@ -22,7 +24,10 @@ struct LearnOptions {
   std::vector<float> byte_values;
 
   bool noisy() const { return objective == Objective::variational; }
-  LearningRows rows() const { return {slots, batch, noisy()}; }
+  bool shows_others() const {
+    return objective == Objective::specific;
+  }  // B images of other classes beside the B own
+  LearningRows rows() const { return {slots, shows_others() ? 2 * batch : batch, noisy()}; }
 };
 
 inline constexpr int64_t kMaxAugmentSide = 4096;  // pixels of an image that a step augments

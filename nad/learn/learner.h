@@ -1,7 +1,8 @@
 // Gate learning (docs/METHOD.md sections 2 and 3): one step of several classes side by side.
 //
-// A learner has G slots; slot g learns one class from B images a step. One batch holds all G*B images twice, as the
-// original network and gated (nad/gates/batch_rows.h). A slot's numbers do not depend on what the other slots do: a
+// A learner has G slots; slot g learns one class from B images a step, and under `specific` from B images of other
+// classes too. One batch holds all images twice, as the original network and gated (nad/gates/batch_rows.h), a slot's
+// own in front of those of other classes. A slot's numbers do not depend on what the other slots do: a
 // class learns the same gates, byte for byte, alone or among others.
 //
 //   Learner learner(context, network, std::move(tensors), options);
@@ -20,6 +21,7 @@
 
 #include "engine/plan.h"
 #include "models/models.h"
+#include "nad/gates/adam.h"
 #include "nad/gates/gate_vectors.h"
 #include "nad/learn/gated_forward.h"
 #include "nad/learn/learning_state.h"
@@ -45,32 +47,39 @@ class Learner {
 
   // ---- learning ----
   // Starts or resumes a class in a slot. sigma: the logits of the noise (variational; empty = -2 everywhere). key:
-  // what the noise is drawn from.
-  void assign(int64_t slot, const GateVectors& logits, const GateVectors& sigma, uint64_t key);
+  // what the noise is drawn from. moments: of the steps before (specific). Throws Error(data) where they do not fit.
+  void assign(int64_t slot, const GateVectors& logits, const GateVectors& sigma, uint64_t key,
+              const Moments& moments = {});
   void release(int64_t slot);  // the slot idles: it counts no samples and is not updated
   // images: [valid, S, S, 3], normalised; labels: [valid]; step: number of the step, for the noise.
   void set_batch(int64_t slot, const float* images, const int32_t* labels, int64_t valid, uint64_t step);
   // samples: [valid], images in the backend's memory, at most kMaxAugmentSide a side; they stay there until the step
   // is done. Needs LearnOptions::byte_values.
   void set_batch(int64_t slot, std::span<const AugmentSample> samples, const int32_t* labels, uint64_t step);
+  // Images of other classes for the steps from the next on (specific), as set_batch() takes them, count <= B. It asks
+  // for no labels: what the original network says of them is compared with the class of the batch.
+  void set_others(int64_t slot, const float* images, int64_t count);
+  void set_others(int64_t slot, std::span<const AugmentSample> samples);
   void set_noise(int64_t slot, const GateVectors& noise);  // per gate [B, C]
-  void set_beta(double beta);                              // of all slots, from the next step on
+  // The weights of the objective's terms, from the next step on: of all slots, or of one.
+  void set_beta(double beta);
+  void set_beta(int64_t slot, double beta);
+  void set_lambda(int64_t slot, double lambda);
   void step();
   // Of the last step, or of the step `back` steps before it, back < kLossHistory; throws Error(not_finite). The
   // losses of the last steps stay on the device until one of them is asked for: only that waits for the device.
-  StepLoss loss(int64_t slot, int64_t back = 0) {
-    return history_.loss(slot, back, options_.objective, options_.beta);
-  }
+  StepLoss loss(int64_t slot, int64_t back = 0) { return history_.loss(slot, back, options_.objective); }
   void wait() { context_.backend().synchronize(); }  // until all steps so far are done
   GateVectors logits(int64_t slot);                  // after the last step
   GateVectors sigma(int64_t slot);
+  Moments moments(int64_t slot);       // after the last step; specific
   GateVectors gradient(int64_t slot);  // of the last step, at its logits before the update
 
   // ---- evaluation ----
   // The network that is learned on, without learning: capacity() images, each as the original and under one more row
   // of gates. It works in the memory of a step: images of a batch that was set are lost, gates and losses stay.
   GatedForward& forward() { return forward_; }
-  int64_t capacity() const { return options_.slots * options_.batch; }
+  int64_t capacity() const { return options_.rows().images(); }
 
   // ---- account ----
   MemoryAccount account() const;
@@ -79,7 +88,13 @@ class Learner {
   std::vector<Timing> timed_step() { return step_.run_timed(); }  // for profiling
 
  private:
-  void upload_samples(int64_t slot, std::span<const AugmentSample> samples);
+  // Where a slot's own images begin in the batch, and those of other classes.
+  int64_t first(int64_t slot) const { return slot * options_.rows().images_a_class; }
+  int64_t first_other(int64_t slot) const;
+  void upload_samples(int64_t first, std::span<const AugmentSample> samples);  // options_.batch from `first` on
+  void set_other_count(int64_t slot, int64_t count);
+  void upload_weight(int64_t slot, int64_t which, double value);  // of LearningState::hyper
+  void assign_moments(int64_t slot, const Moments& moments);
   void set_labels(int64_t slot, const int32_t* labels, int64_t valid, uint64_t step);
   GateVectors download(int64_t slot, float* LearningState::Gate::*which);
 
@@ -89,6 +104,7 @@ class Learner {
   GatedForward forward_;
   LearningState state_;
   LossHistory history_;
+  std::vector<LossWeights> weights_;  // [G], of the next step
   RecordedStep step_;
 };
 

@@ -20,6 +20,8 @@ size_t carve(Carver carver, LossRecord* record, int64_t slots, int64_t gates) {
   carver.take(record ? record->apply : counts, slots);
   carver.take(record ? record->correct_count : counts, slots);
   carver.take(record ? record->cross_entropy : sums, slots);
+  carver.take(record ? record->specificity : sums, slots);
+  carver.take(record ? record->others_answered : counts, slots);
   carver.take(record ? record->terms : sums, gates * 2 * slots);
   return carver.used();
 }
@@ -40,10 +42,12 @@ LossHistory::LossHistory(Backend& backend, int64_t slots, int64_t gates)
       bytes_((1 + kLossHistory) * record_bytes_),
       memory_(backend.allocate(bytes_)),
       record_(memory_.get(), slots, gates),
-      host_(kLossHistory * record_bytes_) {}
+      host_(kLossHistory * record_bytes_),
+      weights_(static_cast<size_t>(kLossHistory * slots)) {}
 
-void LossHistory::keep() {
+void LossHistory::keep(const std::vector<LossWeights>& weights) {
   const auto place = static_cast<size_t>(kept_++ % kLossHistory);
+  std::copy(weights.begin(), weights.end(), weights_.begin() + static_cast<int64_t>(place) * slots_);
   backend_.copy(memory_.get() + (1 + place) * record_bytes_, memory_.get(), record_bytes_);
 }
 
@@ -53,15 +57,19 @@ void LossHistory::fetch() {
   fetched_ = kept_;
 }
 
-StepLoss LossHistory::loss(int64_t slot, int64_t back, Objective objective, double beta) {
+StepLoss LossHistory::loss(int64_t slot, int64_t back, Objective objective) {
   if (back < 0 || back >= std::min(kept_, kLossHistory)) {
     throw std::logic_error("Learner::loss of " + std::to_string(back) + " steps ago");
   }
   fetch();
   const auto place = static_cast<size_t>((kept_ - 1 - back) % kLossHistory);
   const LossRecord record(host_.data() + place * record_bytes_, slots_, gates_);
+  const LossWeights weights = weights_[place * static_cast<size_t>(slots_) + static_cast<size_t>(slot)];
+  const bool specific = objective == Objective::specific;
 
   StepLoss loss;
+  loss.specificity = std::numeric_limits<double>::quiet_NaN();
+  if (specific) loss.others_answered = record.others_answered[slot];
   loss.correct = record.correct_count[slot];
   if (loss.correct < 0) throw Error(ErrorKind::not_finite, "the original network's logits are not finite", kHint);
   loss.skipped = record.apply[slot] == 0;
@@ -73,11 +81,15 @@ StepLoss LossHistory::loss(int64_t slot, int64_t back, Objective objective, doub
   loss.cross_entropy = record.cross_entropy[slot];
   loss.reconstruction =
       objective == Objective::released ? loss.cross_entropy / static_cast<double>(gates_) : loss.cross_entropy;
+  if (specific) {
+    loss.specificity = record.specificity[slot];
+    loss.reconstruction += weights.lambda * loss.specificity;
+  }
   for (int64_t gate = 0; gate < gates_; ++gate) {
     loss.reconstruction += record.terms_of(gate)[2 * slot];
     loss.regularisation += record.terms_of(gate)[2 * slot + 1];
   }
-  loss.total = loss.reconstruction + beta * loss.regularisation;
+  loss.total = loss.reconstruction + weights.beta * loss.regularisation;
   if (!std::isfinite(loss.total)) {
     throw Error(ErrorKind::not_finite,
                 "loss is not finite (cross-entropy " + std::to_string(loss.cross_entropy) + ", reconstruction " +

@@ -33,15 +33,12 @@ void RecordedStep::record_before(Planner& planner, const LearningOps& ops) {
 
 void RecordedStep::record_between(Planner& planner, const LearningOps& ops) {
   const LearningRows rows = options_.rows();
-  const bool released = options_.objective == Objective::released;
-  between_.push_back({"classify", ops.classify(planner, {groups(), rows.originals(plan_.logits()), state_.labels,
-                                                         released, state_.predicted, plan_.tap_weight(),
-                                                         record_.correct_count, record_.apply})});
-  const float coefficient = released ? 1.0f / static_cast<float>(state_.gates.size()) : 1.0f;
   between_.push_back(
-      {"softmax_loss", ops.softmax_loss(planner, {groups(), rows.gated(plan_.logits()), state_.labels, !released,
-                                                  coefficient, record_.cross_entropy, plan_.logits_gradient()})});
-  if (released) return;
+      {"classify", ops.classify(planner, {groups(), rows.originals(plan_.logits()), state_.labels,
+                                          uses_taps(options_.objective), state_.predicted, plan_.tap_weight(),
+                                          record_.correct_count, record_.apply, state_.apart})});
+  record_loss(planner, ops);
+  if (uses_taps(options_.objective)) return;
   for (size_t i = 0; i < state_.gates.size(); ++i) {
     const LearningState::Gate& gate = state_.gates[i];
     const bool noisy = options_.noisy();
@@ -51,6 +48,32 @@ void RecordedStep::record_between(Planner& planner, const LearningOps& ops) {
                              {groups(), rows.originals(plan_.gates()[i].value), noisy ? gate.sigma : nullptr,
                               gate.sum_square, noisy ? gate.sum_log : nullptr, noisy ? gate.sum_ratio : nullptr})});
   }
+}
+
+void RecordedStep::record_loss(Planner& planner, const LearningOps& ops) {
+  const LearningRows rows = options_.rows();
+  if (options_.objective == Objective::specific) {
+    SpecificLossArgs a;
+    a.groups = groups();
+    a.original = rows.originals(plan_.logits());
+    a.logits = rows.gated(plan_.logits());
+    a.labels = state_.labels;
+    a.predicted = state_.predicted;
+    a.apart_count = state_.apart;
+    a.hyper = state_.hyper;
+    a.target = options_.target;
+    a.cross_entropy = record_.cross_entropy;
+    a.specificity = record_.specificity;
+    a.others_answered = record_.others_answered;
+    a.dlogits = plan_.logits_gradient();
+    between_.push_back({"specific_loss", ops.specific_loss(planner, a)});
+    return;
+  }
+  const bool released = options_.objective == Objective::released;
+  const float coefficient = released ? 1.0f / static_cast<float>(state_.gates.size()) : 1.0f;
+  between_.push_back(
+      {"softmax_loss", ops.softmax_loss(planner, {groups(), rows.gated(plan_.logits()), state_.labels, !released,
+                                                  coefficient, record_.cross_entropy, plan_.logits_gradient()})});
 }
 
 void RecordedStep::record_after(Planner& planner, const LearningOps& ops) {
@@ -76,6 +99,9 @@ void RecordedStep::record_after(Planner& planner, const LearningOps& ops) {
     a.sigma = gate.sigma;
     a.gradient = gate.gradient;
     a.terms = record_.terms_of(static_cast<int64_t>(i));
+    a.adam_mean = gate.adam_mean;
+    a.adam_square = gate.adam_square;
+    a.adam_steps = gate.adam_steps;
     after_.push_back({"gate_update", ops.gate_update(planner, a)});
   }
 }

@@ -35,8 +35,9 @@ class RecordedStep {
   };
   void record_before(Planner& planner, const LearningOps& ops);
   void record_between(Planner& planner, const LearningOps& ops);
+  void record_loss(Planner& planner, const LearningOps& ops);
   void record_after(Planner& planner, const LearningOps& ops);
-  Groups groups() const { return {options_.slots, options_.batch, state_.valid}; }
+  Groups groups() const { return {options_.slots, options_.rows().images_a_class, state_.valid, state_.others}; }
   // visit(name, op, backward, kernel) for every kernel in order.
   template <class Visit>
   void each_kernel(Visit&& visit) const;

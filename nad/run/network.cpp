@@ -33,6 +33,8 @@ std::string to_string(Objective objective) {
       return "paper";
     case Objective::variational:
       return "variational";
+    case Objective::specific:
+      return "specific";
   }
   return "?";
 }

@@ -445,6 +445,61 @@ def nad_step(net, images, labels, m, beta, lr=0.1, objective="released", ones_mu
     return r
 
 
+# ---- specific gates (section 2a) ---------------------------------------------------------------
+class BinaryGate(torch.autograd.Function):
+    """1[m > 0]; backward as sigmoid(m).  A closed gate is the limit from above: `closed` is so small that nothing of it is
+    left in what it is added to, but a ReLU behind it still passes where it would pass what the gate multiplies."""
+
+    @staticmethod
+    def forward(ctx, m, closed):
+        ctx.save_for_backward(m)
+        return torch.where(m > 0, torch.ones_like(m), torch.full_like(m, closed))
+
+    @staticmethod
+    def backward(ctx, grad):
+        mu = torch.sigmoid(ctx.saved_tensors[0])
+        return grad * mu * (1 - mu), None
+
+
+def specific_losses(net, own, others, c, m, beta, lam, target="class", closed=None):
+    """One evaluation of `specific`: own, others are images of class c and of other classes (others may be none).
+    Returns None if the original answers c for none of own."""
+    closed = closed or 2.0 ** (-200 if m[0].dtype == torch.float64 else -60)
+    n, L = len(own), len(m)
+    images = torch.cat([own, others])
+    with torch.no_grad():
+        logits_o, rec_o = net(images, None)
+    logits, rec = net(images, [BinaryGate.apply(v, closed) for v in m])
+    answers = logits_o.argmax(1)
+    ok = (answers[:n] == c).nonzero().flatten()
+    if len(ok) == 0:
+        return None
+    ce = F.cross_entropy(logits[:n], torch.full((n,), c, dtype=torch.long))
+    z, o, taken = logits[n:], logits_o[n:], answers[n:] == c
+    but_c = torch.arange(logits.shape[1]) != c
+    if target == "class":
+        terms = (torch.logsumexp(z, 1) - torch.logsumexp(z[:, but_c], 1))[~taken]
+    else:
+        terms = []
+        for z_n, o_n, is_c in zip(z, o, taken):
+            t = torch.softmax(o_n if is_c else o_n.masked_fill(~but_c, -math.inf), 0)
+            terms.append(torch.where(t > 0, t * (t.clamp_min(1e-300).log() - torch.log_softmax(z_n, 0)), torch.zeros_like(t)).sum())
+        terms = torch.stack(terms) if terms else z.new_zeros(0)
+    spec = terms.mean() if len(terms) else z.new_zeros(())
+    mse = sum(F.mse_loss(a[ok], b[ok]) for a, b in zip(rec, rec_o)) / L
+    reg = sum(torch.mean(torch.sigmoid(v) ** 2) for v in m) / L
+    return dict(total=ce + lam * spec + mse + beta * reg, ce=ce, spec=spec, mse=mse, reg=reg, correct=len(ok),
+                answered=int((z.argmax(1) == c).sum()), logits=logits.detach())
+
+
+def specific_update(m, adam, bound=4.0):
+    adam.step()                                        # torch.optim.Adam(m, lr): 0.9, 0.999, 1e-8
+    with torch.no_grad():
+        for v in m:
+            v.clamp_(-bound, bound)
+            v.grad = None
+
+
 def gate_tensors(net, values=None, seed=233, dtype=torch.float32):
     """values: list of arrays (C,), or None for torch's randn in layer order."""
     if values is None:
