@@ -11,7 +11,9 @@
 
 #include "analyse_lab.h"
 #include "nad/analyse/channel_scores.h"
+#include "nad/analyse/composites.h"
 #include "nad/analyse/divergence.h"
+#include "nad/analyse/hit_rate.h"
 #include "nad/analyse/mask_trials.h"
 #include "nad/analyse/run_similarity.h"
 
@@ -215,6 +217,87 @@ TEST_CASE("channels sorted by activation and by activation times gradient") {
       CHECK(found.activation[g][c] == doctest::Approx(activation).epsilon(1e-3));
       CHECK(std::abs(found.activation_times_gradient[g][c] - slope) < 0.03 * std::abs(slope) + 4e-3);
     }
+  }
+}
+
+TEST_CASE("composites of four classes") {
+  const json& g = golden()["composites"];
+  for (const json& c : g["cases"]) {
+    const Composite found =
+        draw_composite(g["of"].get<std::vector<int64_t>>(), g["counts"].get<std::vector<int64_t>>(),
+                       g["key"].get<uint64_t>(), c["number"].get<int64_t>());
+    CHECK(found.classes == c["classes"].get<std::array<int64_t, 4>>());
+    CHECK(found.images == c["images"].get<std::array<int64_t, 4>>());
+    CHECK(found.swaps == c["swaps"].get<std::array<int64_t, 4>>());
+  }
+  CHECK(draw_composite({1, 2, 3, 4}, {1, 1, 1, 1}, 1, 0).swaps[2] == -1);
+  std::array<Image, 4> tiles;
+  for (size_t q = 0; q < 4; q++) {
+    const json& tile = g["tiles"][q];
+    tiles[q] = {tile["width"].get<int>(), tile["height"].get<int>(), tile["rgb"].get<std::vector<uint8_t>>()};
+  }
+  CHECK(compose(tiles, g["size"].get<int>()).rgb == g["composed"].get<std::vector<uint8_t>>());
+}
+
+TEST_CASE("hit rates of composites, under own, random and swapped masks") {
+  SmallLab& l = lab();
+  l.settings.composites = 5;
+  const Findings f = kFig4HitRate.make(l.study());
+  const Array& rates = f.arrays.at("rates");
+  const auto gates = static_cast<int64_t>(l.subject.results().channels.size());
+  REQUIRE(rates.shape == std::vector<int64_t>{5, gates, 12});
+  GatedForward forward(l.reference_context, l.tape(), {.images = 1, .copies = 1, .rows = 2, .representations = true});
+  forward.use_rows(std::vector<int32_t>{1});
+  const int64_t size = forward.input_size();
+  std::vector<float> pixels(static_cast<size_t>(3 * size * size));
+  int64_t close = 0, compared = 0;
+  for (int64_t t = 0; t < 5; t++) {
+    Composite c;
+    for (size_t q = 0; q < 4; q++) {
+      c.classes[q] = static_cast<int64_t>(f.arrays.at("composite_classes").values[t * 4 + q]);
+      c.images[q] = static_cast<int64_t>(f.arrays.at("composite_images").values[t * 4 + q]);
+      c.swaps[q] = static_cast<int64_t>(f.arrays.at("composite_swaps").values[t * 4 + q]);
+    }
+    for (const int64_t swap : c.swaps) CHECK(std::count(c.classes.begin(), c.classes.end(), swap) == 0);
+    composite_pixels(*l.laboratory, c, pixels.data());
+    for (int64_t copy = 0; copy < 12; copy++) {
+      const int64_t q = copy % 4, index = copy < 8 ? c.classes[q] : c.swaps[q];
+      GateVectors mask = binary_mask(l.subject.of(index).logits);
+      if (copy >= 4 && copy < 8) mask = random_mask(mask, random_mask_key(l.settings.seed + 2, index, t % 4));
+      forward.set_row(1, mask);
+      forward.run(pixels.data(), 1);
+      for (int64_t gate = 0; gate < gates; gate++) {
+        std::vector<float> values = forward.representation(static_cast<size_t>(gate), 0, 1);
+        const Shape& shape = forward.plan().gates()[gate].value.shape;
+        const PixelMap map = channel_sum(CTensor(values.data(), {1, shape.h, shape.w, shape.c}), 0);
+        const auto activated = activated_pixels(resize_bilinear(map, size, size));
+        const double expected = hit_rate(activated, size, size, static_cast<int>(q));
+        const double found = rates.values[(t * gates + gate) * 12 + copy];
+        CHECK(std::isnan(found) == std::isnan(expected));
+        if (std::isnan(expected)) continue;
+        compared++;
+        close += std::abs(found - expected) < 1e-12;
+        CHECK(std::abs(found - expected) < 0.1);  // a pixel of a tie may fall on either side of the mark
+      }
+    }
+  }
+  CHECK(close > 0.9 * static_cast<double>(compared));
+  // The table from the rates.
+  for (int64_t gate = 0; gate < gates; gate++) {
+    double own = 0, swap = 0, random = 0;
+    for (int64_t t = 0; t < 5; t++) {
+      for (int64_t q = 0; q < 4; q++) {
+        const double* of = &rates.values[(t * gates + gate) * 12];
+        own += of[q] / 20;
+        random += of[4 + q] / 20;
+        swap += of[8 + q] / 20;
+      }
+    }
+    if (std::isnan(own + swap + random)) continue;
+    CHECK(real_column(f, "hit_rate")[gate] == near(own));
+    CHECK(real_column(f, "random")[gate] == near(random));
+    CHECK(real_column(f, "swap")[gate] == near(swap));
+    CHECK(real_column(f, "difference")[gate] == near(own - swap, 1e-7));
   }
 }
 

@@ -109,10 +109,11 @@ class Analyse(Case):
         second = self.dir / "second_start.h5"
         self.learn(second, "--classes", "0-5", "--steps", 12, "--seed", 5)
         out = self.dir / "all.h5"
-        self.analyse(self.results, second, "--weights", self.weights, "--data", self.data, "--out", out, "--draws", 5)
+        self.analyse(self.results, second, "--weights", self.weights, "--data", self.data, "--out", out, "--draws", 5, "--composites", 6)
         with h5py.File(out, "r") as file:
             network = file["networks/resnet50_released"]
-            for name in ("transfer", "faithfulness", "complement", "random_masks", "size_sweep", "stability"):
+            for name in ("transfer", "faithfulness", "complement", "random_masks", "size_sweep", "stability",
+                         "fig4_hit_rate", "claims"):
                 self.assertNotIn("missing", network[name].attrs, name)
                 self.assertGreater(len(network[name].attrs["summary"]), 0)
             transfer = network["transfer"]
@@ -127,6 +128,8 @@ class Analyse(Case):
                 for c, own in zip(range(6), table["own"]):
                     self.assertAlmostEqual(100 * own, results["classes/%d" % c].attrs["top1_after"])
                     self.assertAlmostEqual(100 * table["false_alarms"][c], results["classes/%d" % c].attrs["false_alarms"])
+            self.assertEqual(network["fig4_hit_rate/rates"].shape, (6, 4, 12))
+            self.assertEqual(len(read_table(network["claims"])["sentence"]), 5)
             first, other = masks_of(self.results), masks_of(second)
             stable = read_table(network["stability"])
             for g, within in enumerate(stable["within"]):

@@ -12,7 +12,7 @@ constexpr int kVersion = 1;  // of what the analyses compute: a new one makes ea
 const std::vector<Analysis>& all_analyses() {
   static const std::vector<Analysis> list = {kFig2Accuracy, kTransfer,     kFig4Similarity, kTable1Mistakes,
                                              kFig6Beta,     kFaithfulness, kComplement,     kRandomMasks,
-                                             kSizeSweep,    kStability};
+                                             kSizeSweep,    kStability,    kFig4HitRate,    kClaims};
   return list;
 }
 

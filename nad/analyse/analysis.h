@@ -56,6 +56,6 @@ std::vector<Column> class_columns(const Subject& subject, const std::vector<int6
 
 // One analysis a file.
 extern const Analysis kFig2Accuracy, kTransfer, kFig4Similarity, kTable1Mistakes, kFig6Beta, kFaithfulness,
-    kComplement, kRandomMasks, kSizeSweep, kStability;
+    kComplement, kRandomMasks, kSizeSweep, kStability, kFig4HitRate, kClaims;
 
 }  // namespace nad

@@ -124,4 +124,17 @@ Interval bootstrap_mean(std::span<const double> values, uint64_t key, int64_t dr
   });
 }
 
+double bootstrap_p_value(std::span<const double> values, uint64_t key, int64_t draws) {
+  const auto n = static_cast<int64_t>(values.size());
+  if (n == 0) return kNone;
+  std::vector<double> negated;
+  bootstrap(n, key, draws, [&](std::span<const int64_t> items) {
+    double sum = 0;
+    for (const int64_t i : items) sum += values[i];
+    negated.push_back(-sum);
+    return sum;
+  });
+  return p_value(0.0, negated);
+}
+
 }  // namespace nad

@@ -34,6 +34,10 @@ Interval bootstrap(int64_t n, uint64_t key, int64_t draws,
                    const std::function<double(std::span<const int64_t>)>& statistic);
 Interval bootstrap_mean(std::span<const double> values, uint64_t key, int64_t draws = 2000);
 
+// How likely a mean at most 0 is under that resampling: (1 + draws whose mean is at most 0) / (1 + draws). The draws are
+// bootstrap_mean()'s of the same key. NaN without values.
+double bootstrap_p_value(std::span<const double> values, uint64_t key, int64_t draws = 2000);
+
 // Uniform in 0, ..., n - 1 by the counter generator (engine/rng.h): floor(n * u), u the upper 32 bits as a fraction.
 int64_t index_below(uint64_t key, uint64_t counter, int64_t n);
 

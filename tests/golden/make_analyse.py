@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Golden values of the analyses from numpy (and PyTorch for the resize), written from docs/METHOD.md without a look at
+"""Golden values of the analyses from numpy (and PyTorch and Pillow for resizes), written from docs/METHOD.md without a look at
 the engine:
 
     python3 tests/golden/make_analyse.py        writes tests/golden/analyse.json, which tests/test_analyse.cpp reads
@@ -13,6 +13,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from PIL import Image
 
 MASK64 = (1 << 64) - 1
 
@@ -55,6 +56,12 @@ def bootstrap_mean(values, key, draws):
         k = random_key(key, d)
         means.append(np.mean([values[((random_bits(k, i) >> 32) * n) >> 32] for i in range(n)]))
     return list(np.percentile(means, [2.5, 97.5]))
+
+
+def bootstrap_p(values, key, draws):
+    n = len(values)
+    drawn = [[values[((random_bits(random_key(key, d), i) >> 32) * n) >> 32] for i in range(n)] for d in range(draws)]
+    return (1 + sum(sum(v) <= 0 for v in drawn)) / (1 + draws)
 
 
 def holm(p, level):
@@ -108,12 +115,14 @@ def statistics(rng):
     ties = [1.0, 2.0, 2.0, 3.5], [0.5, 2.0, 2.0, 3.5, 4.0, -1.0]
     random = rng.normal(0.5, 1, 30).round(1).tolist(), rng.normal(0, 1, 50).round(1).tolist()
     values = rng.normal(0.2, 0.1, 12).tolist()
+    near_zero = (rng.normal(0.1, 0.3, 15)).round(3).tolist()
     trend = [0.9, 0.8, 0.85, 0.7, 0.5, 0.6, 0.5, 0.65, 0.4]
     p = [0.01, 0.04, 0.03, 0.005, 0.2, 0.0125]
     return {
         "wilson": [{"hits": h, "n": n, "interval": wilson(h, n)} for h, n in ((0, 20), (20, 20), (1, 40), (27, 40), (500, 1000))],
         "auroc": [{"own": a, "others": b, "value": auroc(a, b)} for a, b in (ties, random)],
         "bootstrap": {"values": values, "key": 4711, "draws": 200, "interval": bootstrap_mean(values, 4711, 200)},
+        "bootstrap_p": {"values": near_zero, "key": 31, "draws": 400, "p": bootstrap_p(near_zero, 31, 400)},
         "holm": {"p": p, "level": 0.05, "rejected": holm(p, 0.05)},
         "permutation": {"n": 9, "key": 12, "order": permutation(9, 12)},
         "rank_correlation": [{"x": x, "y": y, "value": spearman(x, y)} for x, y in (
@@ -249,6 +258,24 @@ def divergence(rng):
     return cases
 
 
+def composites(rng):
+    classes, counts, key, cases = [2, 3, 5, 8, 9, 11], [7, 50, 3, 1, 20, 9], 15, []
+    for number in (0, 41):
+        k = random_key(key, number)
+        order = permutation(len(classes), random_key(k, 0))
+        below = lambda key, counter, n: ((random_bits(key, counter) >> 32) * n) >> 32
+        cases.append({"number": number, "classes": [classes[i] for i in order[:4]],
+                      "swaps": [classes[order[4 + below(random_key(k, 1), q, 2)]] for q in range(4)],
+                      "images": [below(random_key(k, 2 + q), 0, counts[order[q]]) for q in range(4)]})
+    tiles = [rng.integers(0, 256, (h, w, 3), dtype=np.uint8) for h, w in ((9, 12), (20, 7), (8, 8), (5, 30))]
+    size = 8
+    resize = lambda a: np.asarray(Image.fromarray(a).resize((size, size), Image.BILINEAR))
+    small = [resize(t) for t in tiles]
+    whole = np.concatenate([np.concatenate(small[:2], 1), np.concatenate(small[2:], 1)], 0)
+    return {"of": classes, "counts": counts, "key": key, "cases": cases, "size": size, "composed": resize(whole).ravel().tolist(),
+            "tiles": [{"height": t.shape[0], "width": t.shape[1], "rgb": t.ravel().tolist()} for t in tiles]}
+
+
 def stability(rng):
     channels, classes, runs = [6, 9], 4, 3
     own = [[rng.normal(0, 1, c) for c in channels] for _ in range(classes)]
@@ -287,7 +314,8 @@ def stability(rng):
 def main():
     rng = np.random.default_rng(20211011)
     golden = {"statistics": statistics(rng), "similarity": similarity(rng), "hit_rate": hit_rate(rng), "mistakes": mistakes(rng),
-              "specificity": specificity(rng), "masks": masks(rng), "divergence": divergence(rng), "stability": stability(rng)}
+              "specificity": specificity(rng), "masks": masks(rng), "divergence": divergence(rng), "stability": stability(rng),
+              "composites": composites(rng)}
     path = Path(__file__).with_name("analyse.json")
     path.write_text(json.dumps(golden, indent=None, separators=(",", ":")) + "\n")
     print(path, path.stat().st_size, "bytes")

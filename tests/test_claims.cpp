@@ -1,0 +1,156 @@
+// The rules that make claims: they speak where there is something to say, and are silent over networks that know
+// nothing.
+#define DOCTEST_CONFIG_IMPLEMENT_WITH_MAIN
+#include <doctest/doctest.h>
+
+#include <cmath>
+#include <limits>
+
+#include "analyse_lab.h"
+#include "nad/analyse/claims.h"
+
+using namespace nad;
+
+namespace {
+
+Findings with_p(double p, Facts facts) {
+  facts["p"] = p;
+  Findings f;
+  f.facts = std::move(facts);
+  return f;
+}
+
+// Of a network whose every test is as clear as its random draws allow.
+std::map<std::string, Findings> clear_findings() {
+  std::map<std::string, Findings> found;
+  found["fig4_similarity"] = with_p(0, {{"depth_p", 0.0005}, {"depth_correlation", -0.9}});
+  found["table1_mistakes"] = with_p(0.0005, {{"difference", 0.05}});
+  found["random_masks"] = with_p(1.0 / 101, {{"mean_false_alarms", 0.1}, {"mean_balanced_accuracy", 0.9}});
+  found["stability"] = with_p(0.0005, {{"mean_difference", 0.2}});
+  found["fig4_hit_rate"] = with_p(0.0005, {{"mean_difference", 0.1}});
+  return found;
+}
+
+int64_t shown(const std::vector<Claim>& claims) {
+  return std::count_if(claims.begin(), claims.end(), [](const Claim& c) { return c.shown; });
+}
+
+const Claim& named(const std::vector<Claim>& claims, const std::string& name) {
+  return *std::find_if(claims.begin(), claims.end(), [&](const Claim& c) { return c.name == name; });
+}
+
+// Ten classes in seven layers of 100 channels. Half of a class's mask is its own choice of channels and the same in every
+// run; the other half is common to all classes, and less so the deeper the layer is.
+GateVectors planted_mask(int64_t class_index, uint64_t run) {
+  GateVectors gates;
+  for (uint64_t g = 0; g < 7; g++) {
+    std::vector<float> logits;
+    for (uint64_t c = 0; c < 100; c++) {
+      const uint64_t own = random_key(random_key(1, static_cast<uint64_t>(class_index)), g);
+      const bool common = random_uniform(random_key(2, g), c) > 0.1f + 0.12f * static_cast<float>(g);
+      const bool noise =
+          random_uniform(random_key(random_key(3 + run, static_cast<uint64_t>(class_index)), g), c) < 0.1f;
+      const bool kept = (common ? c % 2 == 0 : random_uniform(own, c) < 0.5f) != noise;
+      logits.push_back(kept ? 1.0f : -1.0f);
+    }
+    gates.push_back(logits);
+  }
+  return gates;
+}
+
+Subject subject_of(const std::function<GateVectors(int64_t, uint64_t)>& mask, int64_t classes) {
+  std::vector<std::pair<std::string, Results>> files;
+  for (uint64_t run = 0; run < 2; run++) {
+    Results r;
+    r.settings.seed = run;
+    for (int64_t c = 0; c < classes; c++) {
+      r.classes[c].index = c;
+      r.classes[c].finished = true;
+      r.classes[c].logits = mask(c, run);
+    }
+    for (const std::vector<float>& gate : r.classes[0].logits) {
+      r.channels.push_back(static_cast<int64_t>(gate.size()));
+      r.gate_names.push_back("layer " + std::to_string(r.gate_names.size()));
+    }
+    files.emplace_back(std::to_string(run), std::move(r));
+  }
+  std::vector<std::string> notes;
+  return group_subjects(std::move(files), &notes).at(0);
+}
+
+}  // namespace
+
+TEST_CASE("clear findings make every claim") {
+  const std::vector<Claim> claims = make_claims(clear_findings());
+  CHECK(claims.size() == 5);
+  CHECK(shown(claims) == 5);
+  for (const Claim& claim : claims) CHECK(claim.sentence.rfind("not shown", 0) == std::string::npos);
+  CHECK(named(claims, "specific").sentence.find("balanced accuracy 0.9") != std::string::npos);
+}
+
+TEST_CASE("constant answers are not specific, whatever p is") {
+  auto found = clear_findings();
+  found["random_masks"].facts["mean_false_alarms"] = 0.8;
+  const std::vector<Claim> claims = make_claims(found);
+  CHECK_FALSE(named(claims, "specific").shown);
+  CHECK(named(claims, "specific").sentence.rfind("not shown", 0) == 0);
+  CHECK(shown(claims) == 4);
+}
+
+TEST_CASE("what was not tested is not shown, and one test alone must reach a fifth of the level") {
+  std::map<std::string, Findings> alone;
+  alone["stability"] = with_p(0.02, {{"mean_difference", 0.2}});
+  CHECK(shown(make_claims(alone)) == 0);
+  alone["stability"].facts["p"] = 0.009;
+  CHECK(shown(make_claims(alone)) == 1);
+  CHECK(named(make_claims(alone), "specific").sentence.find("not tested") != std::string::npos);
+  CHECK(shown(make_claims({})) == 0);
+}
+
+TEST_CASE("planted masks: the class decides, and similarity falls with depth") {
+  const Subject planted = subject_of(planted_mask, 10);
+  REQUIRE(planted.runs.size() == 2);
+  const AnalysisSettings settings;
+  std::map<std::string, Findings> found;
+  const Study study{planted, settings, nullptr, found, [](double) {}};
+  found["fig4_similarity"] = kFig4Similarity.make(study);
+  found["stability"] = kStability.make(study);
+  const std::vector<Claim> claims = make_claims(found);
+  CHECK(named(claims, "falls_with_depth").shown);
+  CHECK(named(claims, "stable").shown);
+  CHECK(shown(claims) == 2);
+  const std::vector<double> separation = real_column(found["stability"], "separation");
+  CHECK(separation.back() > separation.front());
+}
+
+TEST_CASE("ten networks that know nothing make at most one claim") {
+  int64_t networks_with_claims = 0;
+  for (uint64_t network = 0; network < 10; network++) {
+    SmallLab lab({6, 6, 6, 6, 6, 6});  // random weights
+    lab.settings.seed = network;
+    lab.settings.draws = 100;
+    lab.settings.composites = 12;
+    for (uint64_t run = 0; run < 2; run++) {
+      Results& r = run == 0 ? lab.subject.runs[0] : lab.subject.runs.emplace_back(lab.subject.runs[0]);
+      for (auto& [c, result] : r.classes) {
+        result.logits = initial_gates(r.channels, class_key(100 + 2 * network + run, c));
+        for (std::vector<float>& gate : result.logits) {
+          for (float& logit : gate) logit += 1;
+        }
+      }
+    }
+    for (const Analysis* a :
+         {&kFig4Similarity, &kTable1Mistakes, &kRandomMasks, &kStability, &kFig4HitRate, &kClaims}) {
+      CHECK(lacking(*a, lab.study()).empty());
+      lab.so_far[a->name] = a->make(lab.study());
+    }
+    MESSAGE(lab.so_far["claims"].summary);
+    networks_with_claims += lab.so_far["claims"].number("shown") > 0;
+    // The tests were made, or silence would mean nothing.
+    for (const char* name : {"table1_mistakes", "random_masks", "stability", "fig4_hit_rate"}) {
+      CAPTURE(std::string(name));
+      if (std::string(name) != "table1_mistakes") CHECK_FALSE(std::isnan(lab.so_far[name].number("p")));
+    }
+  }
+  CHECK(networks_with_claims <= 1);
+}
