@@ -75,7 +75,10 @@ Json array_json(const Array& array) {
 Json findings_json(const std::string& name, const Findings& f) {
   Json json = {{"name", name}, {"summary", f.summary}, {"missing", f.missing}, {"facts", facts_json(f.facts)}};
   json["arrays"] = Json::object();
-  for (const auto& [array, a] : f.arrays) json["arrays"][array] = array_json(a);
+  for (const auto& [array, a] : f.arrays) {
+    if (a.shape.size() <= 2)
+      json["arrays"][array] = array_json(a);  // more dimensions: the page has no picture of them
+  }
   json["table"] = Json::array();
   for (const Column& column : f.table) {
     Json values = std::visit([](const auto& v) { return list_json(v); }, column.values);

@@ -13,7 +13,10 @@ const CLASS_COLUMNS = [
     title: "name",
     kind: "text",
     wide: true,
-    of: (r) => [r.name, r.id !== r.name ? r.id : ""].filter(Boolean).join(" · ")
+    of: (r) => [r.name, r.id !== r.name ? r.id : ""].filter(Boolean).join(" "),
+    show: (_, r) => element(
+        "span", {}, printable(r.name || r.id),
+        r.name && r.id && r.id !== r.name ? element("small", {}, printable(r.id)) : null)
   },
   {key: "before", title: "before", kind: "number", show: (v) => percent(v), about: "Top-1 of the original network"},
   {
@@ -39,6 +42,13 @@ const CLASS_COLUMNS = [
     kind: "number",
     show: (v) => percent(v),
     about: "of other classes' images, called its own"
+  },
+  {
+    key: "auroc",
+    title: "AUROC",
+    kind: "number",
+    show: (v) => (known(v) ? v.toFixed(3) : "–"),
+    about: "of the class's logit, own images against all others"
   },
   {key: "verdict", title: "verdict", kind: "text", show: verdictTag},
   {key: "kept", title: "kept", kind: "number", show: (v) => percent(v), about: "channels of all gates"},
@@ -240,9 +250,11 @@ function classesSection(state) {
   const networks = report.networks.filter((n) => classRows(n).length), root = document.documentElement.dataset;
   let table = null;
   const show = (n) => {
-    const used = CLASS_COLUMNS.filter(
-        (c) => ["index", "label", "verdict"].includes(c.key) ||
-            classRows(n).some((r) => known(c.of ? c.of(r) : r[c.key])));
+    const differs = (key) => new Set(classRows(n).map((r) => r[key])).size > 1;
+    const used = CLASS_COLUMNS.filter((c) => c.key !== "taken" || differs(c.key))
+                     .filter(
+                         (c) => ["index", "label", "verdict"].includes(c.key) ||
+                             classRows(n).some((r) => known(c.of ? c.of(r) : r[c.key])));
     table = dataTable(classRows(n), used, {
       pageRows: 25,
       sort: "index",

@@ -37,6 +37,20 @@ const drawsOf = (marked, xTitle) => (items) => {
   });
   return nodes.some(Boolean) ? cards(nodes) : genericDrawing(items);
 };
+function drawStability(items) {
+  const silent = items.length === 1 && column(items[0].f, "says_nothing_of_classes");
+  const ranges = (silent || [])
+                     .map((v, i) => ({v, at: i + firstLayer(items[0].network)}))
+                     .filter((r) => r.v === 1)
+                     .map((r) => ({from: r.at - 0.5, to: r.at + 0.5, label: ""}));
+  return [overlaid(items, {
+    only: /^(within|between|chance)$/,
+    plain: /^chance$/,
+    names: {within: "within a class", between: "between classes", chance: "by chance"},
+    yTitle: "Jaccard similarity",
+    ranges
+  })];
+}
 const linesAlone = (items) => [overlaid(items)];
 
 const CONTROLS = [
@@ -96,8 +110,8 @@ const CONTROLS = [
     eyebrow: "Control 5",
     title: "Is it the same sub-architecture when it is learnt again?",
     lead:
-        "Similarity within a class (other starts, orders, halves of the images) and between classes. Where the two do not differ, a layer's similarity says nothing of classes.",
-    draw: linesAlone,
+        "Similarity within a class (other starts, orders, halves of the images) and between classes. Where the two do not differ, a layer's similarity says nothing of classes: such layers are shaded.",
+    draw: drawStability,
   },
   {
     id: "random-network",
@@ -117,80 +131,90 @@ const CONTROLS = [
   },
 ];
 
-// The claims that the rules of METHOD 5a.8 know; each is said only where its rule made it.
+// The claims that the rules of METHOD 5a.8 know, and what was measured. Each is said only where its rule made it.
 const CLAIMS = [
   {
-    match: /depth|similarity/i,
-    text: "The similarity of sub-architectures falls with depth.",
-    measured: (n) => {
-      const f = findings(n, /^fig4_sim/);
-      return f && known(f.facts.depth_correlation) ? "rank correlation of what is above chance with depth " +
-              number(f.facts.depth_correlation, 3) + ", p " + number(f.facts.depth_p, 3) + " before correction" :
-                                                     "";
-    }
+    name: "falls_with_depth",
+    text: "Similarity between classes, above chance, falls with depth.",
+    from: /^fig4_sim/,
+    measured: (k) => "rank correlation with depth " + number(k.depth_correlation, 3),
+    p: "depth_p"
   },
   {
-    match: /mistake/i,
+    name: "similar_mistakes",
     text: "Mistakes go to classes with similar sub-architectures.",
-    measured: (n) => {
-      const f = findings(n, /^table1/);
-      return f && known(f.facts.difference) ? "Mis − Oth " + (100 * f.facts.difference).toFixed(2) + " points, p " +
-              number(f.facts.p, 3) + " before correction" :
-                                              "";
-    }
+    from: /^table1/,
+    measured: (k) => "Mis − Oth " + number(100 * k.difference, 3) + " points",
+    p: "p"
   },
   {
-    match: /specific/i,
-    text: "The sub-architectures are specific to their classes.",
-    measured: (n) => {
-      const t = tally(n);
-      return t.measured ? plural(t.constant, "constant answer") + " among " + t.measured + ", false alarms " +
-              percent(t.false_alarms) :
-                          "";
-    }
+    name: "specific",
+    text: "The sub-architectures of this network are specific to their classes.",
+    from: /^random_mask/,
+    measured: (k) => "balanced accuracy " + number(k.mean_balanced_accuracy, 3),
+    p: "p"
+  },
+  {
+    name: "stable",
+    text: "The class decides the sub-architecture, not only the start it was learnt from.",
+    from: /^stability/,
+    measured: (k) => "separation " + number(k.separation, 3),
+    p: "p"
+  },
+  {
+    name: "looks_at_its_class",
+    text: "Sub-architectures look at their own class more than others' do.",
+    from: /hit_rate/,
+    measured: (k) => "hit rate above the swap's by " + share(k.mean_difference, 2),
+    p: "p"
   },
 ];
-// {text, shown, why} of the rows of a table of claims.
+const CLAIM_PARTS = /^(?:not shown: )?(.*?)(?: \((.*)\))?$/;
+
+// {name, text, shown, why} of the findings of claims.
 function claimRows(f) {
-  const text = f.table.find((c) => /claim|sentence|text/.test(c.name)) ||
-      f.table.find((c) => c.values.some((v) => typeof v === "string"));
-  const shown = f.table.find((c) => /shown|holds|made|rejected/.test(c.name)), p = column(f, "p"),
-        why = f.table.find((c) => /why|reason|about|basis/.test(c.name));
-  if (!text || !shown) return [];
-  return text.values.map(
-      (sentence, i) => ({
-        text: sentence,
-        shown: shown.values[i] === 1 || shown.values[i] === "shown" || shown.values[i] === "yes",
-        why: [why && why.values[i], p && known(p[i]) ? "p " + number(p[i], 3) : ""].filter(Boolean).join(", "),
-      }));
+  const name = column(f, "claim"), sentence = column(f, "sentence") || name, shown = column(f, "shown");
+  if (!name || !shown) return [];
+  return name.map((n, i) => {
+    const [, text, why] = CLAIM_PARTS.exec(sentence[i].replace(/\s+/g, " "));
+    return {
+      name: n,
+      text: capital(text) + (text.endsWith(".") ? "" : "."),
+      shown: shown[i] === 1,
+      why: why ? capital(why) + "." : ""
+    };
+  });
+}
+function unmadeClaim(network, claim) {
+  const f = findings(network, claim.from), p = f && f.facts[claim.p];
+  const measured = known(p) ? capital(claim.measured(f.facts)) + ", p " + number(p, 3) + " before correction. " : "";
+  return {
+    text: claim.text,
+    shown: false,
+    why: measured +
+        "No rule has made it: " + (f && hasContent(f) ? "nad_analyse has not made claims." : whyMissing(f) + ".")
+  };
 }
 function claimsSection() {
-  const list = [];
-  for (const network of report.networks) {
-    const f = findings(network, /^claims?/), rows = f ? claimRows(f) : [];
-    const all = [
-      ...rows,
-      ...CLAIMS.filter((c) => !rows.some((r) => c.match.test(r.text)))
-          .map((c) => ({
-                 text: c.text,
-                 shown: false,
-                 why: [c.measured(network), "no rule has made it"].filter(Boolean).join("; ")
-               }))
-    ];
-    list.push(...all.map(
+  const parts = report.networks.map((network) => {
+    const f = findings(network, /^claims?$/), rows = f ? claimRows(f) : [];
+    const all =
+        [...rows, ...CLAIMS.filter((c) => !rows.some((r) => r.name === c.name)).map((c) => unmadeClaim(network, c))];
+    const list = all.map(
         (c) => element(
             "li", {"data-shown": String(c.shown)},
             element("span", {class: c.shown ? "mark shown" : "mark"}, c.shown ? "✓ shown" : "○ not shown"),
             element(
                 "div", {}, element("q", {}, printable(c.text)),
-                element(
-                    "div", {class: "small soft"},
-                    (report.networks.length > 1 ? network.title + ". " : "") + printable(c.why))))));
-  }
+                element("div", {class: "small soft"}, printable(c.why)))));
+    return [
+      report.networks.length > 1 ? element("h3", {}, network.title) : null, element("ul", {class: "claims"}, list)
+    ];
+  });
   return element(
       "section", {id: "claims", "data-chapter": "Claims"}, element("h2", {}, "Claims"),
       element(
           "p", {class: "soft"},
           "A claim is a sentence that a coded rule makes from a test at 5 % after Holm's correction. Without it: not shown, whatever the figures look like."),
-      element("ul", {class: "claims"}, list));
+      parts);
 }

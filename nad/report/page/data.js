@@ -68,7 +68,7 @@ function element(tag, attributes = {}, ...children) {
     else if (value !== null && value !== undefined && value !== false)
       made.setAttribute(name, value === true ? "" : value);
   }
-  made.append(...children.flat().filter((c) => c !== null && c !== undefined && c !== ""));
+  made.append(...children.flat(Infinity).filter((c) => c !== null && c !== undefined && c !== ""));
   return made;
 }
 
@@ -150,6 +150,15 @@ function classRows(network) {
                ["before", "class_before"], ["after", "class_after"], ["false_alarms", "class_false_alarms"]]) {
         if (fig2.arrays[from]) row(c)[to] = valuesOf(fig2.arrays[from])[i];
       }
+    });
+  }
+  const transfer = findings(network, /^transfer/), place = transfer && column(transfer, "index");
+  if (place) {
+    place.forEach((c, i) => {
+      const r = row(c), of = (name) => (column(transfer, name) || [])[i];
+      r.auroc = of("auroc");
+      if (!known(r.false_alarms) && known(of("false_alarms"))) r.false_alarms = 100 * of("false_alarms");
+      if (!known(r.after) && known(of("own"))) r.after = 100 * of("own");
     });
   }
   network.rows = [...rows.values()].sort((a, b) => a.index - b.index);

@@ -86,7 +86,10 @@ function drawSimilarity(items) {
 function drawHitRate(items) {
   const arch = single(items.map((i) => i.network)), paper = PAPER.hitRate[arch] || {};
   return [overlaid(items, {
-    plain: /chance|random|original/,
+    only: /^(hit_rate|swap|random)$/,
+    names:
+        {hit_rate: "hit rate, own class", swap: "swap: a class that is not in the picture", random: "random masks"},
+    plain: /^random$/,
     description: "Hit rate, swap and random masks",
     yTitle: "hit rate",
     exactly: {name: "the original network: 25 % exactly", y: 25},

@@ -3,6 +3,10 @@
 const SKIPPED =
     /^(gate|channels|up_to|index|most_.*|n|count|images|runs|draws|classes|pairs|kept|steps)$|_images$|_low$|_high$|_p$|^p$/;
 const X_COLUMNS = ["q", "share", "kept_share", "beta", "size"];
+const X_TITLES = {
+  q: "share of each gate's channels that is kept",
+  beta: "β"
+};
 
 const hasContent = (f) => f && (f.summary || f.table.length || Object.keys(f.arrays).length);
 const itemsOf = (pattern) =>
@@ -28,7 +32,7 @@ function seriesOf(network, f) {
     x,
     whole: Boolean(layers),
     unit: shares.length ? "%" : "",
-    title: layers ? "layer" : words(by.name),
+    title: layers ? "layer" : X_TITLES[by.name] || words(by.name),
     titleOf: (at) => layers ? "layer " + at + ": " + printable(layers[at - firstLayer(network)] ?? "") :
                               words(by.name) + " " + number(at),
     series: chosen.map((c) => ({

@@ -60,9 +60,11 @@ function mostOf(values, rows, columns, options) {
 // values: [rows, columns]. options: format(v, exact), sentence(i, j) for the pointer, rowName(i) and columnNumber(j) for
 // the margin of small ones, low, high: of the ramp, choose(i): what a click does.
 function heatMap(values, rows, columns, options) {
-  const there = Array.from(values).filter(known);
-  const smallest = there.reduce((a, b) => Math.min(a, b), Infinity),
-        largest = there.reduce((a, b) => Math.max(a, b), -Infinity);
+  let smallest = Infinity, largest = -Infinity;
+  for (let i = 0; i < values.length; i++) {
+    if (values[i] < smallest) smallest = values[i];
+    if (values[i] > largest) largest = values[i];
+  }
   const low = options.low ?? smallest, high = options.high ?? largest;
   const canvas = element("canvas", {role: "img", tabindex: "0", "aria-label": options.description});
   const named = options.rowName && Math.max(rows, columns) <= 20;
@@ -85,10 +87,13 @@ function heatMap(values, rows, columns, options) {
     small.height = rows;
     const image = small.getContext("2d").createImageData(columns, rows);
     const none = parseInt(t.none.slice(1), 16), blank = [none >> 16, none >> 8 & 255, none & 255];
+    const pixels = new Uint32Array(image.data.buffer),
+          packed = ([r, g, b]) => (255 << 24 | b << 16 | g << 8 | r) >>> 0;
+    const inks = ramp.map(packed), scaleOf = high > low ? 255 / (high - low) : 0, absent = packed(blank);
     for (let i = 0; i < rows * columns; i++) {
-      const place = high > low ? (values[i] - low) / (high - low) : 0.5;
-      const colour = known(values[i]) ? ramp[Math.max(0, Math.min(255, Math.round(255 * place)))] : blank;
-      image.data.set([...colour, 255], 4 * i);
+      const v = values[i];
+      pixels[i] =
+          v === v ? inks[Math.max(0, Math.min(255, scaleOf ? Math.round((v - low) * scaleOf) : 128))] : absent;
     }
     small.getContext("2d").putImageData(image, 0, 0);
     pen.imageSmoothingEnabled = false;
