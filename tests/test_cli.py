@@ -51,7 +51,7 @@ FLAGS = [
     (["--threads", "two"], "--threads 'two'", 2),
     (["--log-every", "0"], "--log-every '0'", 2),
     (["--checkpoint-every", "-1"], "--checkpoint-every '-1'", 2),
-    (["--objective", "best"], "released, paper or variational", 2),
+    (["--objective", "best"], "released, paper, variational or specific", 2),
     (["--precision", "fp16"], "fp32, tf32 or bf16", 2),
     (["--conv", "best"], "expected handwritten, cudnn or auto", 2),
     (["--device", "cpu", "--conv", "cudnn"], "cuDNN needs a CUDA device", 4),

@@ -3,18 +3,16 @@
 import json
 import os
 import pty
-import random
 import resource
 import shutil
 import signal
 import subprocess
-import time
 import unittest
 
 import h5py
 import numpy as np
 
-from cli_tools import IDS, OTHER_SOURCE, Case, command, contents, make_weights, run, start
+from cli_tools import IDS, OTHER_SOURCE, Case, Interrupted, command, contents, make_weights, run, start
 
 
 class Results(Case):
@@ -189,42 +187,9 @@ class Results(Case):
             self.assertLess(len(line), 80)
 
 
-class Ends(Case):
-    """Kills and full disks. The run: three classes, two at a time, saved after every step."""
+class Ends(Interrupted):
+    """Kills and full disks."""
     ARGS = ["--classes", "0-2", "--steps", 60, "--classes-per-step", 2, "--objective", "variational"]
-
-    @classmethod
-    def setUpClass(cls):
-        super().setUpClass()
-        cls.whole = cls.dir / "whole.h5"
-        begin = time.monotonic()
-        result = run("--weights", cls.weights, "--data", cls.data, "--out", cls.whole, "--batch", 4, *cls.ARGS,
-                     "--checkpoint-every", 0)
-        cls.seconds = time.monotonic() - begin
-        assert result.returncode == 0, result.stderr
-
-    def command(self, out):
-        return ["--weights", self.weights, "--data", self.data, "--out", out, "--batch", 4, *self.ARGS,
-                "--checkpoint-every", 0, "--resume"]
-
-    def finish(self, out):
-        result = run(*self.command(out))
-        self.assertEqual(result.returncode, 0, result.stderr)
-        self.assert_same(self.whole, out)
-
-    def wait_for(self, out, child, steps):
-        """Until the file shows so many steps of class 0."""
-        for _ in range(6000):
-            try:
-                with h5py.File(out, "r") as file:
-                    if len(file["classes/0/losses"]) >= steps:
-                        return
-            except (OSError, KeyError):
-                pass
-            if child.poll() is not None:
-                self.fail("ended early: " + child.stderr.read())
-            time.sleep(0.005)
-        self.fail("no progress")
 
     def test_sigint_and_sigterm_save_and_exit_130(self):
         for number in (signal.SIGINT, signal.SIGTERM):
@@ -244,24 +209,7 @@ class Ends(Case):
                 self.finish(out)
 
     def test_sigkill_at_any_moment(self):
-        rng = random.Random(int(os.environ.get("NAD_TEST_SEED", "1")))
-        for trial in range(4):
-            with self.subTest(trial=trial):
-                out = self.dir / ("kill%d.h5" % trial)
-                kills = 0
-                for _ in range(3):
-                    child = start(*self.command(out))
-                    try:
-                        child.wait(rng.uniform(0.05, 0.8) * self.seconds)
-                    except subprocess.TimeoutExpired:
-                        child.kill()
-                        kills += 1
-                    child.communicate()
-                    if out.exists():
-                        h5py.File(out, "r").close()  # whole at any time
-                self.assertGreater(kills, 0)
-                self.finish(out)
-                self.assertFalse(out.with_name(out.name + ".part").exists())
+        self.kill_at_any_moment()
 
     def test_a_full_disk_keeps_what_was_there(self):
         out = self.dir / "disk.h5"

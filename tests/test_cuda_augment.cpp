@@ -120,12 +120,19 @@ namespace {
 
 const std::string kNetwork = std::string(NAD_SOURCE_DIR) + "/tests/golden/resnet50_narrow.h5";
 
-// The gates after a few steps on a class of random images; the last batch of an epoch is short.
-GateVectors learn(const std::string& backend, bool draws, bool graph, bool& on_device) {
+struct Learnt {
+  GateVectors gates;
+  bool on_device = false;
+  int64_t updates = 0;  // specific
+};
+
+// The gates after a few steps on a class of random images, and under `specific` on others; the last batch of an epoch
+// is short.
+Learnt learn(const std::string& backend, bool draws, bool graph, Objective objective, int64_t index) {
   const WeightsFile file(kNetwork);
   const NetworkDescription network = describe(file);
   LearnOptions options;
-  options.objective = Objective::paper;
+  options.objective = objective;
   options.beta = 0.02;
   options.batch = 3;
   options.slots = 2;
@@ -134,40 +141,61 @@ GateVectors learn(const std::string& backend, bool draws, bool graph, bool& on_d
   Learner learner(context, network, load_tensors(file, network), options);
 
   DecodedClass images;
-  images.index = 4;
+  images.index = index;
   images.source_class = "n1";
   for (const Sample& sample : random_samples(5)) images.images.push_back(sample.image);
   LoaderOptions loader;
   loader.batch = 3;
   loader.size = static_cast<int>(learner.input_size());
   loader.steps = 5;
-  ClassBatches batches(context, learner, images, loader);
-  on_device = batches.on_device();
+  ImagePool pool;
+  for (const Sample& sample : random_samples(7)) {
+    pool.images.push_back(sample.image);
+    pool.labels.push_back(pool.images.size() < 3 ? 10 : 11);
+  }
+  Others others{OtherImages(std::move(pool)), std::nullopt};
+  if (draws) others.on_device.emplace(context, others.images.images());
+  ClassBatches batches(context, learner, images, loader, options.shows_others() ? &others : nullptr);
+  Learnt result;
+  result.on_device = batches.on_device();
   learner.assign(1, initial_gates(learner.channels(), 9), {}, 9);
   for (int t = 0; t < 5; ++t) {
     batches.feed(learner, 1);
     learner.step();
   }
-  const GateVectors gates = learner.logits(1);
+  result.gates = learner.logits(1);
+  if (options.shows_others()) result.updates = learner.moments(1).steps;
   learner.release(1);
   learner.step();  // reads no image any more
   context.backend().synchronize();
-  return gates;
+  return result;
+}
+
+// One that the original network answers to some of the images: a step of `specific` needs that.
+int64_t answered_class() {
+  for (int64_t index = 0; index < 10; ++index) {
+    if (learn("cpu", false, true, Objective::specific, index).updates > 0) return index;
+  }
+  FAIL("no class");
+  return 0;
 }
 
 }  // namespace
 
 TEST_CASE("draws teach the learner what pixels do") {
+  const int64_t index = answered_class();
   for (const char* backend : {"cpu", "cuda"}) {
     CAPTURE(backend);
-    bool on_device = true;
-    const GateVectors pixels = learn(backend, false, true, on_device);
-    CHECK_FALSE(on_device);
-    for (const bool graph : {true, false}) {
-      const GateVectors draws = learn(backend, true, graph, on_device);
-      CHECK(on_device);
-      REQUIRE(draws.size() == pixels.size());
-      for (size_t i = 0; i < draws.size(); ++i) CHECK(same_bytes(draws[i], pixels[i]));
+    for (const Objective objective : {Objective::paper, Objective::specific}) {
+      const Learnt pixels = learn(backend, false, true, objective, index);
+      CHECK_FALSE(pixels.on_device);
+      for (const bool graph : {true, false}) {
+        const Learnt draws = learn(backend, true, graph, objective, index);
+        CHECK(draws.on_device);
+        CHECK(draws.updates == pixels.updates);
+        REQUIRE(draws.gates.size() == pixels.gates.size());
+        for (size_t i = 0; i < draws.gates.size(); ++i) CHECK(same_bytes(draws.gates[i], pixels.gates[i]));
+      }
     }
   }
 }

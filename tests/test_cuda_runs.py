@@ -19,7 +19,8 @@ TIGHT = 10 << 20  # bytes: 8 MiB for uploads, 1.3 for two classes per step, 2.7 
 
 class Cuda(Case):
     def learn(self, out, *args, device="cuda", **options):
-        return super().learn(out, "--device", device, "--objective", "paper", *args, **options)
+        objective = [] if "--objective" in args else ["--objective", "paper"]
+        return super().learn(out, "--device", device, *objective, *args, **options)
 
     def test_the_losses_do_not_depend_on_when_they_are_read(self):
         often, seldom = self.dir / "often.h5", self.dir / "seldom.h5"
@@ -82,6 +83,16 @@ class Cuda(Case):
                 self.assertIn(len(c["losses"]), range(4, 12))
         self.learn(cut, *args, "--resume")
         self.assert_same(whole, cut)
+
+    def test_images_of_other_classes_on_the_device_or_prepared_by_the_host(self):
+        shared, alone, host = (self.dir / ("specific%d.h5" % i) for i in range(3))
+        args = ("--objective", "specific", "--classes", "0-2", "--steps", 6, "--log-every", 3)
+        self.learn(shared, *args)
+        self.learn(alone, *args, "--classes-per-step", 1)
+        self.assert_same(shared, alone)
+        cramped = dict(os.environ, HOST_CUDA_MEMORY=str(TIGHT))
+        self.learn(host, *args, "--classes-per-step", 1, env=cramped)
+        self.assert_same(shared, host)
 
     def test_auto_takes_the_device_and_fills_it(self):
         args = ("--classes", "0-4", "--steps", 1, "--json", "--no-eval")

@@ -30,7 +30,8 @@ FLAGS = [
     (["--lr", "nan"], "--lr 'nan'; expected"),
     (["--lr", "-inf"], "--lr '-inf'; expected"),
     (["--threads", "-1"], "--threads"),
-    (["--objective", "best"], "use released, paper or variational"),
+    (["--objective", "best"], "use released, paper, variational or specific"),
+    (["--objective", "specific"], "does not run the objective specific; use released, paper or variational"),
     (["--bogus"], "--bogus"),
 ]
 
@@ -77,7 +78,8 @@ CASES = [
     (replaced("lr", np.inf), "attribute 'lr'"),
     (replaced("lr", 1), "attribute 'lr'"),
     (replaced("objective", 3), "attribute 'objective' must be a string"),
-    (replaced("objective", "best"), "use released, paper or variational"),
+    (replaced("objective", "best"), "use released, paper, variational or specific"),
+    (replaced("objective", "specific"), "does not run the objective specific"),
     (replaced("labels", np.array([2**32, 1, 2, 3])), "label 4294967296 is no index of a class"),
     (replaced("labels", np.array([0, 1, 2, -1])), "label -1 is no index"),
     (replaced("labels", np.array([2**64 - 1, 1, 2, 3], np.uint64)), "is no index"),

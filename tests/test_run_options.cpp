@@ -3,6 +3,7 @@
 #include <doctest/doctest.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstdio>
 #include <filesystem>
 #include <fstream>
@@ -58,7 +59,11 @@ TEST_CASE("defaults are those of the method") {
   CHECK(o.classes == "all");
   CHECK(o.objective == Objective::released);
   CHECK_FALSE(o.beta.has_value());
-  CHECK(o.lr == 0.1);
+  CHECK_FALSE(o.lr.has_value());
+  CHECK_FALSE(o.lambda.has_value());
+  CHECK(o.target == SpecificTarget::named_class);
+  CHECK(o.negatives == 0);
+  CHECK(o.negative_classes == NegativeClasses::all);
   CHECK(o.auto_length());
   CHECK((kAutoEpochs == 20 && kAutoSteps == 400));
   CHECK(o.batch == 16);
@@ -167,12 +172,66 @@ TEST_CASE("a class is learnt for so many steps, or passes over its images, or by
 }
 
 TEST_CASE("beta's default says where it comes from; 365 classes are taken for Places365") {
-  BetaDefault beta = default_beta(NetworkDescription{"vgg16", 1000, 224, {}});
+  BetaDefault beta = defaults_of(Objective::released, {"vgg16", 1000, 224, {}}).beta;
   CHECK(beta.value == 4.5);
   CHECK(beta.why == "default");
-  beta = default_beta(NetworkDescription{"vgg16", 365, 224, {}});
+  beta = defaults_of(Objective::variational, {"vgg16", 365, 224, {}}).beta;
   CHECK(beta.value == 5);
   CHECK(beta.why == "Places365's default: 365 classes");
+}
+
+TEST_CASE("defaults go by the objective") {
+  const NetworkDescription network{"resnet50", 1000, 224, {}};
+  CHECK(defaults_of(Objective::released, network).lr == 0.1);
+  CHECK(defaults_of(Objective::released, network).beta.value == 0.02);
+  const ObjectiveDefaults specific = defaults_of(Objective::specific, network);
+  CHECK((specific.lr == 0.03 && specific.beta.value == 2 && specific.lambda == 1));
+  const auto all_open = [](const GateVectors& gates) {
+    return std::all_of(gates[0].begin(), gates[0].end(), in_mask);
+  };
+  CHECK(all_open(first_gates(Objective::specific, {64}, 1)));
+  CHECK_FALSE(all_open(first_gates(Objective::released, {64}, 1)));
+}
+
+TEST_CASE("flags of objective specific") {
+  const RunOptions o =
+      *parse({"--weights", "w", "--objective", "specific", "--specific-target", "all", "--lambda", "2.5",
+              "--negatives", "70", "--negative-classes", "odd", "--beta", "0.5", "--lr", "0.01"});
+  CHECK(o.objective == Objective::specific);
+  CHECK(o.target == SpecificTarget::all);
+  CHECK(o.lambda == 2.5);
+  CHECK(o.negatives == 70);
+  CHECK(o.negative_classes == NegativeClasses::odd);
+  CHECK((o.beta == 0.5 && o.lr == 0.01));
+  CHECK(parse({"--weights", "w", "--objective", "specific", "--negatives", "auto"})->negatives == 0);
+  const auto refused = [](std::vector<const char*> args) {
+    args.insert(args.begin(), {"--weights", "w"});
+    try {
+      parse(args);
+    } catch (const Error& e) {
+      CHECK(e.kind() == ErrorKind::usage);
+      return std::string(e.what());
+    }
+    return std::string("no error");
+  };
+  CHECK(refused({"--lambda", "2"}) == "--lambda needs --objective specific");
+  CHECK(refused({"--specific-target", "all"}) == "--specific-target needs --objective specific");
+  CHECK(refused({"--negatives", "5"}) == "--negatives needs --objective specific");
+  CHECK(refused({"--negative-classes", "odd"}) == "--negative-classes needs --objective specific");
+  CHECK(refused({"--objective", "specific", "--beta", "auto"}).find("--beta auto does not search") == 0);
+  CHECK(refused({"--objective", "specific", "--specific-target", "x"}).find("use class or all") != std::string::npos);
+  CHECK(refused({"--objective", "specific", "--negatives", "0"}).find("auto or a whole number from 1") !=
+        std::string::npos);
+  CHECK(refused({"--objective", "specific", "--negative-classes", "some"}).find("use all, even or odd") !=
+        std::string::npos);
+}
+
+TEST_CASE("classes that are shown to others go by the rank of their names") {
+  const std::vector<std::string> classes = {"d", "", "a", "c", "b"};
+  using Names = std::vector<std::string>;
+  CHECK(shown_classes(classes, NegativeClasses::all) == classes);
+  CHECK(shown_classes(classes, NegativeClasses::even) == Names{"", "", "a", "c", ""});
+  CHECK(shown_classes(classes, NegativeClasses::odd) == Names{"d", "", "", "", "b"});
 }
 
 TEST_CASE("help and version print and end") {
@@ -270,6 +329,14 @@ TEST_CASE("plain progress: the asked-for steps and the last, no control characte
         "class 5 n05: step 8/10, loss skipped, correct 3/16, 500 ms/step, 32.0 images/s, left 0:01\n"
         "class 5 n05: step 10/10, loss 0.250000, correct 3/16, 500 ms/step, 32.0 images/s, left 0:00\n"
         "a?[2Jb?c\n");
+}
+
+TEST_CASE("progress tells how many of other classes' images are taken for the class") {
+  const std::string text = printed(false, false, 1, [](Progress& p) {
+    p.step({{"5", 1, 2, 0.25, false, 3, 16, 4, 15}}, 0.5, 0);
+  });
+  CHECK(text ==
+        "class 5: step 1/2, loss 0.250000, correct 3/16, false alarms 4/15, 500 ms/step, 62.0 images/s, left 0:00\n");
 }
 
 TEST_CASE("quiet leaves warnings; a terminal has one line that is wiped before others") {

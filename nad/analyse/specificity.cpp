@@ -4,6 +4,13 @@
 
 namespace nad {
 
+AnswerCounts of_classes(AnswerCounts counts, const std::vector<bool>& keep) {
+  for (size_t k = 0; k < counts.images.size(); ++k) {
+    if (!keep[k]) counts.images[k] = counts.as_own[k] = counts.correct[k] = 0;
+  }
+  return counts;
+}
+
 Specificity specificity(const AnswerCounts& counts, int64_t own) {
   constexpr double kNone = std::numeric_limits<double>::quiet_NaN();
   Specificity s;

@@ -31,6 +31,9 @@ struct Specificity {
   int64_t own_images = 0, other_images = 0, other_classes = 0;
 };
 
+// What was answered to the images of some of the classes. keep: [classes].
+AnswerCounts of_classes(AnswerCounts counts, const std::vector<bool>& keep);
+
 // own: the place of class c in the counts. Classes without images do not count.
 Specificity specificity(const AnswerCounts& counts, int64_t own);
 

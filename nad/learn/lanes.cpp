@@ -8,10 +8,11 @@ Lanes::Lanes(Context& context, Learner& learner)
     : context_(context), learner_(learner), lanes_(static_cast<size_t>(learner.options().slots)) {}
 
 void Lanes::start(size_t lane, Entry entry) {
-  learner_.assign(static_cast<int64_t>(lane), entry.logits, entry.sigma, entry.key);
+  learner_.assign(static_cast<int64_t>(lane), entry.logits, entry.sigma, entry.key, entry.moments);
   Lane& l = lanes_[lane];
   l.images = std::move(entry.images);
-  l.batches = std::make_unique<ClassBatches>(context_, learner_, *l.images, entry.batches);
+  l.others = std::move(entry.others);
+  l.batches = std::make_unique<ClassBatches>(context_, learner_, *l.images, entry.batches, l.others.get());
   l.left = entry.batches.steps - entry.batches.first_step;
   l.read_every = entry.read_every;
 }

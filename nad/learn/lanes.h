@@ -26,10 +26,12 @@ class Lanes {
   // What a class brings along.
   struct Entry {
     std::shared_ptr<const DecodedClass> images;
-    LoaderOptions batches;      // of the steps first_step to steps - 1
-    GateVectors logits, sigma;  // to start from, as for Learner::assign()
-    uint64_t key = 0;           // what its noise is drawn from
-    int64_t read_every = 1;     // steps after which its losses are wanted, up to kLossHistory
+    std::shared_ptr<const Others> others = nullptr;  // for an objective that shows them
+    LoaderOptions batches;                           // of the steps first_step to steps - 1
+    GateVectors logits, sigma;                       // to start from, as for Learner::assign()
+    Moments moments = {};
+    uint64_t key = 0;        // what its noise is drawn from
+    int64_t read_every = 1;  // steps after which its losses are wanted, up to kLossHistory
   };
   // A step of a class whose loss has been read.
   struct Taken {
@@ -62,9 +64,10 @@ class Lanes {
  private:
   using Clock = std::chrono::steady_clock;
   struct Lane {
-    std::shared_ptr<const DecodedClass> images;  // outlive the batches
-    std::unique_ptr<ClassBatches> batches;       // null: the lane is free
-    int64_t left = 0;                            // steps to take
+    std::shared_ptr<const DecodedClass> images;  // these two outlive the batches
+    std::shared_ptr<const Others> others;
+    std::unique_ptr<ClassBatches> batches;  // null: the lane is free
+    int64_t left = 0;                       // steps to take
     int64_t read_every = 1;
   };
 

@@ -45,10 +45,20 @@ std::optional<Options> parse(int argc, const char* const* argv) {
   return o;
 }
 
+// A case has no images of other classes.
+Objective replayed(const std::string& name) {
+  const Objective objective = parse_objective(name);
+  if (objective == Objective::specific) {
+    throw Error(ErrorKind::usage, "nad_replay does not run the objective specific",
+                "use released, paper or variational");
+  }
+  return objective;
+}
+
 Objective choose_objective(const Options& o, const ReplayCase& replay_case) {
-  if (!o.objective.empty()) return parse_objective(o.objective);
+  if (!o.objective.empty()) return replayed(o.objective);
   try {
-    return parse_objective(replay_case.objective.value_or("released"));
+    return replayed(replay_case.objective.value_or("released"));
   } catch (const Error& e) {
     throw Error(ErrorKind::data, "replay case '" + o.case_path + "': " + e.what());
   }
@@ -59,20 +69,21 @@ int replay(const Options& o) {
   const WeightsFile file = o.weights.empty() ? WeightsFile(o.case_path, "replay case") : WeightsFile(o.weights);
   const ReplayCase replay_case = read_replay_case(o.case_path, file.mean(), file.stddev());
   const NetworkDescription network = describe(file, replay_case.size);
-  const BetaDefault beta_default = default_beta(network);
+  const Objective objective = choose_objective(o, replay_case);
+  const ObjectiveDefaults defaults = defaults_of(objective, network);
   const std::optional<double> beta = o.beta ? o.beta : replay_case.beta;
 
   LearnOptions options;
-  options.objective = choose_objective(o, replay_case);
-  options.beta = beta.value_or(beta_default.value);
-  options.lr = o.lr ? *o.lr : replay_case.lr.value_or(0.1);
+  options.objective = objective;
+  options.beta = beta.value_or(defaults.beta.value);
+  options.lr = o.lr ? *o.lr : replay_case.lr.value_or(defaults.lr);
   options.batch = replay_case.batch;
   options.given_noise = true;
 
   const std::unique_ptr<Context> context = take_device(o);
   std::fprintf(stderr, "%s, %s, %s, beta %g%s, lr %g, %lld steps of %lld images, %s\n", network.arch.c_str(),
                to_string(options.objective).c_str(), to_string(context->precision()).c_str(), options.beta,
-               beta ? "" : (" (" + beta_default.why + ")").c_str(), options.lr,
+               beta ? "" : (" (" + defaults.beta.why + ")").c_str(), options.lr,
                static_cast<long long>(replay_case.steps), static_cast<long long>(replay_case.batch),
                context->backend().description().c_str());
   Learner learner(*context, network, load_tensors(file, network), options);

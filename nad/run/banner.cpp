@@ -19,7 +19,7 @@ std::string beta_text(const RunSetup& s, const RunSettings& r) {
   }
   return format("%g", beta) + (s.options.beta_auto ? " (auto, found before)"
                                : s.options.beta    ? ""
-                                                   : " (" + s.default_beta.why + ")");
+                                                   : " (" + s.defaults.beta.why + ")");
 }
 
 std::string length_text(const RunSetup& s, const RunSettings& r) {
@@ -27,6 +27,16 @@ std::string length_text(const RunSetup& s, const RunSettings& r) {
   const std::string epochs = std::to_string(r.epochs) + " epochs";
   if (r.least_steps > 0) return epochs + ", at least " + std::to_string(r.least_steps) + " steps per class (auto)";
   return epochs + " per class" + (s.options.auto_length() ? " (as the results file says)" : "");
+}
+
+std::string others_text(const RunSetup& s, const RunSettings& r) {
+  const auto classes = std::count_if(s.shown_class.begin(), s.shown_class.end(),
+                                     [](const std::string& name) { return !name.empty(); });
+  const std::string most = std::to_string(r.negatives > 0 ? r.negatives : kAutoNegatives);
+  return "a batch more of them in each step, of " + std::to_string(classes) + " classes" +
+         (r.negative_classes == "all" ? "" : " (" + r.negative_classes + " ones)") + "; at most " + most +
+         " images are kept" +
+         (r.negatives > 0 ? "" : format(", or %lld MiB (auto)", static_cast<long long>(kAutoNegativeBytes >> 20)));
 }
 
 void warn_of_few_steps(const RunSetup& s, const RunSettings& r, Progress& progress) {
@@ -69,7 +79,10 @@ void say_banner(const RunSetup& s, const RunState& state, Progress& progress) {
   line("classes", std::to_string(s.classes.size()) + " of " + std::to_string(r.num_classes) + ", " +
                       std::to_string(r.classes_per_step) + " per step" +
                       (s.options.classes_per_step == 0 ? " (auto)" : ""));
-  line("objective", r.objective + ", beta " + beta_text(s, r) + format(", lr %g", r.lr));
+  line("objective",
+       r.objective + (r.shows_others() ? format(", target %s, lambda %g", r.specific_target.c_str(), r.lambda) : "") +
+           ", beta " + beta_text(s, r) + format(", lr %g", r.lr));
+  if (r.shows_others()) line("others", others_text(s, r));
   line("length", length_text(s, r) + ", batch " + std::to_string(r.batch));
   line("seed", std::to_string(r.seed) +
                    (r.order_seed == r.seed ? "" : ", " + std::to_string(r.order_seed) + " of the images' order"));

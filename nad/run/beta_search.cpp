@@ -141,7 +141,7 @@ void Search::start(Candidate& c, size_t lane, size_t point) {
   const uint64_t key = class_key(setup_.options.seed, c.task.index);
   lanes_.start(lane, {.images = c.images,
                       .batches = learning_batches(setup_, state_, c.steps, 0),
-                      .logits = initial_gates(state_.results.channels, key),
+                      .logits = first_gates(setup_.options.objective, state_.results.channels, key),
                       .sigma = {},
                       .key = key,
                       .read_every = steps_between_losses(setup_, state_, c.steps)});
@@ -226,7 +226,7 @@ void Search::choose() {
   const Elbow elbow = find_elbow(search_.mean_reconstruction, search_.mean_regularisation);
   if (!elbow.distance.empty()) search_.distance = elbow.distance;
   say_curve();
-  const double beta = elbow.point ? search_.beta[*elbow.point] : setup_.default_beta.value;
+  const double beta = elbow.point ? search_.beta[*elbow.point] : setup_.defaults.beta.value;
   if (elbow.point) {
     progress_.say(format("beta %g is the elbow of the curve", beta));
   } else {

@@ -39,6 +39,13 @@ void ClassEvaluation::measure_false_alarms(const ClassTask& task, ClassResult& r
     const Specificity s = specificity(counts, task.index);
     result.false_alarms = 100 * s.false_alarms;
     result.other_images = s.other_images;
+    if (state_.settings().splits_others()) {
+      std::vector<bool> shown;
+      for (const std::string& name : setup_.shown_class) shown.push_back(!name.empty());
+      result.false_alarms_shown = 100 * specificity(of_classes(counts, shown), task.index).false_alarms;
+      shown.flip();
+      result.false_alarms_unshown = 100 * specificity(of_classes(counts, shown), task.index).false_alarms;
+    }
     if (s.other_images > 0) return;
   } catch (const Error& e) {
     if (e.kind() != ErrorKind::data && e.kind() != ErrorKind::not_finite) throw;

@@ -12,17 +12,24 @@ std::map<std::string, HostTensor> load_tensors(const WeightsFile& file, const Ne
   return file.read_all(required_tensors(network));
 }
 
-BetaDefault default_beta(const NetworkDescription& network) {
+ObjectiveDefaults defaults_of(Objective objective, const NetworkDescription& network) {
+  if (objective == Objective::specific) return {.beta = {2, "default"}, .lr = 0.03, .lambda = 1};
   constexpr int64_t kPlaces365 = 365;
   const bool places365 = network.num_classes == kPlaces365;
-  return {default_beta(network.arch, places365), places365 ? "Places365's default: 365 classes" : "default"};
+  return {
+      .beta = {default_beta(network.arch, places365), places365 ? "Places365's default: 365 classes" : "default"}};
+}
+
+GateVectors first_gates(Objective objective, const std::vector<int64_t>& channels, uint64_t key) {
+  return objective == Objective::specific ? open_gates(channels, key) : initial_gates(channels, key);
 }
 
 Objective parse_objective(const std::string& name) {
-  for (Objective o : {Objective::released, Objective::paper, Objective::variational}) {
+  for (Objective o : {Objective::released, Objective::paper, Objective::variational, Objective::specific}) {
     if (name == to_string(o)) return o;
   }
-  throw Error(ErrorKind::usage, "objective '" + name + "' is not known", "use released, paper or variational");
+  throw Error(ErrorKind::usage, "objective '" + name + "' is not known",
+              "use released, paper, variational or specific");
 }
 
 std::string to_string(Objective objective) {
@@ -54,5 +61,14 @@ Half parse_half(const std::string& name) {
 }
 
 std::string to_string(Half half) { return half == Half::all ? "all" : half == Half::first ? "first" : "second"; }
+
+SpecificTarget parse_target(const std::string& name) {
+  for (SpecificTarget t : {SpecificTarget::named_class, SpecificTarget::all}) {
+    if (name == to_string(t)) return t;
+  }
+  throw Error(ErrorKind::usage, "specific target '" + name + "' is not known", "use class or all");
+}
+
+std::string to_string(SpecificTarget target) { return target == SpecificTarget::all ? "all" : "class"; }
 
 }  // namespace nad

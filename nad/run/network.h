@@ -7,6 +7,7 @@
 #include "engine/context.h"
 #include "kernels/learning_ops.h"
 #include "models/models.h"
+#include "nad/gates/gate_vectors.h"
 #include "nad/images/half_source.h"
 #include "weights/weights.h"
 
@@ -23,14 +24,25 @@ struct BetaDefault {
   double value = 0;
   std::string why;  // "default" or "Places365's default: 365 classes"
 };
-BetaDefault default_beta(const NetworkDescription& network);
 
-// "released", "paper", "variational"; "fp32", "tf32", "bf16"; "all", "first", "second". Throw Error(usage) that lists
-// the known names.
+// What an objective is learnt with where nothing else is given (docs/METHOD.md sections 2, 2a and 3).
+struct ObjectiveDefaults {
+  BetaDefault beta;
+  double lr = 0.1;
+  double lambda = 1;  // specific
+};
+ObjectiveDefaults defaults_of(Objective objective, const NetworkDescription& network);
+// Where its gates start: N(0, 1), or all of them open. key: class_key().
+GateVectors first_gates(Objective objective, const std::vector<int64_t>& channels, uint64_t key);
+
+// "released", "paper", "variational", "specific"; "fp32", "tf32", "bf16"; "all", "first", "second"; "class", "all".
+// Throw Error(usage) that lists the known names.
 Objective parse_objective(const std::string& name);
 std::string to_string(Objective objective);
 Precision parse_precision(const std::string& name);
 Half parse_half(const std::string& name);
 std::string to_string(Half half);
+SpecificTarget parse_target(const std::string& name);
+std::string to_string(SpecificTarget target);
 
 }  // namespace nad

@@ -7,6 +7,7 @@
 #include "engine/error.h"
 #include "nad/learn/class_batches.h"
 #include "nad/report/text.h"
+#include "nad/run/others.h"
 
 namespace nad {
 
@@ -17,11 +18,12 @@ std::vector<Learner::Timing> profile(const RunSetup& setup, RunState& state, Pro
   const DecodedClass images = decode_images_of(setup, *task, "train", progress);
   Learner& learner = *state.learner;
   // Every slot learns the same images: the cost of a step does not depend on what they show.
-  ClassBatches batches(*state.context, learner, images, learning_batches(setup, state, 1, 0));
+  const std::shared_ptr<const Others> others = draw_others(setup, state, progress);
+  ClassBatches batches(*state.context, learner, images, learning_batches(setup, state, 1, 0), others.get());
   batches.feed(learner, 0);
   const uint64_t key = class_key(setup.options.seed, task->index);
   for (int64_t slot = 0; slot < learner.options().slots; slot++) {
-    learner.assign(slot, initial_gates(learner.channels(), key), {}, key);
+    learner.assign(slot, first_gates(setup.options.objective, learner.channels(), key), {}, key);
     batches.repeat(learner, slot);
   }
   learner.step();

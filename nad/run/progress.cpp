@@ -87,7 +87,7 @@ void Progress::clear() {
 void Progress::step(const std::vector<ClassStep>& classes, double seconds, double class_steps_left) {
   if (quiet_ || classes.empty()) return;
   int images = 0;
-  for (const ClassStep& c : classes) images += c.valid;
+  for (const ClassStep& c : classes) images += c.valid + c.others;
   // A plain mean of the first steps, then a sliding one. The very first step also pays for cold memory.
   steps_seen_++;
   const double weight = steps_seen_ <= 2 ? 1.0 : std::max(kSmoothing, 1.0 / static_cast<double>(steps_seen_ - 1));
@@ -100,21 +100,28 @@ void Progress::step(const std::vector<ClassStep>& classes, double seconds, doubl
   const auto correct = [](const ClassStep& c) {
     return "correct " + std::to_string(c.correct) + "/" + std::to_string(c.valid);
   };
+  const auto alarms = [](const ClassStep& c) {
+    return "false alarms " + std::to_string(c.others_answered) + "/" + std::to_string(c.others);
+  };
   if (terminal_) {
     const auto now = std::chrono::steady_clock::now();
     if (drawn_ && now - last_drawn_ < kRedraw) return;
     last_drawn_ = now;
     const ClassStep& c = classes[0];
     const std::string others = classes.size() > 1 ? " +" + std::to_string(classes.size() - 1) : "";
-    draw({"class " + c.label + others + " " + bar(static_cast<double>(c.taken) / static_cast<double>(c.steps), 16) +
-              " " + std::to_string(c.taken) + "/" + std::to_string(c.steps),
-          until, pace, loss(c), correct(c), rate});
+    std::vector<std::string> parts = {"class " + c.label + others + " " +
+                                          bar(static_cast<double>(c.taken) / static_cast<double>(c.steps), 16) + " " +
+                                          std::to_string(c.taken) + "/" + std::to_string(c.steps),
+                                      until, pace, loss(c), correct(c)};
+    if (c.others > 0) parts.push_back(alarms(c));
+    parts.push_back(rate);
+    draw(parts);
     return;
   }
   for (const ClassStep& c : classes) {
     if (c.taken % steps_between_lines(log_every_, c.steps) != 0 && c.taken != c.steps) continue;
     print("class " + c.label + ": step " + std::to_string(c.taken) + "/" + std::to_string(c.steps) + ", " + loss(c) +
-          ", " + correct(c) + ", " + pace + ", " + rate + ", " + until);
+          ", " + correct(c) + (c.others > 0 ? ", " + alarms(c) : "") + ", " + pace + ", " + rate + ", " + until);
   }
 }
 

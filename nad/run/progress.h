@@ -25,7 +25,8 @@ class Progress {
     int64_t taken = 0, steps = 0;
     double loss = 0;  // total
     bool skipped = false;
-    int correct = 0, valid = 0;  // of the batch's images, by the original network
+    int correct = 0, valid = 0;           // of the batch's images, by the original network
+    int others_answered = 0, others = 0;  // of those of other classes taken for this one, by the gated network
   };
 
   // terminal: redraw one line. log_every: see steps_between_lines().

@@ -5,6 +5,8 @@
 
 #include "engine/error.h"
 #include "engine/parallel.h"
+#include "nad/run/image_hash.h"
+#include "nad/run/others.h"
 #include "nad/run/outcome.h"
 #include "nad/run/signals.h"
 #include "nad/store/file_hash.h"
@@ -22,21 +24,18 @@ struct Run::InProgress {
 
 namespace {
 
-std::string hash_of(const DecodedClass& images) {
-  uint64_t hash = kHashStart;
-  for (const Image& image : images.images) {
-    const int64_t size[2] = {image.width, image.height};
-    hash = hash_bytes(hash, size, sizeof size);
-    hash = hash_bytes(hash, image.rgb.data(), image.rgb.size());
-  }
-  return hexadecimal(hash);
-}
-
 // A class may fail alone; out of memory, a lost device or a full disk concern the whole run.
 bool concerns_one_class(const Error& e) { return e.kind() == ErrorKind::data || e.kind() == ErrorKind::not_finite; }
 
 StepRecord record_of(const StepLoss& loss) {
-  return {loss.total, loss.reconstruction, loss.regularisation, loss.cross_entropy, loss.correct, loss.skipped};
+  return {.total = loss.total,
+          .reconstruction = loss.reconstruction,
+          .regularisation = loss.regularisation,
+          .cross_entropy = loss.cross_entropy,
+          .correct = loss.correct,
+          .skipped = loss.skipped,
+          .specificity = loss.specificity,
+          .others_answered = loss.others_answered};
 }
 
 }  // namespace
@@ -59,6 +58,7 @@ Run::~Run() = default;
 void Run::learn() {
   try {
     save();
+    if (!queue_.empty()) others_ = draw_others(setup_, state_, progress_);
     while (fill_lanes()) {
       stop_if_asked();
       lanes_.step();
@@ -112,9 +112,11 @@ void Run::start(const ClassTask& task, size_t lane) {
   const ClassResult& r = c->result;
   c->seconds_before = r.seconds;
   lanes_.start(lane, {.images = images,
+                      .others = others_,
                       .batches = learning_batches(setup_, state_, r.steps, r.taken()),
                       .logits = r.logits,
                       .sigma = r.sigma,
+                      .moments = r.moments,
                       .key = class_key(setup_.options.seed, task.index),
                       .read_every = steps_between_losses(setup_, state_, r.steps)});
   progress_.say("class " + c->label() + " (" + task.name + "): " + std::to_string(r.train_images) +
@@ -127,7 +129,7 @@ void Run::start(const ClassTask& task, size_t lane) {
 // The class as it starts, or as an earlier run saved it.
 ClassResult Run::begin(const ClassTask& task, const DecodedClass& images) const {
   ClassResult result;
-  const std::string hash = hash_of(images);
+  const std::string hash = hexadecimal(hash_images(kHashStart, images.images));
   const auto saved = state_.results.classes.find(task.index);
   if (saved != state_.results.classes.end() && saved->second.in_progress()) {
     result = saved->second;
@@ -137,7 +139,8 @@ ClassResult Run::begin(const ClassTask& task, const DecodedClass& images) const 
                   "give the same images, or another --out to start anew");
     }
   } else {
-    result.logits = initial_gates(state_.results.channels, class_key(setup_.options.seed, task.index));
+    const uint64_t key = class_key(setup_.options.seed, task.index);
+    result.logits = first_gates(setup_.options.objective, state_.results.channels, key);
   }
   result.index = task.index;
   result.id = task.id;
@@ -166,6 +169,10 @@ void Run::record(const std::vector<Lanes::Taken>& step, double seconds) {
     }
     r.history.push_back(record_of(t.loss));
     told.push_back({c.label(), r.taken(), r.steps, t.loss.total, t.loss.skipped, t.loss.correct, t.images});
+    if (state_.settings().shows_others()) {
+      told.back().others = static_cast<int>(state_.settings().batch);
+      told.back().others_answered = t.loss.others_answered;
+    }
   }
   progress_.step(told, seconds, class_steps_left());
 }
@@ -247,6 +254,7 @@ void Run::snapshot(size_t lane) {
   const auto slot = static_cast<int64_t>(lane);
   c.result.logits = state_.learner->logits(slot);
   if (setup_.options.objective == Objective::variational) c.result.sigma = state_.learner->sigma(slot);
+  if (others_) c.result.moments = c.result.finished ? Moments() : state_.learner->moments(slot);
   c.result.seconds = c.seconds_before + std::chrono::duration<double>(Clock::now() - c.since).count();
   c.result.error.clear();
   c.result.error_code = 0;

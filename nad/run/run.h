@@ -51,6 +51,7 @@ class Run {
   Progress& progress_;
   std::deque<ClassTask> queue_;
   std::vector<std::unique_ptr<InProgress>> classes_;  // by lane; null where the lane is free
+  std::shared_ptr<const Others> others_;              // for an objective that shows them
   ClassEvaluation evaluation_;
   Lanes lanes_;
   Clock::time_point last_save_;

@@ -16,7 +16,7 @@ namespace {
 // Values as typed; CLI11 finds the flags, what they may be is checked here, with one style of message.
 struct Texts {
   std::optional<std::string> data, out, objective, beta, beta_grid, lr, epochs, steps, batch, seed, classes_per_step,
-      order_seed, half, log_every, checkpoint_every;
+      order_seed, half, target, lambda, negatives, negative_classes, log_every, checkpoint_every;
   DeviceFlags device;
   bool no_eval = false;
 };
@@ -30,14 +30,14 @@ void declare_work(CLI::App& app, RunOptions& o, Texts& t) {
       ->type_name("DIR");
   app.add_option("--classes", o.classes, "classes to learn: 0,217 or n01440764,n02102040 or 0-9 or all (default)")
       ->type_name("LIST");
-  app.add_option("--objective", t.objective, "released (default), paper or variational")->type_name("NAME");
+  app.add_option("--objective", t.objective, "released (default), paper, variational or specific")->type_name("NAME");
   app.add_option("--beta", t.beta,
-                 "weight of the regularising term, or auto: search for it; default: the architecture's")
+                 "weight of the regularising term, or auto: search for it; default: the architecture's, specific: 2")
       ->type_name("X");
   app.add_option("--beta-grid", t.beta_grid,
                  "values that --beta auto tries; default: the architecture's times 2^-4 to 2^4")
       ->type_name("LIST");
-  app.add_option("--lr", t.lr, "step size; default: 0.1")->type_name("X");
+  app.add_option("--lr", t.lr, "step size; default: 0.1, specific: 0.03")->type_name("X");
   app.add_option("--steps", t.steps,
                  "steps to learn each class; auto (default): " + std::to_string(kAutoEpochs) +
                      " passes over its training images, but at least " + std::to_string(kAutoSteps) + " steps")
@@ -51,6 +51,22 @@ void declare_work(CLI::App& app, RunOptions& o, Texts& t) {
                  "learn from one half of every class's training images: first or second; default: all")
       ->type_name("HALF");
   app.add_flag("--no-eval", t.no_eval, "leave out the accuracies before and after");
+}
+
+void declare_specific(CLI::App& app, Texts& t) {
+  app.add_option("--specific-target", t.target,
+                 "specific: what other classes' images ask for: class (default), not to be taken for the class; all, "
+                 "to be answered as the original network does")
+      ->type_name("T");
+  app.add_option("--lambda", t.lambda, "specific: weight of other classes' images; default: 1")->type_name("X");
+  app.add_option("--negatives", t.negatives,
+                 "specific: other classes' images that are kept; auto (default): " + std::to_string(kAutoNegatives) +
+                     ", or as many as fit in " + std::to_string(kAutoNegativeBytes >> 20) + " MiB")
+      ->type_name("N");
+  app.add_option(
+         "--negative-classes", t.negative_classes,
+         "specific: classes that may be shown to others: all (default), even or odd, by the rank of their folder")
+      ->type_name("WHICH");
 }
 
 void declare_device(CLI::App& app, RunOptions& o, Texts& t) {
@@ -95,6 +111,11 @@ void convert(const Texts& t, RunOptions& o) {
   if (t.seed) o.seed = whole_number<uint64_t>("--seed", *t.seed, 0, kAnySeed);
   if (t.order_seed) o.order_seed = whole_number<uint64_t>("--order-seed", *t.order_seed, 0, kAnySeed);
   if (t.half) o.half = parse_half(*t.half);
+  if (t.target) o.target = parse_target(*t.target);
+  if (t.lambda) o.lambda = real_number("--lambda", *t.lambda, true);
+  if (t.negatives && t.negatives != "auto")
+    o.negatives = whole_number<int64_t>("--negatives", *t.negatives, 1, 1'000'000, "auto or ");
+  if (t.negative_classes) o.negative_classes = parse_negative_classes(*t.negative_classes);
   if (t.classes_per_step && t.classes_per_step != "auto") {
     o.classes_per_step = whole_number<int64_t>("--classes-per-step", *t.classes_per_step, 1, 4096, "auto or ");
   }
@@ -105,6 +126,18 @@ void check_together(const RunOptions& o, const Texts& t) {
   if (t.epochs && t.steps)
     throw Error(ErrorKind::usage, "--epochs and --steps exclude each other", "give one of them");
   if (t.beta_grid && !o.beta_auto) throw Error(ErrorKind::usage, "--beta-grid needs --beta auto");
+  const std::pair<const char*, bool> specific[] = {{"--specific-target", t.target.has_value()},
+                                                   {"--lambda", t.lambda.has_value()},
+                                                   {"--negatives", t.negatives.has_value()},
+                                                   {"--negative-classes", t.negative_classes.has_value()}};
+  for (const auto& [flag, given] : specific) {
+    if (given && o.objective != Objective::specific)
+      throw Error(ErrorKind::usage, std::string(flag) + " needs --objective specific");
+  }
+  if (o.beta_auto && o.objective == Objective::specific) {
+    throw Error(ErrorKind::usage, "--beta auto does not search for --objective specific",
+                "give --beta X or leave it out");
+  }
   if (o.profile && o.json) throw Error(ErrorKind::usage, "--profile and --json exclude each other");
   if (o.profile && o.dry_run) throw Error(ErrorKind::usage, "--profile and --dry-run exclude each other");
   if (o.classes.empty()) throw wrong_value("--classes", "", "indices, ids or ranges such as 0,217 or 0-9, or all");
@@ -125,6 +158,7 @@ std::optional<RunOptions> parse_run_options(int argc, const char* const* argv, s
   RunOptions options;
   Texts texts;
   declare_work(app, options, texts);
+  declare_specific(app, texts);
   declare_device(app, options, texts);
   declare_output(app, options, texts);
   if (!parse_flags(app, argc, argv, out)) return std::nullopt;

@@ -11,12 +11,15 @@
 #include "kernels/learning_ops.h"
 #include "nad/images/half_source.h"
 #include "nad/run/device_options.h"
+#include "nad/run/negative_classes.h"
 
 namespace nad {
 
 // --steps auto, the default: kAutoEpochs passes over a class's images, and at least kAutoSteps steps, because a class
 // with few images is far from settled after the passes alone (docs/METHOD.md section 3).
 inline constexpr int64_t kAutoEpochs = 20, kAutoSteps = 400;
+// --negatives auto, the default: so many images of other classes, or as many as fit.
+inline constexpr int64_t kAutoNegatives = 2000, kAutoNegativeBytes = int64_t{512} << 20;
 
 struct RunOptions : DeviceOptions {
   std::string weights;          // path of the weights file
@@ -27,7 +30,12 @@ struct RunOptions : DeviceOptions {
   std::optional<double> beta;     // absent = the architecture's
   bool beta_auto = false;         // find beta before learning (nad/run/beta_search.h)
   std::vector<double> beta_grid;  // growing; empty = default_beta_grid() of the architecture's
-  double lr = 0.1;
+  std::optional<double> lr;       // absent = the objective's
+  // Objective `specific` alone.
+  SpecificTarget target = SpecificTarget::named_class;
+  std::optional<double> lambda;  // absent = the objective's
+  int64_t negatives = 0;         // images of other classes that are kept; 0 = auto
+  NegativeClasses negative_classes = NegativeClasses::all;
   std::optional<int64_t> epochs, steps;  // at most one; neither: kAutoEpochs, but at least kAutoSteps
   int64_t batch = 16;
   uint64_t seed = 233;

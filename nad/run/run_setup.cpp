@@ -1,5 +1,6 @@
 #include "nad/run/run_setup.h"
 
+#include <algorithm>
 #include <filesystem>
 
 #include "engine/error.h"
@@ -75,6 +76,12 @@ void open_images(RunSetup& s) {
     s.notes.push_back(std::to_string(match.ignored.size()) + " class folders are no class of the network (" +
                       first_few(match.ignored) + ")");
   }
+  if (o.objective == Objective::specific) {
+    s.shown_class = shown_classes(match.source_class, o.negative_classes);
+    if (std::all_of(s.shown_class.begin(), s.shown_class.end(), [](const std::string& c) { return c.empty(); }))
+      throw Error(ErrorKind::data, "no class has images that the others could be shown",
+                  "see --data and --negative-classes");
+  }
   if (s.source->has_split("val")) {
     const std::vector<std::string> val = s.source->classes("val");
     s.val_classes = val.size();
@@ -102,9 +109,9 @@ RunSetup prepare_run(const RunOptions& options) {
   RunSetup setup;
   setup.options = options;
   open_network(setup);
-  setup.default_beta = default_beta(setup.network);
+  setup.defaults = defaults_of(options.objective, setup.network);
   if (options.beta_auto) {
-    setup.beta_grid = options.beta_grid.empty() ? default_beta_grid(setup.default_beta.value) : options.beta_grid;
+    setup.beta_grid = options.beta_grid.empty() ? default_beta_grid(setup.defaults.beta.value) : options.beta_grid;
   }
   claim_output(setup);
   open_images(setup);

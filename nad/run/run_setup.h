@@ -28,7 +28,8 @@ struct RunSetup {
   std::vector<std::string> val_class;         // [classes of the network], its val images' class in the source, or ""
   size_t train_classes = 0, val_classes = 0;  // classes of the source in each split
   std::vector<ClassTask> classes;             // to learn
-  BetaDefault default_beta;
+  std::vector<std::string> shown_class;       // [classes of the network], those whose images others are shown, or ""
+  ObjectiveDefaults defaults;
   std::vector<double> beta_grid;   // what --beta auto tries; empty without it
   std::string out;                 // the results file, links followed
   FileLock lock;                   // on it

@@ -23,12 +23,12 @@ std::string short_number(double value) {
   return text;
 }
 
-// --classes-per-step auto. Cores are busy with one class. At 16 images most of a GPU
+// --classes-per-step auto, at so many images of a class. Cores are busy with one class. At 16 images most of a GPU
 // idles; at 256, counting the tiles of the convolutions against its multiprocessors
 // (not measured), little does. Where so many do not fit, plan_learner() takes fewer.
-int64_t full_slots(const Backend& backend, int64_t batch) {
+int64_t full_slots(const Backend& backend, int64_t images) {
   constexpr int64_t kImages = 256;
-  return backend.asynchronous() ? (kImages + batch - 1) / batch : 1;
+  return backend.asynchronous() ? (kImages + images - 1) / images : 1;
 }
 
 // How long a class is learnt: --steps, or --epochs, or by default kAutoEpochs and at least kAutoSteps.
@@ -47,8 +47,12 @@ RunSettings resolve_settings(const RunSetup& s, const Backend& backend, const st
   r.precision = to_string(o.precision);
   r.device = backend.name();
   if (backend.name() == "cuda") r.conv = to_string(o.conv);
-  r.beta = o.beta_auto ? std::numeric_limits<double>::quiet_NaN() : o.beta.value_or(s.default_beta.value);
-  r.lr = o.lr;
+  r.beta = o.beta_auto ? std::numeric_limits<double>::quiet_NaN() : o.beta.value_or(s.defaults.beta.value);
+  r.lr = o.lr.value_or(s.defaults.lr);
+  r.specific_target = to_string(o.target);
+  r.lambda = o.lambda.value_or(s.defaults.lambda);
+  r.negatives = o.negatives;
+  r.negative_classes = to_string(o.negative_classes);
   set_length(o, &r);
   r.batch = o.batch;
   r.seed = o.seed;
@@ -60,7 +64,8 @@ RunSettings resolve_settings(const RunSetup& s, const Backend& backend, const st
   r.command_line = command_line;
   r.device_description = backend.description();
   r.threads = max_threads();
-  const int64_t slots = o.classes_per_step > 0 ? o.classes_per_step : full_slots(backend, o.batch);
+  const int64_t slots =
+      o.classes_per_step > 0 ? o.classes_per_step : full_slots(backend, r.shows_others() ? 2 * o.batch : o.batch);
   r.classes_per_step = std::min(slots, static_cast<int64_t>(s.classes.size()));
   r.input_size = s.network.input_size;
   r.num_classes = s.network.num_classes;
@@ -98,6 +103,7 @@ Results earlier_results(const RunSetup& s, const std::vector<int64_t>& channels,
                 "give the same settings or another --out");
   }
   here->conv_choices = results.settings.conv_choices;
+  here->negatives_hash = results.settings.negatives_hash;
   if (results.channels != channels) {
     throw Error(ErrorKind::data, "--resume: " + s.out + " has gates of other sizes than this network",
                 "choose another --out");
@@ -109,7 +115,9 @@ LearnOptions learn_options(const RunSetup& s, const RunState& state) {
   const RunSettings& r = state.settings();
   LearnOptions learn;
   learn.objective = s.options.objective;
-  learn.beta = std::isnan(r.beta) ? s.default_beta.value : r.beta;
+  learn.beta = std::isnan(r.beta) ? s.defaults.beta.value : r.beta;
+  learn.target = s.options.target;
+  learn.lambda = r.lambda;
   learn.lr = r.lr;
   learn.slots = r.classes_per_step;
   learn.batch = r.batch;

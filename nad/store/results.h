@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "nad/gates/adam.h"
 #include "nad/gates/gate_vectors.h"
 
 namespace nad {
@@ -51,13 +52,6 @@ struct StepRecord {
   int32_t others_answered = 0;
 };
 
-// Adam's state of a class in progress (objective `specific`).
-struct SavedMoments {
-  GateVectors mean, square;  // both empty: none
-  int64_t steps = 0;
-  bool operator==(const SavedMoments&) const = default;
-};
-
 struct ClassResult {
   static constexpr double kNone = std::numeric_limits<double>::quiet_NaN();
 
@@ -69,7 +63,7 @@ struct ClassResult {
   std::string error;                               // why the class failed; it then has neither gates nor history
   int64_t error_code = 0;                          // the exit code of that error
   GateVectors logits, sigma;                       // sigma: objective `variational` only
-  SavedMoments moments;                            // while in progress
+  Moments moments;                                 // while in progress; objective `specific` only
   double top1_before = kNone, top1_after = kNone;  // percent of the val images
   double false_alarms = kNone;                     // percent of other classes' val images answered as this class
   // The same over the classes that may have been shown while learning and over those that were not; NaN but for
