@@ -4,7 +4,9 @@ missing; how it goes on; how it fails."""
 import csv
 import json
 import os
+import signal
 import subprocess
+import time
 import unittest
 from itertools import combinations
 from pathlib import Path
@@ -12,7 +14,7 @@ from pathlib import Path
 import h5py
 import numpy as np
 
-from cli_tools import IDS, PROGRAM, Case
+from cli_tools import IDS, PROGRAM, Case, default_signals
 
 ANALYSE = Path(os.environ.get("NAD_ANALYSE", PROGRAM.parent / "nad_analyse"))
 
@@ -134,6 +136,50 @@ class Analyse(Case):
             stable = read_table(network["stability"])
             for g, within in enumerate(stable["within"]):
                 self.assertAlmostEqual(within, np.mean([jaccard(first[c][g], other[c][g]) for c in first]))
+
+    def findings(self, path):
+        """Everything in the file but how it was made."""
+        found = {}
+        with h5py.File(path, "r") as file:
+            def add(name, item):
+                found.update({name + "@" + k: repr(v) for k, v in item.attrs.items()})
+                if isinstance(item, h5py.Dataset):
+                    found[name] = (item.shape, item[()].tolist() if item.dtype == object else item[()].tobytes())
+            file["networks"].visititems(add)
+        return found
+
+    def test_it_goes_on_where_it_was_killed(self):
+        whole, killed = self.dir / "whole_run.h5", self.dir / "killed.h5"
+        args = ["--draws", 20, "--composites", 60]
+        self.with_network(whole, *args)
+        for ending, code in ((signal.SIGINT, 130), (signal.SIGKILL, -signal.SIGKILL)):
+            with self.subTest(ending=ending):
+                killed.unlink(missing_ok=True)
+                process = subprocess.Popen(
+                    [str(ANALYSE), "--threads", "1", *map(str, [self.results, "--weights", self.weights, "--data", self.data,
+                                                                "--out", killed, *args])],
+                    stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, preexec_fn=default_signals)
+                while process.poll() is None and not killed.exists():
+                    time.sleep(0.001)
+                process.send_signal(ending)
+                errors = process.communicate()[1]
+                self.assertEqual(process.returncode, code, errors)
+                if ending == signal.SIGINT:
+                    self.assertIn("go on with the same command", errors)
+                again = self.with_network(killed, *args)
+                self.assertIn("fig2_accuracy: is there already", again.stderr)
+                self.assertNotIn("fig4_hit_rate: is there already", again.stderr)
+                self.assertEqual(self.findings(killed), self.findings(whole))
+
+    def test_a_run_analyses_itself(self):
+        out = self.dir / "run.h5"
+        result = self.learn(out, "--classes", "0-1", "--steps", 3, "--analyse")
+        self.assertIn("own 0.", result.stdout.replace("own 1.", "own 0."))
+        with h5py.File(self.dir / "run_analysis.h5", "r") as file:
+            network = file["networks/resnet50_released"]
+            self.assertEqual(read_table(network["transfer"])["id"], IDS[:2])
+            self.assertIn("missing", network["fig4_hit_rate"].attrs)
+        self.learn(self.dir / "no.h5", "--classes", "0", "--analyse", "--dry-run", code=2)
 
     def test_results_of_two_halves_are_one_run(self):
         halves = [self.dir / "first.h5", self.dir / "second.h5"]

@@ -2,14 +2,19 @@
 // network and keeps them in a results file. Exit codes: engine/error.h.
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstdio>
+#include <filesystem>
 #include <iostream>
 
 #include "engine/error.h"
+#include "nad/report/analysis_text.h"
 #include "nad/report/results_table.h"
+#include "nad/run/analyse.h"
 #include "nad/run/banner.h"
 #include "nad/run/beta_search.h"
 #include "nad/run/outcome.h"
+#include "nad/run/output_place.h"
 #include "nad/run/profile.h"
 #include "nad/run/program.h"
 #include "nad/run/progress.h"
@@ -17,6 +22,7 @@
 #include "nad/run/run_options.h"
 #include "nad/run/run_state.h"
 #include "nad/run/signals.h"
+#include "weights/durable_file.h"
 
 namespace {
 
@@ -37,10 +43,35 @@ void say_results(const RunSetup& setup, const Results& results) {
   flush_results();
 }
 
+// The analyses of a run, beside its results.
+std::string analysis_path(const RunSetup& setup) {
+  const std::filesystem::path out(setup.out);
+  return (out.parent_path() / (out.stem().string() + "_analysis.h5")).string();
+}
+
+// As nad_analyse would make them, after the learner has left the device. Returns the exit code.
+int analyse_run(const RunSetup& setup, RunState& state, const std::string& command, Progress& progress) {
+  state.learner.reset();
+  state.context.reset();
+  AnalyseOptions options;
+  static_cast<DeviceOptions&>(options) = setup.options;
+  options.results = {setup.out};
+  options.weights = {setup.options.weights};
+  options.data = setup.options.data;
+  options.out = follow_links(analysis_path(setup));
+  options.settings.seed = setup.options.seed;
+  const Analysed analysed = analyse(options, command, progress);
+  if (!setup.options.json) write_analysis_text(analysed.file, std::cout);
+  flush_results();
+  return analysed.exit_code;
+}
+
 int run(const RunOptions& options, const std::string& command, Progress& progress) {
   const bool learning = !options.dry_run && !options.profile;
   if (learning) catch_signals();
   const RunSetup setup = prepare_run(options);
+  if (options.analyse)
+    check_output(follow_links(analysis_path(setup)), {.may_exist = true, .inputs = {options.weights}});
   RunState state = open_run(setup, command);
   say_banner(setup, state, progress);
 
@@ -61,7 +92,8 @@ int run(const RunOptions& options, const std::string& command, Progress& progres
   if (failed.count > 0)
     progress.warn(std::to_string(failed.count) + (failed.count == 1 ? " class" : " classes") +
                   " failed, the others are in " + setup.out);
-  return failed.exit_code;
+  if (!options.analyse) return failed.exit_code;
+  return std::max(failed.exit_code, analyse_run(setup, state, command, progress));
 }
 
 const FlagNames kFlags = {

@@ -83,6 +83,7 @@ void declare_output(CLI::App& app, RunOptions& o, Texts& t) {
   app.add_flag("--resume", o.resume, "go on with the results file of an earlier run");
   app.add_flag("--dry-run", o.dry_run, "check and plan everything, then stop");
   app.add_flag("--json", o.json, "print the results as JSON instead of a table");
+  app.add_flag("--analyse", o.analyse, "then make all analyses (nad_analyse), into <out>_analysis.h5");
   app.add_option("--log-every", t.log_every, "steps between progress lines; default: ten lines for each class")
       ->type_name("N");
   app.add_option("--checkpoint-every", t.checkpoint_every,
@@ -138,6 +139,8 @@ void check_together(const RunOptions& o, const Texts& t) {
     throw Error(ErrorKind::usage, "--beta auto does not search for --objective specific",
                 "give --beta X or leave it out");
   }
+  if (o.analyse && (o.profile || o.dry_run))
+    throw Error(ErrorKind::usage, "--analyse excludes --profile and --dry-run");
   if (o.profile && o.json) throw Error(ErrorKind::usage, "--profile and --json exclude each other");
   if (o.profile && o.dry_run) throw Error(ErrorKind::usage, "--profile and --dry-run exclude each other");
   if (o.classes.empty()) throw wrong_value("--classes", "", "indices, ids or ranges such as 0,217 or 0-9, or all");

@@ -43,6 +43,7 @@ struct RunOptions : DeviceOptions {
   Half half = Half::all;               // of every class's training images
   int64_t classes_per_step = 0;        // 0 = auto
   std::string out;                     // empty = <arch>_results.h5
+  bool analyse = false;                // everything that nad_analyse makes, at the end
   bool resume = false, dry_run = false, json = false, eval = true, profile = false, quiet = false;
   int64_t log_every = 0;         // steps between progress lines; 0 = ten lines per class
   double checkpoint_every = 60;  // seconds; 0 = after every step
