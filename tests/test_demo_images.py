@@ -18,7 +18,7 @@ import draw  # noqa: E402
 from drawing import SIZE, draw as drawn, pixels  # noqa: E402
 from objects import CLASSES, SHARED  # noqa: E402
 
-PIXELS = 0x4AAAB67D  # crc32 of the first two training images and masks of each class, seed 1
+PIXELS = 0x82979562  # crc32 of the first two training images and masks of each class, seed 1
 
 
 def read_png(path):
@@ -86,7 +86,7 @@ class Images(unittest.TestCase):
         for name in CLASSES:
             self.assertLess(abs(area[name].mean() / overall - 1), 0.15, name)
             for axis in middle[name]:
-                self.assertLess(abs(axis.mean()), 2.5, name)  # pixels; they spread by about 6
+                self.assertLess(abs(axis.mean()), 2.5, name)  # pixels; they spread by about 5
                 self.assertGreater(axis.std(), 3, name)
 
     def test_colours_say_nothing_about_the_class(self):

@@ -23,7 +23,7 @@ sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 from errors import BadData, WrongUsage  # noqa: E402
 from signals import Stopped, raise_on_signals  # noqa: E402
 
-VERSION = 1   # of the drawings: another number where the pixels of a seed change
+VERSION = 2   # of the drawings: another number where the pixels of a seed change
 AT_ONCE = 50  # images drawn side by side: about 100 MB
 
 

@@ -12,9 +12,9 @@ from shapes import Plane, coverage, paint, union
 
 # nad_run evaluates at 64 pixels what it has resized to a shorter side of 64 * 256 / 224 = 73: nothing is resized.
 SIZE, INPUT = 73, 64
-RADIUS = (13.0, 23.5)   # pixels; an object reaches about so far from its middle
-MARGIN = 6.0            # between the end of that and the edge of the crop in the middle
-TILT = 0.6              # radians to either side
+RADIUS = (17.0, 26.5)      # pixels; an object reaches about so far from its middle
+REACH, MARGIN = 1.12, 2.0  # no object reaches further than REACH radii; pixels from there to the edge of the middle crop
+TILT = 0.6                 # radians to either side
 
 
 def pixels(n):
@@ -29,7 +29,7 @@ class Pose:
 
     def __init__(self, random):
         self.radius = random.uniform(*RADIUS)
-        room = np.maximum(INPUT / 2 - MARGIN - self.radius, 0).astype(np.float32)
+        room = np.maximum(INPUT / 2 - MARGIN - np.float32(REACH) * self.radius, 0).astype(np.float32)
         self.x, self.y = room * random.uniform(-1, 1), room * random.uniform(-1, 1)
         self.angle = random.uniform(-TILT, TILT)
         self.side = np.where(random.uniform() < 0.5, np.float32(-1), np.float32(1))
@@ -40,17 +40,21 @@ class Pose:
         return Plane(p.x * (self.side / unit)[:, None, None], p.y / unit[:, None, None])
 
 
-def paint_object(image, plane, name, key):
-    """Paints an object of the class into image [N, 3, H, W] in place; returns its share of each pixel [N, H, W]."""
+def paint_object(image, plane, name, key, dark):
+    """Paints an object of the class into image [N, 3, H, W] in place; returns its share of each pixel [N, H, W].
+
+    Its outline stands out: light on the grounds that are dark [N] and dark on the others.
+    """
     pose = Pose(Random(keys(key, "pose")))
     unit = pose.radius * np.float32(SCALE[name])
     p, shape, look = pose.frame(plane, unit), Random(keys(key, "shape")), Random(keys(key, "look"))
     parts = [(distance, slot) for _, distance, slot in CLASSES[name](p, lambda a, b: shape.uniform(a, b, 1, 1))]
     per_unit = unit[:, None, None]
 
-    palette = scenes.colours(look, 4)
-    rim = coverage(union(*(d for d, _ in parts)) - look.uniform(-0.05, 0.06, 1, 1), per_unit)  # below 0: it has none
-    paint(image, rim, np.clip(palette[:, 0] * look.uniform(0.2, 0.6, 1), 0, 1))
+    palette = scenes.colours(look, 4, value=(0.2, 1.0))
+    rim = coverage(union(*(d for d, _ in parts)) - look.uniform(0.03, 0.07, 1, 1), per_unit)
+    deep = palette[:, 0] * look.uniform(0.15, 0.4, 1)
+    paint(image, rim, np.where(dark[:, None], 1 - np.float32(0.25) * (1 - palette[:, 0]), deep))
     slope, strength = look.uniform(-1, 1, 2, 1, 1), look.uniform(0, 0.3, 1, 1)
     shade = (1 + strength * (slope[:, 0] * p.x + slope[:, 1] * p.y))[:, None]
     covered = rim
@@ -70,11 +74,12 @@ def draw(name, numbers, seed, split="train", with_object=True):
     key = keys(seed, split, name, np.asarray(numbers))
     plane = pixels(len(key))
     scaled = Plane(plane.x / 16, plane.y / 16)
-    image = scenes.background(scaled, Random(keys(key, "scene")))
+    dark = Random(keys(key, "tone")).uniform() < 0.5
+    image = scenes.background(scaled, Random(keys(key, "scene")), dark)
     scenes.behind(image, plane, Random(keys(key, "behind")))
     covered = np.zeros(plane.x.shape, np.float32)
     if with_object:
-        covered = paint_object(image, plane, name, key)
+        covered = paint_object(image, plane, name, key, dark)
     visible = scenes.in_front(image, plane, Random(keys(key, "front")))
     pictures, share = scenes.camera(image, covered * visible, Random(keys(key, "camera")))
     return np.moveaxis(pictures, 1, 3), share > 0

@@ -156,5 +156,5 @@ CLASSES = {f.__name__: f for f in (butterfly, car, cup, fir, fish, flower, house
 SHARED = {("car", "lorry"): ("wheel", "hub", "cab window"), ("cup", "teapot"): ("handle", "saucer")}
 
 # By how much a class is drawn larger, so that all cover the same area on average (tests/test_demo_images.py).
-SCALE = dict(butterfly=0.79, car=0.87, cup=0.85, fir=0.97, fish=0.95, flower=0.96, house=0.82, lorry=0.77, mushroom=0.89,
-             rocket=1.06, sailboat=0.92, teapot=0.85)
+SCALE = dict(butterfly=0.79, car=0.91, cup=0.85, fir=0.93, fish=0.94, flower=0.94, house=0.84, lorry=0.80, mushroom=0.91,
+             rocket=1.01, sailboat=0.94, teapot=0.84)

@@ -3,16 +3,21 @@ import numpy as np
 
 from shapes import coverage, paint, ring, union
 
-FEWEST_PIECES, MOST_PIECES, IN_FRONT = 3, 8, 2
+FEWEST_PIECES, MOST_PIECES, IN_FRONT = 1, 4, 1
+LIGHT_GROUND, DARK_GROUND = (0.65, 1.0), (0.1, 0.42)  # lightness of a background's colours
 
 
 def colours(random, count, saturation=(0.15, 0.95), value=(0.15, 1.0)):
-    """float32 [N, count, 3]: colours that differ from each other: hues set apart, lightnesses in steps, in any order."""
+    """float32 [N, count, 3]: colours that differ from each other: hues set apart, lightnesses in steps, in any order.
+
+    The bounds of the lightness are numbers or [N, 1].
+    """
     step = np.arange(count, dtype=np.float32)
     hue = random.uniform(0, 1, 1) + 0.38 * step + random.uniform(-0.12, 0.12, count)
     order = np.argsort(random.uniform(0, 1, count), axis=1)
     light = (order.astype(np.float32) + random.uniform(0, 1, count)) / np.float32(count)
-    light = np.float32(value[0]) + np.float32(value[1] - value[0]) * light
+    low, high = (np.asarray(bound, np.float32) for bound in value)
+    light = low + (high - low) * light
     return _from_hsv(hue, random.uniform(*saturation, count), light)
 
 
@@ -40,7 +45,7 @@ def _column(values):
 
 # Backgrounds: of a plane (pixels / 16 from the centre), draws and colours [N, 3, 3] to an image [N, 3, H, W] ---------
 def hills(p, random, c):
-    image = _ramp(c[:, 0], 0.5 * c[:, 0] + 0.5, p.y / 4 + 0.5)
+    image = _ramp(c[:, 0], 0.75 * c[:, 0] + 0.25, p.y / 4 + 0.5)
     paint(image, coverage(p.disc(*map(_column, (random.uniform(-2, 2), random.uniform(-2, -0.6), random.uniform(0.25, 0.6)))), 16),
           c[:, 2])
     for colour, low, high in ((1, 0.0, 0.5), (2, 0.7, 1.4)):
@@ -98,11 +103,12 @@ def rings(p, random, c):
 BACKGROUNDS = (hills, stripes, tiles, clouds, room, rings)
 
 
-def background(plane, random):
-    """float32 [N, 3, H, W] in [0, 1]."""
+def background(plane, random, dark):
+    """float32 [N, 3, H, W] in [0, 1]; dark or light [N]."""
     n, h, w = plane.x.shape
     kind, image = random.whole(len(BACKGROUNDS)), np.empty((n, 3, h, w), np.float32)
-    palette = colours(random, 3, (0.05, 0.7), (0.25, 1.0))
+    value = [np.where(dark, dim, bright)[:, None] for dim, bright in zip(DARK_GROUND, LIGHT_GROUND)]
+    palette = colours(random, 3, (0.05, 0.6), value)
     for i, draw in enumerate(BACKGROUNDS):
         chosen = np.flatnonzero(kind == i)
         if len(chosen):
@@ -139,26 +145,27 @@ def pieces(plane, random, count, least, most, radius):
 
 
 def behind(image, plane, random):
-    for share, colour in pieces(plane, random, MOST_PIECES, FEWEST_PIECES, MOST_PIECES, (2.5, 10)):
+    for share, colour in pieces(plane, random, MOST_PIECES, FEWEST_PIECES, MOST_PIECES, (2.5, 8)):
         paint(image, share, colour)
 
 
 def in_front(image, plane, random):
     """Paints over the image; returns what share of each pixel stays visible."""
     visible = np.ones(plane.x.shape, np.float32)
-    for share, colour in pieces(plane, random, IN_FRONT, 0, IN_FRONT, (2, 6)):
+    for share, colour in pieces(plane, random, IN_FRONT, 0, IN_FRONT, (2, 4.5)):
         paint(image, share, colour)
         visible *= 1 - share
     return visible
 
 
 # Camera ----------------------------------------------------------------------------------------------
-def camera(image, share, random, noise=(0.01, 0.09)):
+def camera(image, share, random, noise=(0.005, 0.06)):
     """Light, blur and noise: image [N, 3, H, W] to uint8, and the object's share of each pixel [N, H, W], blurred alike."""
-    contrast, light = random.uniform(0.6, 1.05, 1, 1, 1), random.uniform(-0.08, 0.08, 1, 1, 1)
-    soft = np.clip(random.uniform(-0.4, 0.9, 1, 1, 1), 0, 1) * np.float32(0.25)  # many are sharp
+    contrast, light = random.uniform(0.75, 1.05, 1, 1, 1), random.uniform(-0.06, 0.06, 1, 1, 1)
+    soft = np.clip(random.uniform(-0.6, 0.7, 1, 1, 1), 0, 1) * np.float32(0.25)  # many are sharp
     image = _blurred((image - np.float32(0.5)) * contrast + np.float32(0.5) + light, soft)
-    image += random.uniform(*noise, 1, 1, 1) * random.noise(*image.shape[1:])
+    grain = random.uniform(0, 1, 1, 1, 1) ** 2  # its square: a few images are grainy
+    image += (noise[0] + (noise[1] - noise[0]) * grain * grain) * random.noise(*image.shape[1:])
     return np.clip(image * 255 + np.float32(0.5), 0, 255).astype(np.uint8), _blurred(share[:, None], soft)[:, 0]
 
 
