@@ -166,6 +166,31 @@ class Browser(Page):
         document, root = self.open(self.page, "q=no+such+class")
         self.assertEqual(root["table-rows"], "0")
 
+    def test_pointer_and_keys(self):
+        """A pointer over the transfer matrix names the classes; typing searches; a click on a heading sorts."""
+        acts = """
+          const root = document.documentElement.dataset, at = (e, x, y) => {
+            const b = e.getBoundingClientRect();
+            e.dispatchEvent(new PointerEvent("pointermove", {clientX: b.left + x * b.width, clientY: b.top + y * b.height}));
+            return document.getElementById("hover").innerText;
+          };
+          root.corner = at(document.querySelector("#transfer .heat canvas"), 0.99, 0.99);
+          const search = document.querySelector("#classes input");
+          search.value = "GOLD fish";
+          search.dispatchEvent(new Event("input"));
+          root.found = root.tableRows;
+          search.value = "";
+          search.dispatchEvent(new Event("input"));
+          [...document.querySelectorAll("#classes th button")].find((b) => b.textContent === "false alarms").click();
+          root.first = document.querySelector("#classes tbody td").textContent;
+          document.querySelector("#classes tbody tr").click();
+          root.chosen = document.querySelector("#flow select").selectedOptions[0].textContent;"""
+        page = self.dir / "acts.html"
+        page.write_text(self.text.replace("</body>", "<script>{%s}</script></body>" % acts))
+        _, root = self.open(page)
+        self.assertEqual(html.unescape(root["corner"]), "goldfish (n00000009), shown its own images\n100.0 %")
+        self.assertEqual((root["found"], root["first"], root["chosen"]), ("2", "9", "goldfish (n00000009)"))
+
     def test_an_analysis_file_alone(self):
         page = self.dir / "alone.html"
         self.assertEqual(report(self.analysis, "--out", page).returncode, 0)

@@ -70,7 +70,7 @@ const marks = {
         pen.moveTo(l.from === undefined ? area.left : scales.x.getPixelForValue(l.from), at);
         pen.lineTo(l.to === undefined ? area.right : scales.x.getPixelForValue(l.to), at);
       } else {
-        pen.moveTo(at, area.top);
+        pen.moveTo(at, area.top - (l.above ? 16 + 14 * l.row : 0));
         pen.lineTo(at, area.bottom);
       }
       pen.stroke();
@@ -81,7 +81,8 @@ const marks = {
             l.label, l.from === undefined ? area.right - width - 4 : scales.x.getPixelForValue(l.from) + 4, at - 5);
       if (l.label && l.axis === "x")
         pen.fillText(
-            l.label, at + 5 + width < area.right ? at + 5 : at - width - 5, area.top + (l.row || 0) * 14 + 11);
+            l.label, at + 5 + width < area.right ? at + 5 : at - width - 5,
+            l.above ? area.top - 6 - 14 * l.row : area.top + (l.row || 0) * 14 + 11);
     }
     pen.restore();
   },

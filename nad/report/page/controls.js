@@ -1,5 +1,5 @@
 // What decides whether the figures mean anything (docs/METHOD.md, section 5a), and the claims.
-const asShare = (v, exact) => share(v, exact ? 1 : 0);
+const asShare = (v, exact) => exact ? share(v) : (100 * v).toFixed(0);  // percent; the unit stands in the legend
 const squareArray = (f, pattern) =>
     Object.keys(f.arrays).find((n) => pattern.test(n) && f.arrays[n].shape.length === 2);
 const cards = (nodes) => {
@@ -51,7 +51,8 @@ function drawStability(items) {
     ranges
   })];
 }
-const linesAlone = (items) => [overlaid(items)];
+const drawSizes = (items) => [overlaid(
+    items, {names: {own: "own images answered right", false_alarms: "false alarms"}, only: /^(own|false_alarms)$/})];
 
 const CONTROLS = [
   {
@@ -102,7 +103,7 @@ const CONTROLS = [
     eyebrow: "Control 4",
     title: "How much depends on the number of channels?",
     lead: "The share of each gate's channels with the largest logits is kept: own accuracy and false alarms.",
-    draw: linesAlone,
+    draw: drawSizes,
   },
   {
     id: "stability",

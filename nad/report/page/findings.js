@@ -140,15 +140,16 @@ function matrixCard(network, f, name, options) {
 }
 
 // Draws of a statistic as a histogram, with what was observed. array: [draws] or [classes, draws], then their means
-// over classes. marked: [name, value] in the statistic's unit.
+// over classes, shares in [0, 1]. marked: [name, value] of the same statistic.
 function drawsCard(network, array, marked, options) {
   const values = valuesOf(array), draws = array.shape[array.shape.length - 1];
   const there = Array
                     .from(
                         {length: draws},
                         (_, d) => mean(Array.from({length: values.length / draws}, (_, i) => values[i * draws + d])))
-                    .filter(known);
-  const levels = marked.filter(([, value]) => known(value));
+                    .filter(known)
+                    .map((v) => 100 * v);
+  const levels = marked.filter(([, value]) => known(value)).map(([name, value]) => [name, 100 * value]);
   if (there.length < 2) return null;
   const all = [...there, ...levels.map(([, value]) => value)];
   const low = Math.min(...all), high = Math.max(...all), bins = 24, width = (high - low) / bins || 1;
@@ -168,12 +169,14 @@ function drawsCard(network, array, marked, options) {
       }]
     },
     options: {
+      layout: {padding: {top: 8 + 14 * levels.length}},
       scales: {
         x: {
           type: "linear",
           offset: false,
-          min: low - width,
+          min: low >= 0 ? Math.max(0, low - width) : low - width,
           max: high + width,
+          ticks: {callback: (v) => number(v, 3) + " %"},
           title: {display: true, text: options.xTitle},
           grid: {display: false}
         },
@@ -184,7 +187,7 @@ function drawsCard(network, array, marked, options) {
         marks: {
           levels: levels.map(
               ([label, value], row) =>
-                  ({axis: "x", value, label, row, firm: row === 0, colour: row ? t.series[row] : t.bad}))
+                  ({axis: "x", value, label, row, above: true, firm: row === 0, colour: row ? t.series[row] : t.bad}))
         }
       },
     },

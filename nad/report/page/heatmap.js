@@ -70,9 +70,14 @@ function heatMap(values, rows, columns, options) {
   const named = options.rowName && Math.max(rows, columns) <= 20;
   let cell = Math.max(1, Math.floor(1000 / Math.max(rows, columns))), left = 0, top = 0, scale = 1;
   // Text is as large on a phone as on a wide screen: scale is pixels of the canvas in one of the page.
+  const longest = () => {
+    const pen = canvas.getContext("2d");
+    pen.font = Math.round(11 * scale) + "px " + theme().sans;
+    return Math.max(...Array.from({length: rows}, (_, i) => pen.measureText(options.rowName(i)).width));
+  };
   const measure = () => {
     scale = 1240 / (canvas.clientWidth || 544);
-    if (named) [left, top, cell] = [Math.round(Math.min(150 * scale, 400)), Math.round(20 * scale), 0];
+    if (named) [left, top] = [Math.round(Math.min(longest() + 14 * scale, 150 * scale, 400)), Math.round(20 * scale)];
     if (named) cell = Math.floor((1240 - left) / columns);
     canvas.width = left + cell * columns;
     canvas.height = top + cell * rows;
@@ -100,8 +105,8 @@ function heatMap(values, rows, columns, options) {
     pen.clearRect(0, 0, canvas.width, canvas.height);
     pen.drawImage(small, left, top, cell * columns, cell * rows);
     if (named) names(pen, t);
-    if (!named || cell / scale < 30) return;
-    pen.font = Math.round(Math.min(13 * scale, cell / 3)) + "px " + t.sans;
+    if (!named || cell / scale < 24) return;
+    pen.font = Math.round(Math.min(13 * scale, cell / 2.4)) + "px " + t.sans;
     pen.textAlign = "center";
     pen.textBaseline = "middle";
     for (let i = 0; i < rows * columns; i++) {
