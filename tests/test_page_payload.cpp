@@ -81,7 +81,9 @@ TEST_CASE("of many numbers each has a byte, within half a step of its value") {
   }
 }
 
-TEST_CASE("masks are bits in the order of gates and channels, a class begins with a byte") {
+TEST_CASE(
+    "classes have a place in every list; masks are bits in the order of gates and channels, a class begins with a "
+    "byte") {
   Results results;
   results.gate_names = {"g", "h"};
   results.channels = {3, 7};
@@ -90,6 +92,7 @@ TEST_CASE("masks are bits in the order of gates and channels, a class begins wit
     c.index = index;
     c.finished = true;
     c.logits = {{1, -1, 1}, {-1, 1, 1, -1, -1, -1, 1}};
+    c.false_alarms_unshown = 12.5;
     if (index == 9) c.logits[1][6] = 0;  // a logit of 0 is not kept
     results.classes[index] = c;
   }
@@ -99,4 +102,6 @@ TEST_CASE("masks are bits in the order of gates and channels, a class begins wit
   const nlohmann::json network = nlohmann::json::parse(page_payload(report))["networks"][0];
   CHECK(decoded(network["masks"]) == std::vector<uint8_t>{0b00110101, 0b10, 0b00110101, 0b00});
   CHECK(network["classes"]["index"] == nlohmann::json({4, 9}));
+  CHECK(network["classes"]["false_alarms_unshown"] == nlohmann::json({12.5, 12.5}));
+  CHECK(network["classes"]["false_alarms"] == nlohmann::json({nullptr, nullptr}));
 }

@@ -90,9 +90,9 @@ Json findings_json(const std::string& name, const Findings& f) {
 // A list a column, an entry a class.
 Json classes_json(const Results& results) {
   Json json = Json::object();
-  for (const char* name :
-       {"index", "id", "name", "state", "error", "steps", "taken", "loss", "kept", "before", "after", "false_alarms",
-        "other_images", "train_images", "val_images", "broken_images", "seconds"}) {
+  for (const char* name : {"index", "id", "name", "state", "error", "steps", "taken", "loss", "kept", "before",
+                           "after", "false_alarms", "false_alarms_shown", "false_alarms_unshown", "other_images",
+                           "train_images", "val_images", "broken_images", "seconds"}) {
     json[name] = Json::array();
   }
   for (const auto& [index, c] : results.classes) {
@@ -108,6 +108,8 @@ Json classes_json(const Results& results) {
     json["before"].push_back(value_json(c.top1_before));
     json["after"].push_back(value_json(c.top1_after));
     json["false_alarms"].push_back(value_json(c.false_alarms));
+    json["false_alarms_shown"].push_back(value_json(c.false_alarms_shown));
+    json["false_alarms_unshown"].push_back(value_json(c.false_alarms_unshown));
     json["other_images"].push_back(c.other_images);
     json["train_images"].push_back(c.train_images);
     json["val_images"].push_back(c.val_images);

@@ -31,6 +31,12 @@ Facts facts_of(const Subject& subject) {
                  {"command_line", s.command_line},
                  {"classes", subject.count()},
                  {"runs", static_cast<int64_t>(subject.runs.size())}};
+  if (s.shows_others()) {
+    facts["specific_target"] = s.specific_target;
+    facts["lambda"] = s.lambda;
+    facts["negatives"] = s.negatives;
+    facts["negative_classes"] = s.negative_classes;
+  }
   if (s.steps > 0) facts["steps"] = s.steps;
   if (s.steps == 0) facts["epochs"] = s.epochs;
   if (s.steps == 0 && s.least_steps > 0) facts["least_steps"] = s.least_steps;
@@ -45,11 +51,12 @@ bool same_network(const Facts& a, const Facts& b) {
   return equal("weights_hash") && equal("objective") && equal("beta");
 }
 
-// Takes the network's findings that are not there yet.
+// Takes the network's findings that are not there yet. Of several that fit, the one of the same label.
 void add_analysed(std::vector<ReportNetwork>& networks, const std::string& label, AnalysedNetwork network) {
-  auto found = std::find_if(networks.begin(), networks.end(), [&, &facts = network.facts](const ReportNetwork& n) {
-    return same_network(n.facts, facts);
-  });
+  const auto fits = [&, &facts = network.facts](const ReportNetwork& n) { return same_network(n.facts, facts); };
+  auto found = std::find_if(networks.begin(), networks.end(),
+                            [&](const ReportNetwork& n) { return n.label == label && fits(n); });
+  if (found == networks.end()) found = std::find_if(networks.begin(), networks.end(), fits);
   if (found == networks.end()) {
     networks.push_back({label, std::move(network.facts), std::nullopt, std::move(network.analyses)});
     return;

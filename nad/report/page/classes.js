@@ -44,6 +44,20 @@ const CLASS_COLUMNS = [
     about: "of other classes' images, called its own"
   },
   {
+    key: "false_alarms_shown",
+    title: "of shown",
+    kind: "number",
+    show: (v) => percent(v),
+    about: "false alarms to classes that were shown while learning"
+  },
+  {
+    key: "false_alarms_unshown",
+    title: "of never shown",
+    kind: "number",
+    show: (v) => percent(v),
+    about: "false alarms to classes that were never shown while learning"
+  },
+  {
     key: "auroc",
     title: "AUROC",
     kind: "number",

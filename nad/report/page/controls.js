@@ -61,7 +61,7 @@ const CONTROLS = [
     eyebrow: "Control 1",
     title: "Is it the class that is recognised, or is it always said?",
     lead:
-        "Each row is a sub-architecture, each column the class of the images that it is shown; the colour is how often it answers its own class. A specific one is dark on the diagonal alone; a constant answer is a dark row.",
+        "Each row is a sub-architecture, each column the class of the images that it is shown; the colour is how often it answers its own class. A specific one stands out on the diagonal alone; a constant answer fills its row.",
     draw: drawTransfer,
   },
   {

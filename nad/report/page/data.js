@@ -189,7 +189,8 @@ function tally(network) {
     silent: count("seldom its class"),
     unmeasured: count("not measured")
   };
-  for (const name of ["before", "after", "false_alarms", "kept"]) t[name] = mean(finished.map((r) => r[name]));
+  for (const name of ["before", "after", "false_alarms", "false_alarms_unshown", "kept"])
+    t[name] = mean(finished.map((r) => r[name]));
   t.measured = t.specific + t.constant + t.silent;
   return t;
 }

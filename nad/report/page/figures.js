@@ -174,8 +174,8 @@ function drawTable1(items) {
   const chart = element("div", {class: "card"}, plot(make, "Mis minus Oth with intervals", true));
   if (items.length > 3) chart.firstChild.style.height = 8 + 3 * items.length + "rem";
   const head = [
-    "Network", "Mis", "Oth", "Mis − Oth", "p", "mistakes", "among the 1, 3, 5 most similar (chance)",
-    "paper, ImageNet", "paper, Places365"
+    "Network", "Mis", "Oth", "Mis − Oth", "p", "mistakes", "top 1, 3, 5 (chance), %", "paper, ImageNet",
+    "paper, Places365"
   ];
   const table = element(
       "div", {class: "table"},
@@ -189,7 +189,7 @@ function drawTable1(items) {
             const k = f.facts, values = PAPER.table1[archOf(network)],
                   among = [1, 3, 5].filter((n) => known(k["top" + n + "_share"]));
             return element(
-                "tr", {}, element("td", {class: "name"}, network.title),
+                "tr", {}, element("td", {}, network.title),
                 ...[share(k.mean_mis, 2), share(k.mean_oth, 2),
                     known(k.difference) ? (100 * k.difference).toFixed(2) + " [" +
                             (100 * k.difference_low).toFixed(2) + ", " + (100 * k.difference_high).toFixed(2) + "]" :
@@ -198,10 +198,12 @@ function drawTable1(items) {
                     .map((v) => element("td", {class: "n"}, v)),
                 element(
                     "td", {},
-                    among.map(
-                             (n) =>
-                                 share(k["top" + n + "_share"], 0) + " (" + share(k["top" + n + "_chance"], 0) + ")")
-                            .join(", ") ||
+                    among.length ?
+                        [
+                          "share", "chance"
+                        ].map((what) => among.map((n) => (100 * k["top" + n + "_" + what]).toFixed(0)).join(", "))
+                                .join(" (") +
+                            ")" :
                         "–"),
                 ...["imagenet", "places"].map(
                     (set) => element(
@@ -316,7 +318,8 @@ const PAPER_FIGURES = [
     eyebrow: "Table 1",
     title: "Do mistakes go to classes with similar sub-architectures?",
     lead: "Mis is the mean similarity with the classes that images are mistaken for, Oth with all others.",
-    control: "the interval of the difference over classes, and p, how often classes in random places do as well.",
+    control:
+        "the interval of the difference over classes, and p, how often classes in random places do as well; the share of mistakes that go to one of the 1, 3 or 5 most similar classes, beside chance.",
     paper: () => ["Mis is larger than Oth for all four networks on both data sets; it gives no intervals."],
     draw: drawTable1,
   },

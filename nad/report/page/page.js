@@ -98,6 +98,7 @@ function runLine(n) {
         number(t.finished) + " of " + plural(f.num_classes, "class", "classes") :
         plural(t.finished, "class", "classes"),
     f.objective ? "objective " + f.objective : "",
+    f.specific_target ? "target " + f.specific_target + ", λ " + number(f.lambda) : "",
     known(f.beta) ? "β " + number(f.beta) + (f.beta_auto ? " (from the search)" : "") : "",
     known(f.steps)      ? plural(f.steps, "step") + " a class" :
         known(f.epochs) ? plural(f.epochs, "pass", "passes") + " over the images" +
@@ -143,7 +144,12 @@ function networkBlock(n) {
       element(
           "dl", {class: "stats"}, stat("Top-1 before", percent(t.before)),
           element("div", {class: "arrow", "aria-hidden": "true"}, "→"), stat("after", percent(t.after)),
-          stat("false alarms", percent(t.false_alarms), known(t.false_alarms) ? null : "not measured", "alarm")),
+          stat(
+              "false alarms", percent(t.false_alarms),
+              !known(t.false_alarms)            ? "not measured" :
+                  known(t.false_alarms_unshown) ? percent(t.false_alarms_unshown) + " on classes never shown" :
+                                                  null,
+              "alarm")),
       element(
           "div",
           {class: "bar", role: "img", "aria-label": t.specific + " specific, " + t.constant + " constant answers"},
