@@ -72,6 +72,9 @@ double peak_gib() {  // VmHWM of this process
   return 0;
 }
 
+// Images of a step in a slot: of its class and, where the objective shows them, of other classes behind.
+int64_t images_a_slot(const Options& o) { return o.objective == "specific" ? 2 * o.batch : o.batch; }
+
 // Images as a run has them, in the backend's memory, each cut out and mirrored in its own way for every slot.
 class Draws {
  public:
@@ -79,14 +82,14 @@ class Draws {
     image_ = {kWidth, kHeight, std::vector<uint8_t>(kWidth * kHeight * 3)};
     for (size_t i = 0; i < image_.rgb.size(); ++i) image_.rgb[i] = static_cast<uint8_t>(random_bits(2, i));
     backend.upload(memory_.get(), image_.rgb.data(), image_.rgb.size());
-    for (int64_t i = 0; i < o.slots * o.batch; ++i) {
+    for (int64_t i = 0; i < o.slots * images_a_slot(o); ++i) {
       draws_.push_back(draw_augmentation(random_key(3, static_cast<uint64_t>(i)), kWidth, kHeight));
       const auto& [crop, flip] = draws_.back();
       samples_.push_back({reinterpret_cast<const uint8_t*>(memory_.get()), kWidth, kHeight, crop.left, crop.top,
                           crop.width, crop.height, flip ? 1 : 0});
     }
   }
-  // images: [slots * batch, size, size, 3]
+  // images: [slots * images of a slot, size, size, 3]
   void pixels(float* images, int64_t size) const {
     parallel_for(static_cast<int64_t>(draws_.size()), [&](int64_t begin, int64_t end, int) {
       Preprocessor preprocessor(static_cast<int>(size), {});
@@ -95,8 +98,8 @@ class Draws {
       }
     });
   }
-  std::span<const AugmentSample> of_slot(int64_t slot, int64_t batch) const {
-    return std::span(samples_).subspan(static_cast<size_t>(slot * batch), static_cast<size_t>(batch));
+  std::span<const AugmentSample> samples(int64_t first, int64_t count) const {
+    return std::span(samples_).subspan(static_cast<size_t>(first), static_cast<size_t>(count));
   }
 
  private:
@@ -125,9 +128,11 @@ std::vector<int32_t> fill(Learner& learner, const Options& o, const Draws* draws
     const auto row = logits.begin() + n * learner.num_classes();
     labels.push_back(static_cast<int32_t>(std::max_element(row, row + learner.num_classes()) - row));
   }
+  const int64_t each = images_a_slot(o);
   for (int64_t g = 0; g < o.slots; ++g) {
     learner.assign(g, gates, {}, 1);
-    learner.set_batch(g, images.data() + g * o.batch * pixels, labels.data() + g * o.batch, o.batch, 0);
+    learner.set_batch(g, images.data() + g * each * pixels, labels.data() + g * each, o.batch, 0);
+    if (each > o.batch) learner.set_others(g, images.data() + (g * each + o.batch) * pixels, o.batch);
   }
   return labels;
 }
@@ -180,7 +185,9 @@ class Steps {
   // With --augment, as a run does it: every slot's draws, labels, number of images and of the step in front.
   void step() {
     for (int64_t g = 0; draws_ && g < options_.slots; ++g) {
-      learner_.set_batch(g, draws_->of_slot(g, options_.batch), labels_.data() + g * options_.batch, steps_);
+      const int64_t each = images_a_slot(options_), first = g * each, batch = options_.batch;
+      learner_.set_batch(g, draws_->samples(first, batch), labels_.data() + first, steps_);
+      if (each > batch) learner_.set_others(g, draws_->samples(first + batch, batch));
     }
     learner_.step();
     ++steps_;
@@ -244,7 +251,7 @@ void report(Steps& steps, const Options& o) {
   std::vector<double> times;
   for (int t = 0; t < o.steps; ++t) times.push_back(steps.seconds());
   const double median = bench::median(times), minimum = bench::quantile(times, 0);
-  const double rate = static_cast<double>(o.slots * o.batch) / median;
+  const double rate = static_cast<double>(o.slots * images_a_slot(o)) / median;
   const auto slots = static_cast<long long>(o.slots), batch = static_cast<long long>(o.batch);
   const char *arch = o.arch.c_str(), *precision = o.precision.c_str();
   if (o.json) {
@@ -280,7 +287,7 @@ int main(int argc, char** argv) {
   app.add_option("--device", o.device, "auto, cpu, cuda, cuda:I or reference");
   app.add_option("--precision", precisions, "fp32, tf32, bf16; several: one after the other")->delimiter(',');
   app.add_option("--conv", o.conv, "on a device: handwritten, cudnn or auto");
-  app.add_option("--objective", o.objective, "released, paper or variational");
+  app.add_option("--objective", o.objective, "released, paper, variational or specific");
   app.add_option("--batch", o.batch, "images per class");
   app.add_option("--slots", slots, "classes per step; several: one after the other")->delimiter(',');
   app.add_option("--size", o.size, "pixels of a side");

@@ -170,6 +170,28 @@ TEST_CASE("the captured step gives the bytes of the eager step") {
   }
 }
 
+TEST_CASE("the captured step of specific gates gives the bytes of the eager one, also where a weight changes") {
+  const test::SpecificGolden golden("vgg16_small", SpecificTarget::all);
+  GateVectors logits[2];
+  Moments moments[2];
+  for (const bool graph : {false, true}) {
+    Context context(make_backend("cuda", {.graph = graph}));
+    Learner learner(context, golden.network, load_tensors(golden.file, golden.network),
+                    golden.options(SpecificTarget::all));
+    learner.assign(0, golden.gates(golden.logits, 0, learner.channels()), {}, 0);
+    for (int64_t t = 0; t < 5; ++t) {
+      golden.feed(learner, t);
+      if (t == 3) learner.set_lambda(0, 4);  // the graph is replayed by then
+      learner.step();
+    }
+    logits[graph] = learner.logits(0);
+    moments[graph] = learner.moments(0);
+  }
+  CHECK(same_gates(logits[0], logits[1]));
+  CHECK(moments[0] == moments[1]);
+  CHECK(moments[0].steps == 5);
+}
+
 TEST_CASE("the order of lanes and blocks changes nothing") {
   const Setup setup("resnet50_narrow", 2);
   const ReplayResult first = replay(setup, Objective::released);
