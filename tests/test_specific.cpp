@@ -128,6 +128,25 @@ TEST_CASE("closed gates open again where the class needs them, from the bound to
   }
 }
 
+TEST_CASE("a network of closed gates alone keeps its numbers finite") {
+  for (const char* name : kSpecificNetworks) {
+    CAPTURE(name);
+    Learning l(name);
+    GateVectors closed = l.golden.gates(l.golden.logits, 0, l.learner.channels());
+    for (std::vector<float>& gate : closed) std::fill(gate.begin(), gate.end(), -1.0f);
+    l.learner.assign(0, closed, {}, 0);
+    for (int t = 0; t < 3; ++t) {
+      l.step(0);
+      CHECK(std::isfinite(l.learner.loss(0).total));
+      for (const GateVectors& values : {l.learner.gradient(0), l.learner.logits(0)}) {
+        for (const std::vector<float>& gate : values) {
+          CHECK(std::all_of(gate.begin(), gate.end(), [](float v) { return std::isfinite(v); }));
+        }
+      }
+    }
+  }
+}
+
 TEST_CASE("a class that is resumed with its moments learns the bytes of one that was not stopped") {
   for (const char* name : kSpecificNetworks) {
     CAPTURE(name);
