@@ -77,7 +77,6 @@ class MemorySource : public ImageSource {
 };
 
 struct SmallLab {
-  static constexpr int64_t kClasses = 6;  // that have a sub-architecture
   WeightsFile file{std::string(NAD_SOURCE_DIR) + "/tests/golden/resnet50_narrow.h5"};
   NetworkDescription network = describe(file);
   Context context{make_backend("cpu")}, reference_context{make_backend("reference")};
@@ -88,7 +87,8 @@ struct SmallLab {
   std::unique_ptr<Laboratory> laboratory;
   GatedForward reference;
 
-  explicit SmallLab(std::vector<int64_t> image_counts)
+  // images of each class; the first `classes` of them have a sub-architecture.
+  explicit SmallLab(std::vector<int64_t> image_counts, int64_t classes = 6)
       : images(std::move(image_counts)), reference(reference_context, tape(), {.images = 1, .copies = 1, .rows = 2}) {
     LaboratoryParts parts;
     parts.context = &context;
@@ -105,7 +105,7 @@ struct SmallLab {
     results.settings.objective = "released";
     results.channels = reference.channels();
     for (const GateInfo& gate : gate_infos(network)) results.gate_names.push_back(gate.name);
-    for (int64_t c = 0; c < kClasses; c++) {
+    for (int64_t c = 0; c < classes; c++) {
       ClassResult& r = results.classes[c];
       r.index = c;
       r.id = r.name = std::to_string(c);

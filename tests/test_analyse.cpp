@@ -122,10 +122,11 @@ TEST_CASE("bootstrap intervals") {
   const auto values = b["values"].get<std::vector<double>>();
   check_interval(bootstrap_mean(values, b["key"].get<uint64_t>(), b["draws"].get<int64_t>()), b["interval"], 1e-12);
   CHECK(std::isnan(bootstrap_mean({}, 1).low));
-  const json& p = golden()["statistics"]["bootstrap_p"];
-  CHECK(bootstrap_p_value(p["values"].get<std::vector<double>>(), p["key"], p["draws"]) == near(p["p"]));
-  CHECK(bootstrap_p_value(std::vector<double>{0, 0}, 1, 10) == 1);
-  CHECK(std::isnan(bootstrap_p_value({}, 1, 10)));
+  const json& p = golden()["statistics"]["sign_flip"];
+  CHECK(sign_flip_p_value(p["values"].get<std::vector<double>>(), p["key"], p["draws"]) == near(p["p"]));
+  CHECK(sign_flip_p_value(std::vector<double>{0, 0}, 1, 10) == 1);
+  CHECK(sign_flip_p_value(std::vector<double>{1, 1, 1}, 1) > 0.1);  // three values cannot be more than 1/8
+  CHECK(std::isnan(sign_flip_p_value({}, 1, 10)));
   // Every index can be drawn, and none beyond.
   std::vector<int> seen(5, 0);
   for (uint64_t i = 0; i < 500; ++i) ++seen.at(static_cast<size_t>(index_below(3, i, 5)));

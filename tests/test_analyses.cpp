@@ -282,7 +282,19 @@ TEST_CASE("hit rates of composites, under own, random and swapped masks") {
     }
   }
   CHECK(close > 0.9 * static_cast<double>(compared));
-  // The table from the rates.
+  // The differences of the classes, and the table, from the rates.
+  for (int64_t c = 0; c < 6; c++) {
+    double sum = 0, count = 0;
+    for (int64_t i = 0; i < 20 * gates; i++) {
+      const int64_t t = i / (4 * gates), q = i % 4, gate = i / 4 % gates;
+      const double* of = &rates.values[(t * gates + gate) * 12];
+      if (static_cast<int64_t>(f.arrays.at("composite_classes").values[t * 4 + q]) != c) continue;
+      if (std::isnan(of[q] - of[8 + q])) continue;
+      sum += of[q] - of[8 + q];
+      count++;
+    }
+    if (count > 0) CHECK(f.arrays.at("class_differences").values[c] == near(sum / count, 1e-7));
+  }
   for (int64_t gate = 0; gate < gates; gate++) {
     double own = 0, swap = 0, random = 0;
     for (int64_t t = 0; t < 5; t++) {

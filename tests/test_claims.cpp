@@ -126,10 +126,10 @@ TEST_CASE("planted masks: the class decides, and similarity falls with depth") {
 TEST_CASE("ten networks that know nothing make at most one claim") {
   int64_t networks_with_claims = 0;
   for (uint64_t network = 0; network < 10; network++) {
-    SmallLab lab({6, 6, 6, 6, 6, 6});  // random weights
+    SmallLab lab(std::vector<int64_t>(10, 5), 10);  // random weights
     lab.settings.seed = network;
     lab.settings.draws = 100;
-    lab.settings.composites = 12;
+    lab.settings.composites = 150;  // each class is in sixty
     for (uint64_t run = 0; run < 2; run++) {
       Results& r = run == 0 ? lab.subject.runs[0] : lab.subject.runs.emplace_back(lab.subject.runs[0]);
       for (auto& [c, result] : r.classes) {

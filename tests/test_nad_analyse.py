@@ -14,7 +14,7 @@ from pathlib import Path
 import h5py
 import numpy as np
 
-from cli_tools import IDS, PROGRAM, Case, default_signals
+from cli_tools import IDS, PROGRAM, Case, default_signals, start
 
 ANALYSE = Path(os.environ.get("NAD_ANALYSE", PROGRAM.parent / "nad_analyse"))
 
@@ -170,6 +170,25 @@ class Analyse(Case):
                 self.assertIn("fig2_accuracy: is there already", again.stderr)
                 self.assertNotIn("fig4_hit_rate: is there already", again.stderr)
                 self.assertEqual(self.findings(killed), self.findings(whole))
+
+    def test_results_are_read_while_they_are_written(self):
+        growing, out = self.dir / "growing.h5", self.dir / "of_growing.h5"
+        run = start("--weights", self.weights, "--data", self.data, "--out", growing, "--batch", 4, "--steps", 150)
+        def finished():
+            try:
+                with h5py.File(growing, "r") as file:
+                    return sum(c.attrs["finished"] for c in file["classes"].values())
+            except OSError:
+                return 0
+        while run.poll() is None and finished() < 2:
+            time.sleep(0.01)
+        self.analyse(growing, "--out", out, "--only", "fig4_similarity")
+        run.send_signal(signal.SIGKILL)
+        run.communicate()
+        with h5py.File(out, "r") as file:
+            network = file["networks/resnet50_released"]
+            self.assertGreaterEqual(network["fig4_similarity"].attrs["classes"], 2)
+            self.assertLess(network["fig4_similarity"].attrs["classes"], len(IDS))
 
     def test_a_run_analyses_itself(self):
         out = self.dir / "run.h5"

@@ -124,17 +124,16 @@ Interval bootstrap_mean(std::span<const double> values, uint64_t key, int64_t dr
   });
 }
 
-double bootstrap_p_value(std::span<const double> values, uint64_t key, int64_t draws) {
-  const auto n = static_cast<int64_t>(values.size());
-  if (n == 0) return kNone;
-  std::vector<double> negated;
-  bootstrap(n, key, draws, [&](std::span<const int64_t> items) {
+double sign_flip_p_value(std::span<const double> values, uint64_t key, int64_t draws) {
+  if (values.empty()) return kNone;
+  std::vector<double> sums;
+  for (int64_t d = 0; d < draws; ++d) {
+    const uint64_t draw_key = random_key(key, static_cast<uint64_t>(d));
     double sum = 0;
-    for (const int64_t i : items) sum += values[i];
-    negated.push_back(-sum);
-    return sum;
-  });
-  return p_value(0.0, negated);
+    for (size_t i = 0; i < values.size(); ++i) sum += random_bits(draw_key, i) & 1 ? -values[i] : values[i];
+    sums.push_back(sum);
+  }
+  return p_value(std::accumulate(values.begin(), values.end(), 0.0), sums);
 }
 
 }  // namespace nad

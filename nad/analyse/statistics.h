@@ -34,9 +34,10 @@ Interval bootstrap(int64_t n, uint64_t key, int64_t draws,
                    const std::function<double(std::span<const int64_t>)>& statistic);
 Interval bootstrap_mean(std::span<const double> values, uint64_t key, int64_t draws = 2000);
 
-// How likely a mean at most 0 is under that resampling: (1 + draws whose mean is at most 0) / (1 + draws). The draws are
-// bootstrap_mean()'s of the same key. NaN without values.
-double bootstrap_p_value(std::span<const double> values, uint64_t key, int64_t draws = 2000);
+// How likely a mean at least as large is where each value might as well have the other sign: value i of draw d is negated
+// where the lowest bit of random_bits(random_key(key, d), i) is 1. One-sided; NaN without values. With n values no p is
+// below about 2^-n.
+double sign_flip_p_value(std::span<const double> values, uint64_t key, int64_t draws = 2000);
 
 // Uniform in 0, ..., n - 1 by the counter generator (engine/rng.h): floor(n * u), u the upper 32 bits as a fraction.
 int64_t index_below(uint64_t key, uint64_t counter, int64_t n);

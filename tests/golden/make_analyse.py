@@ -58,10 +58,9 @@ def bootstrap_mean(values, key, draws):
     return list(np.percentile(means, [2.5, 97.5]))
 
 
-def bootstrap_p(values, key, draws):
-    n = len(values)
-    drawn = [[values[((random_bits(random_key(key, d), i) >> 32) * n) >> 32] for i in range(n)] for d in range(draws)]
-    return (1 + sum(sum(v) <= 0 for v in drawn)) / (1 + draws)
+def sign_flip_p(values, key, draws):
+    signs = np.array([[-1 if random_bits(random_key(key, d), i) & 1 else 1 for i in range(len(values))] for d in range(draws)])
+    return (1 + int(((signs * values).sum(1) >= sum(values) - 1e-12).sum())) / (1 + draws)
 
 
 def holm(p, level):
@@ -122,7 +121,7 @@ def statistics(rng):
         "wilson": [{"hits": h, "n": n, "interval": wilson(h, n)} for h, n in ((0, 20), (20, 20), (1, 40), (27, 40), (500, 1000))],
         "auroc": [{"own": a, "others": b, "value": auroc(a, b)} for a, b in (ties, random)],
         "bootstrap": {"values": values, "key": 4711, "draws": 200, "interval": bootstrap_mean(values, 4711, 200)},
-        "bootstrap_p": {"values": near_zero, "key": 31, "draws": 400, "p": bootstrap_p(near_zero, 31, 400)},
+        "sign_flip": {"values": near_zero, "key": 31, "draws": 400, "p": sign_flip_p(near_zero, 31, 400)},
         "holm": {"p": p, "level": 0.05, "rejected": holm(p, 0.05)},
         "permutation": {"n": 9, "key": 12, "order": permutation(9, 12)},
         "rank_correlation": [{"x": x, "y": y, "value": spearman(x, y)} for x, y in (
