@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
-"""Tests of weights/demo/train.py: nad_run finds with its weights files the accuracy that PyTorch finds. Needs PyTorch,
-Pillow, numpy and h5py."""
+"""Tests of the demonstration's four networks (weights/demo/*.h5) and of weights/demo/train.py, which made them: they are
+small, and nad_run finds with them the accuracy that PyTorch finds. Needs PyTorch, Pillow, numpy and h5py."""
 import contextlib
 import io
 import json
@@ -59,6 +59,23 @@ class Networks(unittest.TestCase):
         self.assertEqual(done.returncode, 0, done.stderr)
         (self.dir / "out.h5").unlink()
         return np.array([c["top1_before"] for c in json.loads(done.stdout)["classes"]])
+
+    def test_the_four_networks_are_small_and_nearly_always_right(self):
+        for form in sorted(f.stem for f in DEMO.glob("*.h5")):
+            with self.subTest(form):
+                weights = DEMO / (form + ".h5")
+                self.assertLess(weights.stat().st_size, 1e6)
+                with h5py.File(weights, "r") as file:
+                    self.assertEqual([c for c in file.attrs["class_ids"]], list(CLASSES))
+                    self.assertEqual((file.attrs["arch"], file.attrs["input_size"]), (form, 64))
+                    self.assertLessEqual(sum(value.size for value in file["weights"].values()), 400000)
+                    self.assertEqual({value.dtype for value in file["weights"].values()}, {np.dtype(np.float16)})
+                before = self.before(weights)
+                self.assertEqual(len(before), len(CLASSES))
+                self.assertGreaterEqual(before.mean(), 88)
+                self.assertLess(before.mean(), 100)
+                # A tie between two classes may fall otherwise: one image.
+                self.assertLessEqual(np.abs(before - self.top1_by_class(form, weights)).sum(), 100 / VAL)
 
     def test_training_ends_in_a_weights_file_of_what_was_trained(self):
         for form, width, depth in (("vgg16", 4, "1,2,1"), ("resnet50", 4, "1,2"), ("densenet121", 4, "2,1"), ("darts", 4, "3")):

@@ -114,6 +114,11 @@ class ResNet(Stored):
                 inputs = 4 * inside
             setattr(self, "layer%d" % (stage + 1), nn.Sequential(*blocks))
         self.stages, self.fc = len(depth), nn.Linear(inputs, classes)
+        for module in self.modules():
+            if isinstance(module, nn.Conv2d):
+                nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
+            elif isinstance(module, Bottleneck):
+                nn.init.zeros_(module.bn3.weight)  # a block begins as its skip connection: it learns much sooner
 
     def forward(self, x):
         x = F.max_pool2d(F.relu(self.bn1(self.conv1(x))), 3, 2, 1)

@@ -20,10 +20,10 @@ from errors import BadData, one_line  # noqa: E402
 
 # What the demonstration's networks were trained with: width, depth, peak learning rate, epochs.
 DEMO = {
-    "vgg16": (8, (2, 2, 3, 3, 3), 0.05, 16),
-    "resnet50": (8, (3, 4, 6, 3), 0.1, 16),
-    "densenet121": (8, (3, 6, 12, 8), 0.1, 16),
-    "darts": (16, (8,), 0.1, 16),
+    "vgg16": (8, (2, 2, 3, 3, 3), 0.002, 12),
+    "resnet50": (8, (3, 4, 6, 3), 0.002, 12),
+    "densenet121": (8, (3, 6, 12, 8), 0.002, 12),
+    "darts": (16, (8,), 0.003, 12),
 }
 WIDTHS = "channels of the first convolution (vgg16), inside the first blocks (resnet50), growth (densenet121), of the first cells (darts)"
 DEPTHS = "convolutions (vgg16), blocks (resnet50), layers (densenet121) of each stage, or the number of cells (darts)"
@@ -58,10 +58,10 @@ def arguments(argv):
     p.add_argument("--width", type=positive(int, 512), metavar="N", help=WIDTHS)
     p.add_argument("--depth", type=numbers, metavar="N,N,..", help=DEPTHS)
     p.add_argument("--epochs", type=positive(int, 10000), metavar="N", help="passes over the training images")
-    p.add_argument("--batch", type=positive(int, 4096), default=64, metavar="N", help="images of a step; default: 64")
+    p.add_argument("--batch", type=positive(int, 4096), default=32, metavar="N", help="images of a step; default: 32")
     p.add_argument("--lr", type=positive(float, 10), metavar="X", help="peak learning rate; it warms up and falls as a cosine")
-    p.add_argument("--least-area", type=positive(float, 1), default=0.35, metavar="X",
-                   help="random crops cover at least this share of an image; default: 0.35")
+    p.add_argument("--least-area", type=positive(float, 1), default=0.6, metavar="X",
+                   help="random crops cover at least this share of an image; default: 0.6")
     p.add_argument("--seed", type=int, default=1, metavar="N", help="seed of the weights, the order and the crops; default: 1")
     p.add_argument("--threads", type=positive(int, 1024), metavar="N", help="threads of PyTorch; default: its own choice")
     a = p.parse_args(argv)
@@ -156,8 +156,7 @@ def optimiser(network, lr):
     import torch
     matrices = [p for p in network.parameters() if p.dim() > 1]
     others = [p for p in network.parameters() if p.dim() < 2]
-    return torch.optim.SGD([dict(params=matrices, weight_decay=5e-4), dict(params=others, weight_decay=0)], lr=lr,
-                           momentum=0.9, nesterov=True)
+    return torch.optim.AdamW([dict(params=matrices, weight_decay=0.05), dict(params=others, weight_decay=0)], lr=lr)
 
 
 def train(a, network, train_set, val_set, say):
@@ -176,7 +175,7 @@ def train(a, network, train_set, val_set, say):
             chosen = order[i * a.batch:(i + 1) * a.batch]
             batch = normalised(random_crops(images[chosen].float(), a.size, a.least_area, generator))
             batch = batch.contiguous(memory_format=torch.channels_last)
-            loss = F.cross_entropy(network(batch), labels[chosen], label_smoothing=0.1)
+            loss = F.cross_entropy(network(batch), labels[chosen], label_smoothing=0.05)
             update.zero_grad()
             loss.backward()
             update.step()
