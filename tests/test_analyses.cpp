@@ -115,6 +115,27 @@ TEST_CASE("transfer: every sub-architecture on every class's images") {
   CHECK(f.number("images_per_class_at_most") == 3);
 }
 
+TEST_CASE("transfer of many classes: few images of each, more of a class's own") {
+  SmallLab& l = lab();
+  l.settings.images_per_class = 0;
+  l.settings.pairs = 7 * 7 * 2;
+  const Findings f = kTransfer.make(l.study());
+  l.settings = {};
+  CHECK(f.number("images_per_class_at_most") == 2);
+  CHECK(f.arrays.at("images").values == std::vector<double>(7, 2));
+  for (int64_t c = 0; c < 6; c++) {
+    const GateVectors mask = binary_mask(l.subject.of(c).logits);
+    for (int64_t k = 0; k < 7; k++) {
+      const LabelledPixels images = l.laboratory->images_of(k, k == c ? 50 : 2);
+      CHECK(f.arrays.at("transfer").values[c * 7 + k] == near(l.share(images, mask, c)));
+      CHECK(f.arrays.at("right").values[c * 7 + k] == near(l.share(images, mask, k)));
+      CHECK(f.arrays.at("original_transfer").values[c * 7 + k] == near(l.share(images, {}, c)));
+    }
+    CHECK(real_column(f, "own_images")[c] == static_cast<double>(l.laboratory->image_count(c)));
+    CHECK(real_column(f, "own")[c] == f.arrays.at("transfer").values[c * 7 + c]);
+  }
+}
+
 TEST_CASE("faithfulness: divergence and agreement on own images") {
   SmallLab& l = lab();
   const Findings f = kFaithfulness.make(l.study());

@@ -15,6 +15,7 @@ namespace nad {
 
 struct AnalysisSettings {
   int64_t images_per_class = 0;  // of transfer and faithfulness at most; 0: choose
+  int64_t pairs = 200'000;       // of a mask and an image that transfer chooses at most
   int64_t draws = 100;           // random masks of a class
   int64_t composites = 1000;
   uint64_t seed = 233;

@@ -28,24 +28,61 @@ struct Rows {
   std::vector<Row> gated, original;  // [classes of the subject]
 };
 
-Rows run_all(const Study& study, int64_t images_per_class) {
+struct Sizes {
+  int64_t each = 0;  // images of a class that all masks are shown
+  int64_t own = 0;   // that its own mask and the original are
+};
+
+Sizes sizes(const Study& study) {
+  if (study.settings.images_per_class > 0) return {study.settings.images_per_class, study.settings.images_per_class};
+  constexpr int64_t kLeast = 2, kMost = 50;
+  const auto shown = static_cast<int64_t>(study.laboratory->image_classes().size());
+  return {std::clamp(study.settings.pairs / ((1 + study.subject.count()) * shown), kLeast, kMost), kMost};
+}
+
+// The images of class k under all masks. alone: the place of its own mask, which own_images() takes, or -1.
+void all_masks(const Study& study, int64_t k, int64_t count, int64_t alone,
+               const std::function<void(double)>& progress, Rows& rows) {
   const Subject& s = study.subject;
-  const int64_t classes = study.laboratory->num_classes();
-  const std::vector<int64_t> none(static_cast<size_t>(classes), 0);
+  study.laboratory->network().run(
+      study.laboratory->images_of(k, count), 1 + s.count(),
+      [&](int64_t mask) { return mask == 0 ? GateVectors() : binary_mask(s.of(s.classes[mask - 1]).logits); },
+      [&](int64_t mask, int64_t, const float* logits) {
+        const int64_t answer = answers(logits, 1, study.laboratory->num_classes())[0];
+        for (int64_t i = 0; mask == 0 && i < s.count(); ++i) {
+          if (i != alone) rows.original[i].add(s.classes[i], k, logits, answer);
+        }
+        if (mask > 0 && mask - 1 != alone) rows.gated[mask - 1].add(s.classes[mask - 1], k, logits, answer);
+      },
+      progress);
+}
+
+// More images of the class at place i, under its own mask and in the original network.
+void own_images(const Study& study, int64_t i, int64_t count, Rows& rows) {
+  const int64_t c = study.subject.classes[i];
+  study.laboratory->network().run(
+      study.laboratory->images_of(c, count), 2,
+      [&](int64_t mask) { return mask == 0 ? GateVectors() : binary_mask(study.subject.of(c).logits); },
+      [&](int64_t mask, int64_t, const float* logits) {
+        const int64_t answer = answers(logits, 1, study.laboratory->num_classes())[0];
+        (mask == 0 ? rows.original : rows.gated)[i].add(c, c, logits, answer);
+      },
+      [&](double) { study.progress(1); });
+}
+
+Rows run_all(const Study& study, const Sizes& sizes) {
+  const std::vector<int64_t>& classes = study.subject.classes;
+  const std::vector<int64_t> none(static_cast<size_t>(study.laboratory->num_classes()), 0);
   const Row empty{{none, none, none}, {}, {}};
-  Rows rows{std::vector<Row>(s.classes.size(), empty), std::vector<Row>(s.classes.size(), empty)};
+  Rows rows{std::vector<Row>(classes.size(), empty), std::vector<Row>(classes.size(), empty)};
   const std::vector<int64_t>& shown = study.laboratory->image_classes();
   for (size_t k = 0; k < shown.size(); ++k) {
-    const LabelledPixels images = study.laboratory->images_of(shown[k], images_per_class);
-    study.laboratory->network().run(
-        images, 1 + s.count(),
-        [&](int64_t mask) { return mask == 0 ? GateVectors() : binary_mask(s.of(s.classes[mask - 1]).logits); },
-        [&](int64_t mask, int64_t, const float* logits) {
-          const int64_t answer = answers(logits, 1, classes)[0];
-          if (mask > 0) return rows.gated[mask - 1].add(s.classes[mask - 1], shown[k], logits, answer);
-          for (int64_t i = 0; i < s.count(); ++i) rows.original[i].add(s.classes[i], shown[k], logits, answer);
-        },
-        part_progress(study, static_cast<int64_t>(k), static_cast<int64_t>(shown.size())));
+    const auto place = std::lower_bound(classes.begin(), classes.end(), shown[k]);
+    const bool learnt = place != classes.end() && *place == shown[k];
+    const int64_t alone = learnt && sizes.own > sizes.each ? place - classes.begin() : -1;
+    all_masks(study, shown[k], sizes.each, alone,
+              part_progress(study, static_cast<int64_t>(k), static_cast<int64_t>(shown.size())), rows);
+    if (alone >= 0) own_images(study, alone, sizes.own, rows);
   }
   return rows;
 }
@@ -93,13 +130,6 @@ void put_mean(Findings& f, const std::string& name, const std::vector<double>& v
   put(f, name, mean_of(values), bootstrap_mean(present(values), random_key(key, hash_name(name))));
 }
 
-int64_t images_per_class(const Study& study) {
-  if (study.settings.images_per_class > 0) return study.settings.images_per_class;
-  constexpr int64_t kPairs = 200'000, kLeast = 2, kMost = 50;
-  const auto shown = static_cast<int64_t>(study.laboratory->image_classes().size());
-  return std::clamp(kPairs / ((1 + study.subject.count()) * shown), kLeast, kMost);
-}
-
 void add_table(Findings& f, const Subject& s, const Columns& gated, const Columns& original) {
   std::vector<double> kept;
   for (const int64_t c : s.classes) kept.push_back(s.of(c).kept_percent() / 100);
@@ -125,8 +155,8 @@ void add_table(Findings& f, const Subject& s, const Columns& gated, const Column
 Findings make(const Study& study) {
   const Subject& s = study.subject;
   const std::vector<int64_t>& shown = study.laboratory->image_classes();
-  const int64_t each = images_per_class(study);
-  const Rows rows = run_all(study, each);
+  const Sizes shown_images = sizes(study);
+  const Rows rows = run_all(study, shown_images);
   Columns gated, original;
   for (size_t i = 0; i < s.classes.size(); ++i) {
     gated.add(rows.gated[i], s.classes[i]);
@@ -141,7 +171,10 @@ Findings make(const Study& study) {
   f.arrays["classes"] = {{s.count()}, {s.classes.begin(), s.classes.end()}};
   f.arrays["image_classes"] = {{static_cast<int64_t>(shown.size())}, {shown.begin(), shown.end()}};
   Array images{{static_cast<int64_t>(shown.size())}, {}};
-  for (const int64_t k : shown) images.values.push_back(static_cast<double>(rows.gated[0].counts.images[k]));
+  for (const int64_t k : shown) {
+    const size_t other = s.count() > 1 && k == s.classes[0] ? 1 : 0;
+    images.values.push_back(static_cast<double>(rows.gated[other].counts.images[k]));
+  }
   f.arrays["images"] = images;
   const uint64_t key = analysis_key(study.settings.seed, "transfer");
   put_mean(f, "mean_own", gated.own, key);
@@ -154,16 +187,18 @@ Findings make(const Study& study) {
   put_mean(f, "mean_original_balanced_accuracy", original.balanced, key);
   f.facts["classes"] = s.count();
   f.facts["image_classes"] = static_cast<int64_t>(shown.size());
-  f.facts["images_per_class_at_most"] = each;
+  f.facts["images_per_class_at_most"] = shown_images.each;
+  f.facts["own_images_at_most"] = shown_images.own;
   f.facts["constant_answers"] = gated.constants();
   f.summary = text_of(
       "own %.4f, false alarms %.4f, AUROC %.4f, balanced accuracy %.4f; original: %.4f, %.4f, %.4f, %.4f; %lld of "
       "%lld "
-      "constant answers (%lld image classes, at most %lld images of each)",
+      "constant answers (%lld image classes, at most %lld images of each, %lld own)",
       mean_of(gated.own), mean_of(gated.false_alarms), mean_of(gated.auroc), mean_of(gated.balanced),
       mean_of(original.own), mean_of(original.false_alarms), mean_of(original.auroc), mean_of(original.balanced),
       static_cast<long long>(gated.constants()), static_cast<long long>(s.count()),
-      static_cast<long long>(shown.size()), static_cast<long long>(each));
+      static_cast<long long>(shown.size()), static_cast<long long>(shown_images.each),
+      static_cast<long long>(shown_images.own));
   return f;
 }
 
