@@ -150,7 +150,7 @@ def contents(path, ignored=RECORD):
         def add(name, item):
             for key, value in item.attrs.items():
                 if key not in ignored:
-                    found[name + "@" + key] = repr(value)
+                    found[name + "@" + key] = repr(value.tolist() if hasattr(value, "tolist") else value)
             if isinstance(item, h5py.Dataset):
                 found[name] = (item.dtype.str, item.shape, item[()].tobytes())
         add("", file)

@@ -31,7 +31,13 @@ struct Lanes<1> {
   static NAD_INLINE F relu(F v) { return max(0.f, v); }
   static NAD_INLINE F add(F a, F b) { return a + b; }
   static NAD_INLINE F multiply(F a, F b) { return a * b; }
-  static NAD_INLINE F multiply_add(F a, F b, F c) { return a * b + c; }  // rounded once where there is FMA
+  static NAD_INLINE F multiply_add(F a, F b, F c) {  // rounded once where there is FMA
+#if NAD_LANES >= 8                                   // AVX2 and AVX-512 have FMA
+    return __builtin_fmaf(a, b, c);
+#else
+    return a * b + c;
+#endif
+  }
   static NAD_INLINE I load_bytes(const uint8_t* p) { return *p; }
   static NAD_INLINE void store_bytes(uint8_t* p, I v) { *p = static_cast<uint8_t>(v); }
   static NAD_INLINE I bits(F v) {

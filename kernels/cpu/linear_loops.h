@@ -1,4 +1,7 @@
 // Loops of linear.cpp, compiled once per instruction set.
+//
+// Every product is added by multiply_add: where a compiler chooses between one rounding and two, it may choose
+// differently for six samples at a time and for one, and a sample's numbers would depend on how many there are.
 
 static NAD_INLINE Lanes<kLanes>::F load_weight(const float* p) { return Lanes<kLanes>::load(p); }
 static NAD_INLINE Lanes<kLanes>::F load_weight(const uint16_t* p) { return Lanes<kLanes>::load_bf16(p); }
@@ -9,7 +12,7 @@ static NAD_INLINE float weight_value(const uint16_t* p) { return Lanes<1>::load_
 template <class Weight>
 static float dot_rest(const float* x, const Weight* w, int64_t begin, int64_t end) {
   float sum = 0;
-  for (int64_t k = begin; k < end; ++k) sum += x[k] * weight_value(w + k);
+  for (int64_t k = begin; k < end; ++k) sum = Lanes<1>::multiply_add(x[k], weight_value(w + k), sum);
   return sum;
 }
 
@@ -31,7 +34,7 @@ static NAD_INLINE void dot_tile(const LinearLoop& p, const Weight* weight, int64
     for (int i = 0; i < SAMPLES; ++i) {
       const L::F value = L::load(x + i * p.inputs + k);
 #pragma GCC unroll 8
-      for (int j = 0; j < OUTPUTS; ++j) sums[i][j] += value * loaded[j];
+      for (int j = 0; j < OUTPUTS; ++j) sums[i][j] = L::multiply_add(value, loaded[j], sums[i][j]);
     }
   }
   float totals[SAMPLES][OUTPUTS];
@@ -101,9 +104,9 @@ static NAD_INLINE void outer_tile(const LinearLoop& p, const Weight* weight, int
     for (int v = 0; v < VECTORS; ++v) loaded[v] = load_weight(w + v * kLanes);
 #pragma GCC unroll 8
     for (int s = 0; s < SAMPLES; ++s) {
-      const float value = dz[s * p.outputs + o];
+      const L::F value = L::set(dz[s * p.outputs + o]);
 #pragma GCC unroll 8
-      for (int v = 0; v < VECTORS; ++v) sums[s][v] += value * loaded[v];
+      for (int v = 0; v < VECTORS; ++v) sums[s][v] = L::multiply_add(value, loaded[v], sums[s][v]);
     }
   }
 #pragma GCC unroll 8
@@ -119,7 +122,9 @@ static NAD_INLINE void outer_rest(const LinearLoop& p, const Weight* weight, int
                                   int64_t end) {
   float* dx = p.y + n * p.inputs + i;
   float sum = begin > 0 || p.add ? *dx : 0.f;
-  for (int64_t o = begin; o < end; ++o) sum += p.x[n * p.outputs + o] * weight_value(weight + o * p.inputs + i);
+  for (int64_t o = begin; o < end; ++o) {
+    sum = Lanes<1>::multiply_add(p.x[n * p.outputs + o], weight_value(weight + o * p.inputs + i), sum);
+  }
   *dx = sum;
 }
 
