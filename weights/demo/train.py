@@ -20,9 +20,9 @@ from errors import BadData, one_line  # noqa: E402
 
 # What the demonstration's networks were trained with: width, depth, peak learning rate, epochs.
 DEMO = {
-    "vgg16": (8, (2, 2, 3, 3, 3), 0.002, 12),
+    "vgg16": (8, (2, 2, 3, 3, 3), 0.002, 4),
     "resnet50": (8, (3, 4, 6, 3), 0.002, 12),
-    "densenet121": (8, (3, 6, 12, 8), 0.002, 12),
+    "densenet121": (8, (3, 6, 12, 8), 0.002, 4),
     "darts": (16, (8,), 0.003, 12),
 }
 WIDTHS = "channels of the first convolution (vgg16), inside the first blocks (resnet50), growth (densenet121), of the first cells (darts)"
