@@ -70,7 +70,7 @@ VectorOperands operands() {
 
 // Sums are folded in halves.
 float folded(const float* v, int count) {
-  std::array<float, 16> sums;
+  std::array<float, 16> sums{};
   std::copy_n(v, count, sums.begin());
   for (int half = count / 2; half > 0; half /= 2) {
     for (int i = 0; i < half; ++i) sums[static_cast<size_t>(i)] += sums[static_cast<size_t>(i + half)];
