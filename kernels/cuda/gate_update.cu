@@ -57,6 +57,8 @@ struct GroupUpdate {
     layers = static_cast<double>(a.gates);
   }
   __device__ bool variational() const { return a.objective == Objective::variational; }
+  // uses_taps() of the objective, a function of the host.
+  __device__ bool taps() const { return a.objective == Objective::released || a.objective == Objective::specific; }
   __device__ double mu(int64_t c) const {
     const float m = a.logits[first + c];
     return sigmoid(static_cast<double>(m));
@@ -86,9 +88,8 @@ struct GroupUpdate {
   }
   __device__ double logit_gradient(int64_t c) const {
     const double m = mu(c);
-    const double direct = uses_taps(a.objective)
-                              ? beta * 2 * m / (static_cast<double>(a.channels) * layers)
-                              : (variational() ? 1 : 2) * ((m - 1) + beta * m) * mean(a.sum_square, c);
+    const double direct = taps() ? beta * 2 * m / (static_cast<double>(a.channels) * layers)
+                                 : (variational() ? 1 : 2) * ((m - 1) + beta * m) * mean(a.sum_square, c);
     return (direct + chain(c, false)) * m * (1 - m);
   }
   __device__ double sigma_gradient(int64_t c) const {  // by the sigma logit
@@ -99,7 +100,7 @@ struct GroupUpdate {
   // One channel's part of the two terms.
   __device__ void add_terms(int64_t c, double& reconstruction, double& regularisation) const {
     const double m = mu(c);
-    if (uses_taps(a.objective)) {
+    if (taps()) {
       regularisation += m * m;
       return;
     }
@@ -113,7 +114,7 @@ struct GroupUpdate {
   }
   // From the sums over the channels to the terms; one thread.
   __device__ void write_terms(double reconstruction, double regularisation) const {
-    if (uses_taps(a.objective)) {
+    if (taps()) {
       for (int64_t n = group * a.batch; n < group * a.batch + valid; ++n) {
         const float weight = a.tap_weight[n];
         const double distance = a.tap_sum[n];
