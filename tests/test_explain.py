@@ -2,6 +2,7 @@
 """nad_explain as a user runs it: labels from folders, feature maps, the composite, mistakes, and what it says of bad input."""
 import json
 import os
+import shutil
 import struct
 import subprocess
 import unittest
@@ -53,8 +54,9 @@ class Explain(Case):
             self.assertEqual(len(image["similar_to_label"]), 3)
             self.assertLess(sum(p["probability"] for p in image["predictions"]), 1 + 1e-9)
         # all of them were called 00.png
-        self.assertEqual(sorted(os.listdir(out)), ["00.png", "00_2.png", "00_3.png", "00_4.png", "composite.png"])
-        width, height = png_size(out / "00.png")
+        self.assertEqual(sorted(os.listdir(out)),
+                         ["00_maps.png", "00_maps_2.png", "00_maps_3.png", "00_maps_4.png", "composite.png"])
+        width, height = png_size(out / "00_maps.png")
         self.assertGreater(png_size(out / "composite.png")[1], height)  # five rows of maps, not two
         self.assertGreater(width, 4 * 32)
 
@@ -91,6 +93,38 @@ class Explain(Case):
         self.assertEqual(len({image["label"] for image in images}), 3)  # in turn
         self.assertIn("val images are misjudged; 3 are shown", result.stderr)
         png_size(out / "gallery.png")
+
+    def test_no_picture_replaces_an_input(self):
+        place = self.dir / "beside"
+        place.mkdir()
+        for name in ("dog.png", "dog_maps.png", "gallery.png"):
+            shutil.copy(self.image(0), place / name)
+        before = {path.name: path.read_bytes() for path in place.iterdir()}
+        for args, name in (([place / "dog.png", place / "dog_maps.png"], "dog_maps.png"),
+                           ([place / "gallery.png", "--data", self.data, "--mistakes", 1], "gallery.png")):
+            result = explain(*args, *self.files(), "--out", ".", cwd=str(place))
+            self.assertEqual(result.returncode, 2, result.stderr)
+            self.assertIn("'./%s' would replace %s, which is read" % (name, place / name), result.stderr)
+            for path, content in before.items():
+                self.assertEqual((place / path).read_bytes(), content, path)
+        result = explain(place / "dog.png", *self.files(), "--out", place)  # a picture of before is replaced
+        self.assertEqual(result.returncode, 0, result.stderr)
+        self.assertEqual((place / "dog.png").read_bytes(), before["dog.png"])
+        self.assertNotEqual((place / "dog_maps.png").read_bytes(), before["dog_maps.png"])
+
+    def test_without_ids_the_folders_of_train_are_the_classes(self):
+        weights, data, results = make_weights(self.dir / "plain.h5", ids=None), self.dir / "less", self.dir / "plain_r.h5"
+        data.mkdir()
+        (data / "train").symlink_to(self.data / "train")
+        shutil.copytree(self.data / "val", data / "val", ignore=shutil.ignore_patterns(IDS[0]))  # class 0 has none
+        subprocess.run([str(PROGRAM), "--threads", "1", "--quiet", "--weights", str(weights), "--data", str(data),
+                        "--out", str(results), "--batch", "4", "--steps", "1", "--classes", "0-1"], check=True,
+                       stdout=subprocess.DEVNULL)
+        result = explain("--weights", weights, "--results", results, "--data", data, "--mistakes", 8, "--no-pictures",
+                         "--json")
+        self.assertEqual(result.returncode, 0, result.stderr)
+        self.assertIn(" of 4 val images", result.stderr)  # class 1's alone
+        self.assertEqual({image["label"] for image in json.loads(result.stdout)["images"]}, {1})
 
     def test_a_broken_image_costs_only_itself(self):
         broken = self.dir / "broken.png"

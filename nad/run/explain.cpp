@@ -13,6 +13,7 @@
 #include "nad/gates/batch_rows.h"
 #include "nad/images/composite.h"
 #include "nad/run/network.h"
+#include "nad/run/output_place.h"
 #include "nad/store/file_hash.h"
 
 namespace nad {
@@ -104,7 +105,11 @@ std::string Explainer::picture_path(const std::string& stem) {
     name = stem + "_" + std::to_string(i);
   }
   taken_.push_back(name);
-  return (fs::path(options_.out) / (name + ".png")).string();
+  std::string path = (fs::path(options_.out) / (name + ".png")).string();
+  OutputRules rules = {.may_exist = true, .inputs = options_.images};
+  rules.inputs.insert(rules.inputs.end(), {options_.weights, options_.results});
+  check_output(path, rules);
+  return path;
 }
 
 FeatureMapRow Explainer::feature_maps(GatedForward& forward, int64_t copy, const std::string& name) const {
@@ -171,8 +176,14 @@ void Explainer::explain_composite(const std::vector<Shown>& four) {
 }
 
 void Explainer::explain_files(std::ostream& errors) {
-  std::vector<Shown> shown;
+  std::vector<std::string>
+      pictures;  // of each image; named before the first is drawn, so that none replaces an input
   for (const std::string& path : options_.images) {
+    pictures.push_back(options_.pictures ? picture_path(fs::path(path).stem().string() + "_maps") : "");
+  }
+  std::vector<Shown> shown;
+  for (size_t i = 0; i < options_.images.size(); ++i) {
+    const std::string& path = options_.images[i];
     try {
       shown.push_back(show(path, label_of(path), decode_image(read_file(path))));
     } catch (const Error& e) {
@@ -181,7 +192,7 @@ void Explainer::explain_files(std::ostream& errors) {
       ++broken_;
       continue;
     }
-    explain_one(shown.back(), options_.pictures ? picture_path(fs::path(path).stem().string()) : "");
+    explain_one(shown.back(), pictures[i]);
   }
   const bool any = std::any_of(shown.begin(), shown.end(), [&](const Shown& s) { return known_.find(s.label) >= 0; });
   if (shown.size() == 4 && options_.images.size() == 4 && any && options_.pictures) explain_composite(shown);
@@ -210,10 +221,11 @@ std::vector<Explainer::Shown> Explainer::find_mistakes(std::ostream& notes) {
   }
   if (!source->has_split("val"))
     throw Error(ErrorKind::data, "there are no val images to choose mistakes from", "give a folder with DIR/val");
-  const std::vector<std::string> found = source->classes("val");
-  std::vector<std::string> folders = weights_.class_ids().empty()
-                                         ? match_classes(found, {}, weights_.num_classes()).source_class
-                                         : classes_by_id(found, weights_.class_ids());
+  // Without ids the sorted folders are the classes: those of train, as nad_run has them, for val may lack some.
+  const bool by_id = !weights_.class_ids().empty();
+  const std::vector<std::string> found = source->classes(by_id || !source->has_split("train") ? "val" : "train");
+  std::vector<std::string> folders = by_id ? classes_by_id(found, weights_.class_ids())
+                                           : match_classes(found, {}, weights_.num_classes()).source_class;
   for (size_t c = 0; c < folders.size(); ++c) {
     if (known_.find(static_cast<int64_t>(c)) < 0) folders[c].clear();  // nothing to compare with
   }

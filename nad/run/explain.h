@@ -51,6 +51,7 @@ class Explainer {
   FeatureMapRow feature_maps(GatedForward& forward, int64_t copy, const std::string& name) const;
   std::vector<Shown> find_mistakes(std::ostream& notes);
   std::vector<int64_t> answers_of(const std::vector<float>& pixels, int64_t count);
+  // OUT/STEM.png, or STEM_2, ... where that is taken. Throws Error(usage) where the picture would replace an input.
   std::string picture_path(const std::string& stem);
 
   ExplainOptions options_;

@@ -30,7 +30,8 @@ std::optional<ExplainOptions> parse_explain_options(int argc, const char* const*
   app.add_option("--data", data, "for --mistakes: image folder, DIR/val/<class>/*; default: the packed images")
       ->type_name("DIR");
   app.add_option("--seed", seed, "of that choice; default: 233")->type_name("N");
-  app.add_option("--out", folder, "folder for the pictures; default: explained")->type_name("DIR");
+  app.add_option("--out", folder, "folder for the pictures (IMAGE_maps.png, ...); default: explained")
+      ->type_name("DIR");
   app.add_flag("--no-pictures", no_pictures, "words only");
   app.add_flag("--json", o.json, "print JSON instead of text");
   device.declare(app);
