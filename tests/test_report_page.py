@@ -112,6 +112,8 @@ class File(Page):
                  ([other, "-o", self.dir / "p"], 3, "text.h5"),
                  ([unknown, "-o", self.dir / "p"], 3, "neither of results nor of analyses"),
                  ([self.results, "-o", self.results], 2, "would replace"),
+                 ([self.results, "-o", other], 2, "exists and is no HTML page"),
+                 ([self.results, "-o", self.analysis], 2, "exists and is no HTML page"),
                  ([self.results, "-o", self.dir / "no" / "p"], 2, "a folder that does not exist"),
                  ([self.results, "-o", self.dir / "p", "--bogus"], 2, "--bogus")]
         for args, code, part in cases:
@@ -122,6 +124,7 @@ class File(Page):
                 self.assertTrue(done.stderr.startswith("nad_report: "), done.stderr)
                 self.assertIn(part, done.stderr)
                 self.assertFalse((self.dir / "p").exists())
+                self.assertEqual(other.read_text(), "no HDF5")
 
 
 @unittest.skipUnless(BROWSER, "chromium is not installed: scripts/deps installs it")

@@ -1,8 +1,13 @@
 // nad_report: results and analyses as one HTML page to look at. Exit codes: engine/error.h.
 #include <CLI/CLI.hpp>
+#include <algorithm>
+#include <cctype>
 #include <cstdio>
+#include <filesystem>
+#include <fstream>
 #include <iostream>
 #include <optional>
+#include <string_view>
 
 #include "nad/report/page.h"
 #include "nad/report/text.h"
@@ -25,15 +30,28 @@ std::optional<Options> parse(int argc, const char* const* argv) {
                "nad_report");
   Options o;
   app.add_option("FILES", o.files, "results files and analysis files, in any order")->required();
-  app.add_option("-o,--out", o.out, "the page, HTML; an earlier one is replaced")->required();
+  app.add_option("-o,--out", o.out, "the page, HTML; an earlier one is replaced, any other file is not")->required();
   app.add_option("--title", o.title, "of the page")->capture_default_str();
   if (!parse_flags(app, argc, argv, std::cout)) return std::nullopt;
   o.out = follow_links(o.out);
   return o;
 }
 
+// A name given wrongly must not cost a results file: only a page is replaced.
+void check_replaced(const std::string& path) {
+  constexpr std::string_view kPage = "<!doctype html";
+  std::ifstream file(path, std::ios::binary);
+  if (!file && !std::filesystem::exists(path)) return;
+  std::string start(kPage.size(), '\0');
+  file.read(start.data(), static_cast<std::streamsize>(start.size()));
+  const auto same = [](char a, char b) { return std::tolower(static_cast<unsigned char>(a)) == b; };
+  if (!std::equal(kPage.begin(), kPage.end(), start.begin(), same))
+    throw Error(ErrorKind::usage, "--out '" + path + "' exists and is no HTML page", "choose another name");
+}
+
 int run(const Options& o) {
   check_output(o.out, {.may_exist = true, .inputs = o.files, .try_writing = true});
+  check_replaced(o.out);
   std::vector<std::string> notes;
   Report report = read_report(o.files, &notes);
   for (const std::string& note : notes) std::fprintf(stderr, "nad_report: %s\n", one_line(note).c_str());
