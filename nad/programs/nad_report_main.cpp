@@ -44,7 +44,7 @@ void check_replaced(const std::string& path) {
   if (!file && !std::filesystem::exists(path)) return;
   std::string start(kPage.size(), '\0');
   file.read(start.data(), static_cast<std::streamsize>(start.size()));
-  const auto same = [](char a, char b) { return std::tolower(static_cast<unsigned char>(a)) == b; };
+  const auto same = [](char small, char read) { return small == std::tolower(static_cast<unsigned char>(read)); };
   if (!std::equal(kPage.begin(), kPage.end(), start.begin(), same))
     throw Error(ErrorKind::usage, "--out '" + path + "' exists and is no HTML page", "choose another name");
 }
