@@ -316,7 +316,7 @@ TEST_CASE("a pool takes evenly from the classes, each image once, the same for a
   CHECK(draw(100, 1).images.size() == 20);
   CHECK(draw(0, 1).images.empty());
   // Three classes, 12 bytes an image: the first of the whole pool's images of each class.
-  for (const auto& [bytes, images] : {std::pair{3 * 12 * 3, 8}, {3 * 12 * 2 + 35, 6}, {3 * 12, 3}, {0, 3}}) {
+  for (const auto& [bytes, images] : {std::pair{3 * 12 * 3, 8}, {3 * 12 * 2 + 35, 6}, {3 * 12, 3}, {13, 2}, {0, 1}}) {
     CAPTURE(bytes);
     const nad::ImagePool some = draw(100, 1, bytes), whole = draw(100, 1);
     CHECK(static_cast<int>(some.images.size()) == images);

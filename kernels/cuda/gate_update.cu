@@ -147,7 +147,8 @@ __device__ inline void step_by_adam(const UpdateView& a, int64_t first, double r
     const double step_by = rate * (mean / mean_share) / (sqrt(square / square_share) + kAdamFloor);
     a.adam_mean[i] = static_cast<float>(mean);
     a.adam_square[i] = static_cast<float>(square);
-    a.logits[i] = static_cast<float>(fmin(fmax(static_cast<double>(logit) - step_by, -kLogitBound), kLogitBound));
+    const double moved = static_cast<double>(logit) - step_by;  // NaN stays NaN, which fmin and fmax would hide
+    a.logits[i] = static_cast<float>(moved < -kLogitBound ? -kLogitBound : moved > kLogitBound ? kLogitBound : moved);
   }
 }
 

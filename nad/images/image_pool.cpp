@@ -89,7 +89,9 @@ ImagePool draw_image_pool(const ImageSource& source, const std::string& split,
   share_out(classes, limits.images);
   std::erase_if(classes, [](const Class& c) { return c.taken == 0; });
   ImagePool pool;
+  int64_t bytes = 0;  // of the pool so far
   for (const Class& c : classes) {
+    if (bytes >= limits.bytes && !pool.images.empty()) break;  // the classes' first images alone were too large
     DecodedImages decoded;
     try {
       decoded = decode_some(load_drawn(source, split, c), limits.bytes / static_cast<int64_t>(classes.size()),
@@ -99,6 +101,7 @@ ImagePool draw_image_pool(const ImageSource& source, const std::string& split,
       decoded.broken = c.taken;
       if (report) report(e.what());
     }
+    for (const Image& image : decoded.images) bytes += static_cast<int64_t>(image.rgb.size());
     pool.broken += decoded.broken;
     pool.labels.insert(pool.labels.end(), decoded.images.size(), c.label);
     std::move(decoded.images.begin(), decoded.images.end(), std::back_inserter(pool.images));

@@ -18,7 +18,8 @@ struct ImagePool {
 };
 
 // At most so many images, and at most so many bytes of their pixels, which every class has an equal share of: what
-// goes beyond it is left out, but for the class's first image.
+// goes beyond it is left out, but for the class's first image. Where these alone go beyond all the bytes, the classes
+// that come last have none; one image there always is.
 struct PoolLimits {
   int64_t images = 0;
   int64_t bytes = std::numeric_limits<int64_t>::max();

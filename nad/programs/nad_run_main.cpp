@@ -60,7 +60,15 @@ int analyse_run(const RunSetup& setup, RunState& state, const std::string& comma
   options.data = setup.options.data;
   options.out = follow_links(analysis_path(setup));
   options.settings.seed = setup.options.seed;
-  const Analysed analysed = analyse(options, command, progress);
+  const Analysed analysed = [&] {
+    try {
+      return analyse(options, command, progress);
+    } catch (const Error& e) {
+      if (e.kind() != ErrorKind::interrupted) throw;
+      throw Error(ErrorKind::interrupted, "interrupted while analysing: what was made is saved in " + options.out,
+                  "go on with --resume");
+    }
+  }();
   if (!setup.options.json) write_analysis_text(analysed.file, std::cout);
   flush_results();
   return analysed.exit_code;
@@ -70,8 +78,11 @@ int run(const RunOptions& options, const std::string& command, Progress& progres
   const bool learning = !options.dry_run && !options.profile;
   if (learning) catch_signals();
   const RunSetup setup = prepare_run(options);
-  if (options.analyse)
-    check_output(follow_links(analysis_path(setup)), {.may_exist = true, .inputs = {options.weights}});
+  if (options.analyse) {
+    const std::string path = follow_links(analysis_path(setup));
+    check_output(path, {.may_exist = true, .inputs = {options.weights}});
+    if (std::filesystem::exists(path)) read_analysis(path);  // one that cannot be read is told before all the work
+  }
   RunState state = open_run(setup, command);
   say_banner(setup, state, progress);
 
@@ -92,7 +103,9 @@ int run(const RunOptions& options, const std::string& command, Progress& progres
   if (failed.count > 0)
     progress.warn(std::to_string(failed.count) + (failed.count == 1 ? " class" : " classes") +
                   " failed, the others are in " + setup.out);
-  if (!options.analyse) return failed.exit_code;
+  const auto finished = [](const auto& entry) { return entry.second.finished; };
+  const bool any = std::any_of(state.results.classes.begin(), state.results.classes.end(), finished);
+  if (!options.analyse || !any) return failed.exit_code;
   return std::max(failed.exit_code, analyse_run(setup, state, command, progress));
 }
 

@@ -115,6 +115,9 @@ ClassResult read_class(const Reader& r, int64_t index, const std::vector<int64_t
     r.get("adam_steps", &c.moments.steps);
   }
   c.history = read_history(r, settings.shows_others());
+  const bool moves = settings.shows_others() && !c.finished && c.taken() > 0;
+  if (moves && (c.moments.mean.empty() || c.moments.steps < 0 || c.moments.steps > c.taken()))
+    throw r.bad("is in progress without a state of Adam that fits its steps");
   if (c.taken() > c.steps || (c.finished && c.taken() != c.steps))
     throw r.bad("has a number of losses that is not its steps");
   return c;
