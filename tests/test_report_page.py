@@ -103,6 +103,27 @@ class File(Page):
         self.assertIn("weights file and val images", names["table1_mistakes"]["missing"])
         self.assertEqual(names["transfer"]["arrays"]["transfer"]["shape"], [CLASSES, CLASSES])
 
+    def test_findings_of_other_masks_are_a_network_of_their_own(self):
+        page = self.dir / "masks.html"
+        masks = payload(self.text)["networks"][0]["facts"]["masks_hash"]
+        for said, count in ((masks, 1), ("of other masks", 2)):
+            def add(network):
+                network.attrs["masks_hash"] = said
+                add_findings(network, "of_tomorrow", "tomorrow")
+            done = report(write_analysis(self.dir / "masks.h5", CLASSES, add), self.results, "-o", page)
+            self.assertEqual(done.returncode, 0, done.stderr)
+            networks = payload(page.read_text())["networks"]
+            self.assertEqual(len(networks), count)
+            self.assertEqual("of_tomorrow" in {f["name"] for f in networks[0]["analyses"]}, count == 1)
+            self.assertEqual("made from other sub-architectures" in done.stderr, count == 2, done.stderr)
+
+    def test_an_earlier_page_is_replaced(self):
+        page = self.dir / "earlier.html"
+        for title in ("first", "second"):
+            done = report(self.results, "-o", page, "--title", title)
+            self.assertEqual(done.returncode, 0, done.stderr)
+            self.assertIn("<title>%s</title>" % title, page.read_text())
+
     def test_bad_input(self):
         other = self.dir / "text.h5"
         other.write_text("no HDF5")

@@ -30,7 +30,8 @@ Facts facts_of(const Subject& subject) {
                  {"program", s.program},
                  {"command_line", s.command_line},
                  {"classes", subject.count()},
-                 {"runs", static_cast<int64_t>(subject.runs.size())}};
+                 {"runs", static_cast<int64_t>(subject.runs.size())},
+                 {"masks_hash", subject.hash}};
   if (s.shows_others()) {
     facts["specific_target"] = s.specific_target;
     facts["lambda"] = s.lambda;
@@ -43,21 +44,37 @@ Facts facts_of(const Subject& subject) {
   return facts;
 }
 
-bool same_network(const Facts& a, const Facts& b) {
-  const auto equal = [&](const char* name) {
-    const auto x = a.find(name), y = b.find(name);
-    return x != a.end() && y != b.end() && x->second == y->second;
-  };
-  return equal("weights_hash") && equal("objective") && equal("beta");
+bool equal(const Facts& a, const Facts& b, const char* name) {
+  const auto x = a.find(name), y = b.find(name);
+  return x != a.end() && y != b.end() && x->second == y->second;
+}
+
+bool same_settings(const Facts& a, const Facts& b) {
+  return equal(a, b, "weights_hash") && equal(a, b, "objective") && equal(a, b, "beta");
+}
+
+// Of one seed or of one set of classes among several: settings alone do not tell. Older files do not say.
+bool same_masks(const Facts& a, const Facts& b) {
+  return a.count("masks_hash") == 0 || b.count("masks_hash") == 0 || equal(a, b, "masks_hash");
 }
 
 // Takes the network's findings that are not there yet. Of several that fit, the one of the same label.
-void add_analysed(std::vector<ReportNetwork>& networks, const std::string& label, AnalysedNetwork network) {
-  const auto fits = [&, &facts = network.facts](const ReportNetwork& n) { return same_network(n.facts, facts); };
+void add_analysed(std::vector<ReportNetwork>& networks, const std::string& path, std::string label,
+                  AnalysedNetwork network, std::vector<std::string>* notes) {
+  const auto alike = [&, &facts = network.facts](const ReportNetwork& n) { return same_settings(n.facts, facts); };
+  const auto fits = [&, &facts = network.facts](const ReportNetwork& n) {
+    return alike(n) && same_masks(n.facts, facts);
+  };
   auto found = std::find_if(networks.begin(), networks.end(),
                             [&](const ReportNetwork& n) { return n.label == label && fits(n); });
   if (found == networks.end()) found = std::find_if(networks.begin(), networks.end(), fits);
   if (found == networks.end()) {
+    if (std::any_of(networks.begin(), networks.end(), alike)) {
+      notes->push_back(path + ": its " + label +
+                       " was made from other sub-architectures than the files before it: listed as a network of its "
+                       "own; give the results files that it was made from, or run nad_analyse on these");
+      label += " (other sub-architectures)";
+    }
     networks.push_back({label, std::move(network.facts), std::nullopt, std::move(network.analyses)});
     return;
   }
@@ -85,13 +102,13 @@ void add_findings(ReportNetwork& network) {
 Report read_report(const std::vector<std::string>& paths, std::vector<std::string>* notes) {
   Report report;
   std::vector<std::pair<std::string, Results>> results;
-  std::vector<AnalysisFile> analyses;
+  std::vector<std::pair<std::string, AnalysisFile>> analyses;
   for (const std::string& path : paths) {
     const std::string kind = file_kind(path);
     if (kind == "nad results") {
       results.emplace_back(path, read_results(path));
     } else if (kind == "nad analysis") {
-      analyses.push_back(read_analysis(path));
+      analyses.emplace_back(path, read_analysis(path));
     } else {
       throw Error(ErrorKind::data, "'" + path + "' is an HDF5 file, but neither of results nor of analyses",
                   "give files that nad_run or nad_analyse wrote");
@@ -103,8 +120,10 @@ Report read_report(const std::vector<std::string>& paths, std::vector<std::strin
     Facts facts = facts_of(subject);
     report.networks.push_back({label, std::move(facts), std::move(subject), {}});
   }
-  for (AnalysisFile& file : analyses) {
-    for (auto& [label, network] : file.networks) add_analysed(report.networks, label, std::move(network));
+  for (auto& [path, file] : analyses) {
+    for (auto& [label, network] : file.networks) {
+      add_analysed(report.networks, path, label, std::move(network), notes);
+    }
   }
   for (ReportNetwork& network : report.networks) {
     if (network.subject) add_findings(network);

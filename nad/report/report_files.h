@@ -25,8 +25,9 @@ struct Report {
 };
 
 // Results files and analysis files in any order. Findings belong to the results of the same weights, objective and
-// beta; what no analysis file holds and the results alone settle is made here. notes: a line about each thing that was
-// left out. Throws Error(data) where a file is neither, or no network is left.
+// beta and, where the analysis file says its masks_hash, of the same masks; others are a network of their own. What no
+// analysis file holds and the results alone settle is made here. notes: a line about each thing that was left out or
+// stands by itself. Throws Error(data) where a file is neither, or no network is left.
 Report read_report(const std::vector<std::string>& paths, std::vector<std::string>* notes);
 
 }  // namespace nad
