@@ -174,7 +174,7 @@ class Browser(Page):
             # plane, Fig. 2, both rows of Fig. 4, transfer, random masks, sizes, similarity, of_tomorrow, flow, channels
             self.assertEqual(root["charts-drawn"], "11")
         for part in ("&lt;script&gt;alert(3)", "An &lt;i&gt;analysis&lt;/i&gt; of tomorrow", ">Of tomorrow<",
-                     "6 of 10 sub-architectures are specific; 4 are constant answers."):
+                     "6 of 10 sub-architectures answer their class and not most others; 4 are constant answers."):
             self.assertTrue(part in document, part)
         self.assertEqual((document.count('data-shown="true"'), document.count('data-shown="false"')), (1, 4))
         self.assertTrue("<q>&lt;b&gt;similarity&lt;/b&gt; falls.</q>" in document)
@@ -221,6 +221,29 @@ class Browser(Page):
         document, root = self.open(page)
         self.assertEqual(root["charts-drawn"], root["charts-expected"])
         self.assertTrue("give it to nad_report too" in document)
+
+    def test_what_was_not_measured_is_not_drawn(self):
+        """Findings know more classes than the results, Table 1 was not tested, and specificity was."""
+        def add(network):
+            add_findings(network, "of_tomorrow", "tomorrow", table={
+                "index": np.arange(CLASSES + 2), "id": ["n%d" % c for c in range(CLASSES + 2)],
+                "name": ["c%d" % c for c in range(CLASSES + 2)]})
+            add_findings(network, "table1_mistakes", "no mistakes", {"difference": np.nan, "difference_low": np.nan,
+                                                                     "difference_high": np.nan, "mean_mis": 0.5})
+            add_findings(network, "claims", "claims", table={
+                "claim": ["specific"], "p": np.array([0.01]), "shown": np.array([1]), "sentence": ["specific (p 0.01)"]})
+        analysis, page = write_analysis(self.dir / "more.h5", CLASSES, add), self.dir / "more.html"
+        self.assertEqual(report(self.results, analysis, "-o", page).returncode, 0)
+        acts = """
+          const root = document.documentElement.dataset, data = (s) => Chart.getChart(document.querySelector(s)).data;
+          root.options = document.querySelectorAll("#flow select option").length;
+          root.points = data("#table1 canvas").datasets[0].data.length;
+          root.lines = data("#table1 canvas").datasets.filter((d) => d.unnamed).length;"""
+        page.write_text(page.read_text().replace("</body>", "<script>{%s}</script></body>" % acts))
+        document, root = self.open(page)
+        self.assertEqual((root["options"], root["points"], root["lines"], root["table-rows"]),
+                         (str(CLASSES), "0", "0", str(CLASSES)))
+        self.assertIn('class="verdict" id="verdict">6 of 10 sub-architectures are specific; 4 are', document)
 
     def test_several_networks_are_overlaid(self):
         other = write_analysis(self.dir / "b.h5", CLASSES, findings_of(CLASSES), "88aa", "vgg16_released")

@@ -2,8 +2,8 @@
 let chooseClass = () => {};
 
 function verdictTag(v) {
-  const kind = {"constant answer": "constant", specific: "specific"}[v];
-  const sign = {"constant answer": "▲ ", specific: "● ", "seldom its class": "▽ "}[v] || "";
+  const kind = {"constant answer": "constant", "its class": "specific"}[v];
+  const sign = {"constant answer": "▲ ", "its class": "● ", "seldom its class": "▽ "}[v] || "";
   return element("span", {class: "tag " + (kind || "")}, sign + v);
 }
 const CLASS_COLUMNS = [
@@ -76,7 +76,7 @@ function masksOf(network) {
   if (network.kept || !network.masks) return network.kept;
   const bytes = bytesOf(network.masks), channels = network.gates.channels,
         total = channels.reduce((a, b) => a + b, 0), stride = Math.ceil(total / 8);
-  const classes = classRows(network).filter((r) => r.state === "finished").map((r) => r.index);
+  const classes = network.classes.index.filter((_, i) => network.classes.state[i] === "finished");
   const counts = classes.map(() => new Array(channels.length).fill(0)), popular = new Uint32Array(total);
   classes.forEach((_, c) => {
     let bit = 0;

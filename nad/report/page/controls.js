@@ -186,6 +186,10 @@ function claimRows(f) {
     };
   });
 }
+function isShown(network, claim) {
+  const f = findings(network, /^claims?$/);
+  return Boolean(f) && claimRows(f).some((r) => r.name === claim && r.shown);
+}
 function unmadeClaim(network, claim) {
   const f = findings(network, claim.from), p = f && f.facts[claim.p];
   const measured = known(p) ? capital(claim.measured(f.facts)) + ", p " + number(p, 3) + " before correction. " : "";

@@ -120,7 +120,7 @@ const column = (f, name) => {
   return found ? found.values : null;
 };
 
-// The classes of a network as rows, from its results, or from what an analysis says of them.
+// The classes of a network as rows: those of its results, or where there are none those that an analysis speaks of.
 function classRows(network) {
   if (network.rows) return network.rows;
   const rows = new Map();
@@ -161,7 +161,8 @@ function classRows(network) {
       if (!known(r.after) && known(of("own"))) r.after = 100 * of("own");
     });
   }
-  network.rows = [...rows.values()].sort((a, b) => a.index - b.index);
+  const own = network.classes && new Set(network.classes.index);
+  network.rows = [...rows.values()].filter((r) => !own || own.has(r.index)).sort((a, b) => a.index - b.index);
   network.byIndex = rows;
   for (const r of network.rows) r.verdict = verdict(r);
   return network.rows;
@@ -172,19 +173,20 @@ function className(network, index) {
   const name = r && (r.name || r.id);
   return printable(name ? name + (r.id && r.name && r.id !== r.name ? " (" + r.id + ")" : "") : "class " + index);
 }
-// The quarters of the plane of own accuracy and false alarms; METHOD 5a.1 has the border of constant answers.
+// The quarters of the plane of own accuracy and false alarms; METHOD 5a.1 has the border of constant answers. None of
+// them is called specific: that is a claim (METHOD 5a.8), which needs a test.
 function verdict(r) {
   if (r.state !== "finished") return r.state;
   if (!known(r.false_alarms) || !known(r.after)) return "not measured";
   if (r.false_alarms > 50) return "constant answer";
-  return r.after >= 50 ? "specific" : "seldom its class";
+  return r.after >= 50 ? "its class" : "seldom its class";
 }
 function tally(network) {
   const count = (v) => classRows(network).filter((r) => r.verdict === v).length;
   const finished = classRows(network).filter((r) => r.state === "finished");
   const t = {
     finished: finished.length,
-    specific: count("specific"),
+    specific: count("its class"),
     constant: count("constant answer"),
     silent: count("seldom its class"),
     unmeasured: count("not measured")

@@ -103,9 +103,9 @@ function drawTable1(items) {
                              y: items.length - i,
                              network,
                              f,
-                             mid: 100 * f.facts.difference,
-                             low: 100 * f.facts.difference_low,
-                             high: 100 * f.facts.difference_high
+                             mid: f.facts.difference,
+                             low: f.facts.difference_low,
+                             high: f.facts.difference_high
                            }));
   const paper = (set) => points.filter((p) => PAPER.table1[archOf(p.network)])
                              .map((p) => ({x: PAPER.table1[archOf(p.network)][set].reduce((a, b) => a - b), y: p.y}));
@@ -115,22 +115,23 @@ function drawTable1(items) {
       datasets: [
         {
           label: "here, with 95 % interval",
-          data: points.map((p) => ({x: p.mid, y: p.y})),
+          data: points.filter((p) => known(p.mid)).map((p) => ({x: 100 * p.mid, y: p.y})),
           backgroundColor: t.series[0],
           borderColor: t.series[0],
           pointStyle: "circle",
           pointRadius: 6
         },
-        ...points.map((p) => ({
-                        type: "line",
-                        unnamed: true,
-                        label: "",
-                        data: [{x: p.low, y: p.y}, {x: p.high, y: p.y}],
-                        borderColor: t.series[0],
-                        borderWidth: 3,
-                        pointRadius: 0,
-                        pointHitRadius: 0
-                      })),
+        ...points.filter((p) => known(p.low) && known(p.high))
+            .map((p) => ({
+                   type: "line",
+                   unnamed: true,
+                   label: "",
+                   data: [{x: 100 * p.low, y: p.y}, {x: 100 * p.high, y: p.y}],
+                   borderColor: t.series[0],
+                   borderWidth: 3,
+                   pointRadius: 0,
+                   pointHitRadius: 0
+                 })),
         {
           label: "paper, ImageNet",
           data: paper("imagenet"),
@@ -173,6 +174,9 @@ function drawTable1(items) {
   });
   const chart = element("div", {class: "card"}, plot(make, "Mis minus Oth with intervals", true));
   if (items.length > 3) chart.firstChild.style.height = 8 + 3 * items.length + "rem";
+  const interval = (k) => known(k.difference_low) && known(k.difference_high) ?
+      " [" + (100 * k.difference_low).toFixed(2) + ", " + (100 * k.difference_high).toFixed(2) + "]" :
+      "";
   const head = [
     "Network", "Mis", "Oth", "Mis − Oth", "p", "mistakes", "top 1, 3, 5 (chance), %", "paper, ImageNet",
     "paper, Places365"
@@ -187,13 +191,11 @@ function drawTable1(items) {
                   "tr", {}, head.map((h, i) => element("th", {scope: "col", class: i && i !== 6 ? "n" : null}, h)))),
           element("tbody", {}, items.map(({network, f}) => {
             const k = f.facts, values = PAPER.table1[archOf(network)],
-                  among = [1, 3, 5].filter((n) => known(k["top" + n + "_share"]));
+                  among = [1, 3, 5].filter((n) => known(k["top" + n + "_share"]) && known(k["top" + n + "_chance"]));
             return element(
                 "tr", {}, element("td", {}, network.title),
                 ...[share(k.mean_mis, 2), share(k.mean_oth, 2),
-                    known(k.difference) ? (100 * k.difference).toFixed(2) + " [" +
-                            (100 * k.difference_low).toFixed(2) + ", " + (100 * k.difference_high).toFixed(2) + "]" :
-                                          "–",
+                    known(k.difference) ? (100 * k.difference).toFixed(2) + interval(k) : "–",
                     known(k.p) ? k.p.toFixed(4) : "–", number(k.mistakes_in_table ?? NaN)]
                     .map((v) => element("td", {class: "n"}, v)),
                 element(

@@ -65,17 +65,24 @@ function planeCard() {
     },
   });
   return element(
-      "div", {class: "card"}, element("h4", {}, "Each dot is a class. Top left: specific. Right: a constant answer."),
+      "div", {class: "card"},
+      element(
+          "h4", {},
+          "Each dot is a class. Top left: answers its class and not most others. Right: a constant answer."),
       plot(make, "Own accuracy against false alarms of every class"));
 }
 
+const total = report.networks.map(tally).reduce((a, b) => ({
+                                                  measured: a.measured + b.measured,
+                                                  constant: a.constant + b.constant,
+                                                  specific: a.specific + b.specific,
+                                                  finished: a.finished + b.finished
+                                                }));
+// "Specific" is said where a test has shown it of every network; else what was counted.
 function verdictSentence() {
-  const t = report.networks.map(tally).reduce((a, b) => ({
-                                                measured: a.measured + b.measured,
-                                                constant: a.constant + b.constant,
-                                                specific: a.specific + b.specific,
-                                                finished: a.finished + b.finished
-                                              }));
+  const t = total, tested = report.networks.every((n) => !tally(n).measured || isShown(n, "specific"));
+  const are = tested ? " are specific" : " answer their class and not most others";
+  const is = tested ? " is specific" : " answers its class and not most others";
   const n = plural(t.measured, "sub-architecture");
   if (!t.finished) return "No class is finished yet.";
   if (!t.measured) return "False alarms were not measured: no accuracy here says whether a class was disentangled.";
@@ -83,9 +90,9 @@ function verdictSentence() {
     return (t.measured === 1 ? "The one sub-architecture is a constant answer" :
                                "All " + n + " are constant answers") +
         ": each says its class to most of what it is shown.";
-  const first = t.specific === t.measured ?
-      "All " + n + " are specific" :
-      number(t.specific) + " of " + n + (t.specific === 1 ? " is" : " are") + " specific";
+  const first = t.specific < t.measured ? number(t.specific) + " of " + n + (t.specific === 1 ? is : are) :
+      t.measured === 1                  ? "The one sub-architecture" + is :
+                                          "All " + n + are;
   return first + "; " +
       (t.constant ? number(t.constant) + (t.constant === 1 ? " is a constant answer." : " are constant answers.") :
                     "none is a constant answer.");
@@ -151,11 +158,17 @@ function networkBlock(n) {
                                                   null,
               "alarm")),
       element(
-          "div",
-          {class: "bar", role: "img", "aria-label": t.specific + " specific, " + t.constant + " constant answers"},
+          "div", {
+            class: "bar",
+            role: "img",
+            "aria-label": t.specific + " its class and not most others, " + t.constant + " constant answers"
+          },
           part("specific", t.specific), part("silent", t.silent), part("constant", t.constant)),
       element(
-          "ul", {class: "key"}, item("specific", t.specific, "specific"),
+          "ul", {class: "key"},
+          item(
+              "specific", t.specific,
+              (t.specific === 1 ? "answers its" : "answer their") + " class and not most others"),
           item("constant", t.constant, t.constant === 1 ? "constant answer" : "constant answers"),
           t.silent ? item("silent", t.silent, "seldom say their class") : null,
           t.unmeasured ? item("", t.unmeasured, "not measured") : null),
@@ -178,15 +191,14 @@ function firstScreen() {
                   "p", {class: "lede"},
                   "Which channels of a network does a class need? And do those channels know the class, or do they say it to anything?"),
               element(
-                  "p",
-                  {class: report.networks.some((n) => tally(n).constant) ? "verdict" : "verdict good", id: "verdict"},
+                  "p", {class: total.specific && !total.constant ? "verdict good" : "verdict", id: "verdict"},
                   verdictSentence()),
               many ? null : networkBlock(report.networks[0])),
           element(
               "div", {}, planeCard(),
               element(
                   "p", {class: "small soft"},
-                  "A constant answer calls more than half of other classes' images its own; its own accuracy then says nothing. Specific here: at most half of those, and at least half of its own images."))),
+                  "A constant answer calls more than half of other classes' images its own; its own accuracy then says nothing. The others call at most half of those their own; with at least half of its own images answered right, a sub-architecture counts as answering its class. Whether it is specific a test decides: see the claims."))),
       many ? element("div", {class: "networks"}, report.networks.map(networkBlock)) : null);
 }
 
