@@ -122,6 +122,8 @@ TEST_CASE("bootstrap intervals") {
   const auto values = b["values"].get<std::vector<double>>();
   check_interval(bootstrap_mean(values, b["key"].get<uint64_t>(), b["draws"].get<int64_t>()), b["interval"], 1e-12);
   CHECK(std::isnan(bootstrap_mean({}, 1).low));
+  CHECK(std::isnan(bootstrap_mean(std::vector<double>{3}, 1).high));  // one value has no spread to tell
+  CHECK(bootstrap_mean(std::vector<double>{3, 4}, 1).high == 4);
   const json& p = golden()["statistics"]["sign_flip"];
   CHECK(sign_flip_p_value(p["values"].get<std::vector<double>>(), p["key"], p["draws"]) == near(p["p"]));
   CHECK(sign_flip_p_value(std::vector<double>{0, 0}, 1, 10) == 1);
@@ -158,6 +160,8 @@ TEST_CASE("means over pairs of classes and their intervals") {
   CHECK(pair_mean(pairs, masks.classes(), all) == near(g["layers"][3]));
   CHECK(std::isnan(pair_mean(pairs, masks.classes(), std::vector<int64_t>{2, 2, 2})));
   check_interval(pair_mean_interval(pairs, masks.classes(), g["pair_key"]), g["pair_interval_of_gate_3"], 1e-12);
+  CHECK(std::isnan(pair_mean_interval(std::vector<double>(9, 0.5), 3, 1).low));
+  CHECK(pair_mean_interval(std::vector<double>(16, 0.5), 4, 1).low == 0.5);
   CHECK(pair_bootstrap_draws(200) == 2000);
   CHECK(pair_bootstrap_draws(1000) == 200);
 }

@@ -26,7 +26,7 @@ std::map<std::string, Findings> clear_findings() {
   found["fig4_similarity"] = with_p(0, {{"depth_p", 0.0005}, {"depth_correlation", -0.9}});
   found["table1_mistakes"] = with_p(0.0005, {{"difference", 0.05}});
   found["random_masks"] = with_p(1.0 / 101, {{"mean_false_alarms", 0.1}, {"mean_balanced_accuracy", 0.9}});
-  found["stability"] = with_p(0.0005, {{"mean_difference", 0.2}});
+  found["stability"] = with_p(0.0005, {{"starts_difference", 0.2}});
   found["fig4_hit_rate"] = with_p(0.0005, {{"mean_difference", 0.1}});
   return found;
 }
@@ -58,11 +58,14 @@ GateVectors planted_mask(int64_t class_index, uint64_t run) {
   return gates;
 }
 
-Subject subject_of(const std::function<GateVectors(int64_t, uint64_t)>& mask, int64_t classes) {
+// A run for each of `seeds`, named by its place.
+std::vector<std::pair<std::string, Results>> runs_of(const std::function<GateVectors(int64_t, uint64_t)>& mask,
+                                                     int64_t classes, const std::vector<uint64_t>& seeds) {
   std::vector<std::pair<std::string, Results>> files;
-  for (uint64_t run = 0; run < 2; run++) {
+  for (uint64_t run = 0; run < seeds.size(); run++) {
     Results r;
-    r.settings.seed = run;
+    r.settings.seed = seeds[run];
+    r.settings.order_seed = run;
     for (int64_t c = 0; c < classes; c++) {
       r.classes[c].index = c;
       r.classes[c].finished = true;
@@ -74,8 +77,19 @@ Subject subject_of(const std::function<GateVectors(int64_t, uint64_t)>& mask, in
     }
     files.emplace_back(std::to_string(run), std::move(r));
   }
-  std::vector<std::string> notes;
-  return group_subjects(std::move(files), &notes).at(0);
+  return files;
+}
+
+Subject subject_of(std::vector<std::pair<std::string, Results>> files, std::vector<std::string>* notes) {
+  return group_subjects(std::move(files), notes).at(0);
+}
+
+Findings stability_of(const Subject& subject) {
+  const AnalysisSettings settings;
+  const std::map<std::string, Findings> none;
+  const Study study{subject, settings, nullptr, none, [](double) {}};
+  CHECK(lacking(kStability, study).empty() == (subject.runs.size() > 1));
+  return subject.runs.size() > 1 ? kStability.make(study) : Findings();
 }
 
 }  // namespace
@@ -99,7 +113,7 @@ TEST_CASE("constant answers are not specific, whatever p is") {
 
 TEST_CASE("what was not tested is not shown, and one test alone must reach a fifth of the level") {
   std::map<std::string, Findings> alone;
-  alone["stability"] = with_p(0.02, {{"mean_difference", 0.2}});
+  alone["stability"] = with_p(0.02, {{"starts_difference", 0.2}});
   CHECK(shown(make_claims(alone)) == 0);
   alone["stability"].facts["p"] = 0.009;
   CHECK(shown(make_claims(alone)) == 1);
@@ -108,7 +122,8 @@ TEST_CASE("what was not tested is not shown, and one test alone must reach a fif
 }
 
 TEST_CASE("planted masks: the class decides, and similarity falls with depth") {
-  const Subject planted = subject_of(planted_mask, 10);
+  std::vector<std::string> notes;
+  const Subject planted = subject_of(runs_of(planted_mask, 10, {0, 1}), &notes);
   REQUIRE(planted.runs.size() == 2);
   const AnalysisSettings settings;
   std::map<std::string, Findings> found;
@@ -123,6 +138,38 @@ TEST_CASE("planted masks: the class decides, and similarity falls with depth") {
   CHECK(separation.back() > separation.front());
 }
 
+TEST_CASE("a run given twice is no other run, and runs that share their start make no claim") {
+  std::vector<std::string> notes;
+  auto files = runs_of(planted_mask, 10, {0, 1, 1});
+  const Subject both = subject_of({files[0], files[1]}, &notes);
+  CHECK(notes.empty());
+  // The file again, and its masks under other settings: each said, neither counted.
+  auto renamed = files[1];
+  renamed.second.settings.order_seed = 9;
+  const Subject twice = subject_of({files[0], files[1], files[0], renamed}, &notes);
+  CHECK(twice.runs.size() == 2);
+  CHECK(notes.size() == 2);
+  CHECK(twice.runs_hash == both.runs_hash);
+  CHECK(stability_of(subject_of({files[0], files[0]}, &notes)).table.empty());
+
+  const Findings shared = stability_of(subject_of({files[1], files[2]}, &notes));
+  CHECK(shared.number("mean_within") > shared.number("mean_between"));
+  CHECK(std::isnan(shared.number("p")));
+  CHECK(shared.missing.find("another seed") != std::string::npos);
+  CHECK_FALSE(named(make_claims({{"stability", shared}}), "stable").shown);
+
+  // Of three runs with two starts the first of each is tested.
+  const Findings mixed = stability_of(subject_of({files[0], files[1], files[2]}, &notes)), two = stability_of(both);
+  CHECK(mixed.number("starts") == 2);
+  CHECK(mixed.number("p") == two.number("p"));
+  CHECK(mixed.number("starts_within") == two.number("mean_within"));
+  CHECK(mixed.number("mean_within") != two.number("mean_within"));
+  // Which start a run had is part of what was analysed.
+  files[1].second.settings.seed = 7;
+  CHECK(subject_of({files[0], files[1]}, &notes).runs_hash != both.runs_hash);
+  CHECK(subject_of({files[0], files[1]}, &notes).hash == both.hash);
+}
+
 TEST_CASE("ten networks that know nothing make at most one claim") {
   int64_t networks_with_claims = 0;
   for (uint64_t network = 0; network < 10; network++) {
@@ -132,6 +179,7 @@ TEST_CASE("ten networks that know nothing make at most one claim") {
     lab.settings.composites = 150;  // each class is in sixty
     for (uint64_t run = 0; run < 2; run++) {
       Results& r = run == 0 ? lab.subject.runs[0] : lab.subject.runs.emplace_back(lab.subject.runs[0]);
+      r.settings.seed = run;
       for (auto& [c, result] : r.classes) {
         result.logits = initial_gates(r.channels, class_key(100 + 2 * network + run, c));
         for (std::vector<float>& gate : result.logits) {

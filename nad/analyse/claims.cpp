@@ -37,10 +37,10 @@ const std::vector<Rule>& rules() {
        [](const Findings& f) { return f.number("mean_false_alarms") <= kConstantAnswer; }},
       {"stable", "stability", "p", "the class decides the sub-architecture, not only the start it was learnt from",
        [](const Findings& f) {
-         return text_of("within %.4f, between %.4f, separation %.4f", f.number("mean_within"),
-                        f.number("mean_between"), f.number("separation"));
+         return text_of("within, of other starts, %.4f, between %.4f", f.number("starts_within"),
+                        f.number("starts_within") - f.number("starts_difference"));
        },
-       [](const Findings& f) { return f.number("mean_difference") > 0; }},
+       [](const Findings& f) { return f.number("starts_difference") > 0; }},
       {"looks_at_its_class", "fig4_hit_rate", "p", "sub-architectures look at their own class more than others' do",
        [](const Findings& f) {
          return text_of("own - swap %.4f [%.4f, %.4f]", f.number("mean_difference"), f.number("mean_difference_low"),

@@ -32,9 +32,16 @@ double pair_mean(const std::vector<double>& matrix, int64_t classes, std::span<c
   return pairs > 0 ? sum / pairs : std::numeric_limits<double>::quiet_NaN();
 }
 
+Interval pair_bootstrap(int64_t classes, uint64_t key,
+                        const std::function<double(std::span<const int64_t>)>& statistic) {
+  constexpr double kNone = std::numeric_limits<double>::quiet_NaN();
+  if (classes < kLeastClassesOfPairs) return {kNone, kNone};
+  return bootstrap(classes, key, pair_bootstrap_draws(classes), statistic);
+}
+
 Interval pair_mean_interval(const std::vector<double>& matrix, int64_t classes, uint64_t key) {
-  return bootstrap(classes, key, pair_bootstrap_draws(classes),
-                   [&](std::span<const int64_t> items) { return pair_mean(matrix, classes, items); });
+  return pair_bootstrap(classes, key,
+                        [&](std::span<const int64_t> items) { return pair_mean(matrix, classes, items); });
 }
 
 }  // namespace nad

@@ -1,6 +1,5 @@
 // Fig. 2: does disentanglement occur? Top-1 of the original network and of each class's own sub-architecture, as the
 // results file has them (docs/METHOD.md, section 5.1).
-#include <cmath>
 
 #include "nad/analyse/analysis.h"
 #include "nad/analyse/findings_text.h"
@@ -8,14 +7,6 @@
 
 namespace nad {
 namespace {
-
-std::vector<double> present(const std::vector<double>& values) {
-  std::vector<double> found;
-  for (const double value : values) {
-    if (!std::isnan(value)) found.push_back(value);
-  }
-  return found;
-}
 
 Findings make(const Study& study) {
   const Subject& s = study.subject;

@@ -85,12 +85,6 @@ Rates run_composites(const Study& study, std::vector<Composite>& composites, int
   return rates;
 }
 
-std::vector<double> present(const std::vector<double>& values) {
-  std::vector<double> found;
-  std::copy_if(values.begin(), values.end(), std::back_inserter(found), [](double v) { return !std::isnan(v); });
-  return found;
-}
-
 struct Layer {
   double own = 0, deviation = 0, random = 0, swap = 0, difference = 0;
   Interval own_interval, difference_interval;

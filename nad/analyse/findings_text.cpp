@@ -1,6 +1,8 @@
 #include "nad/analyse/findings_text.h"
 
+#include <algorithm>
 #include <cmath>
+#include <iterator>
 #include <limits>
 
 namespace nad {
@@ -14,6 +16,12 @@ double mean_of(const std::vector<double>& values) {
     ++count;
   }
   return count > 0 ? sum / static_cast<double>(count) : std::numeric_limits<double>::quiet_NaN();
+}
+
+std::vector<double> present(const std::vector<double>& values) {
+  std::vector<double> found;
+  std::copy_if(values.begin(), values.end(), std::back_inserter(found), [](double v) { return !std::isnan(v); });
+  return found;
 }
 
 }  // namespace nad

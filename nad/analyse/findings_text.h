@@ -32,5 +32,7 @@ std::string text_of(const char* pattern, Values... values) {
 
 // The mean of the values that are there; NaN of none.
 double mean_of(const std::vector<double>& values);
+// Those that are there, in their order.
+std::vector<double> present(const std::vector<double>& values);
 
 }  // namespace nad

@@ -19,7 +19,7 @@ struct LaboratoryParts {
   Context* context = nullptr;
   Tape network;                         // of any batch size
   const ImageSource* images = nullptr;  // with a val split
-  std::string images_id;                // tells one collection from another, as in its folder and its counts
+  std::string images_id;                // tells one collection from another
   std::vector<std::string> val_class;   // [classes of the network], the source's name of each, or ""
   std::vector<std::string> train_class;
   int64_t input_size = 0;

@@ -1,6 +1,7 @@
 #include "nad/analyse/mask_trials.h"
 
 #include <algorithm>
+#include <limits>
 
 #include "nad/analyse/specificity.h"
 
@@ -8,6 +9,8 @@ namespace nad {
 
 std::vector<Trial> try_masks(const Study& study, int64_t own, const LabelledPixels& images, int64_t masks,
                              const MaskAnswers::MaskOf& mask_of, const std::function<void(double)>& progress) {
+  constexpr double kNone = std::numeric_limits<double>::quiet_NaN();
+  if (images.labels.empty()) return std::vector<Trial>(static_cast<size_t>(masks), {kNone, kNone, kNone});
   const int64_t classes = study.laboratory->num_classes();
   const std::vector<int64_t> none(static_cast<size_t>(classes), 0);
   AnswerCounts counts{none, none, none};  // of the mask at hand: they come one after the other
@@ -30,9 +33,11 @@ std::vector<Trial> try_masks(const Study& study, int64_t own, const LabelledPixe
 }
 
 std::vector<int64_t> classes_with_images(const Study& study) {
+  const auto some = [&](int64_t c, int64_t count) { return !study.laboratory->images_of(c, count).labels.empty(); };
   std::vector<int64_t> found;
   for (const int64_t c : study.subject.classes) {
-    if (study.laboratory->has_images(c)) found.push_back(c);
+    // The first that is drawn nearly always can be read.
+    if (study.laboratory->has_images(c) && (some(c, 1) || some(c, kTrialOwn))) found.push_back(c);
   }
   return found;
 }

@@ -1,6 +1,7 @@
 // Is what was learnt better than chance? Balanced accuracy of the sub-architectures beside masks that keep as many
 // channels of every gate at random, or those that are largest by a cheap criterion (docs/METHOD.md, section 5a.3).
 #include <algorithm>
+#include <limits>
 
 #include "nad/analyse/analysis.h"
 #include "nad/analyse/channel_scores.h"
@@ -10,6 +11,7 @@
 namespace nad {
 namespace {
 
+constexpr double kNone = std::numeric_limits<double>::quiet_NaN();
 constexpr int64_t kScoredImages = 12;  // training images by which a criterion sorts a class's channels
 enum Mask : int64_t { kLearnt, kByActivation, kByGradient, kRandom };  // kRandom and those behind it: draws
 
@@ -19,6 +21,7 @@ struct Outcomes {
   std::vector<int64_t> rank;                                   // [classes]
   std::vector<double> draw_sums;                               // [draws], over classes
   Array all;                                                   // [classes, draws], balanced accuracy
+  int64_t unscored = 0;                                        // classes without a training image
 };
 
 void add_class(const Study& study, int64_t c, const LabelledPixels& pool, ChannelScores& scores,
@@ -26,27 +29,32 @@ void add_class(const Study& study, int64_t c, const LabelledPixels& pool, Channe
   const LabelledPixels images = joined(study.laboratory->images_of(c, kTrialOwn), others_than(pool, c));
   const GateVectors learnt = binary_mask(study.subject.of(c).logits);
   const std::vector<int64_t> kept = kept_channels(learnt);
-  const ChannelScores::Scores by = scores.of(study.laboratory->training_images_of(c, kScoredImages), c);
+  const LabelledPixels training = study.laboratory->training_images_of(c, kScoredImages);
+  const ChannelScores::Scores by = scores.of(training, c);
   const auto mask_of = [&](int64_t mask) {
     if (mask == kLearnt) return learnt;
     if (mask == kByActivation) return largest(by.activation, kept);
     if (mask == kByGradient) return largest(by.activation_times_gradient, kept);
     return random_mask(learnt, random_mask_key(study.settings.seed, c, mask - kRandom));
   };
-  const std::vector<Trial> trials = try_masks(study, c, images, kRandom + study.settings.draws, mask_of, progress);
+  std::vector<Trial> trials = try_masks(study, c, images, kRandom + study.settings.draws, mask_of, progress);
+  if (training.labels.empty()) {  // every channel scores 0: the largest are none
+    trials[kByActivation] = trials[kByGradient] = {kNone, kNone, kNone};
+    ++r.unscored;
+  }
   r.learnt.push_back(trials[kLearnt]);
   r.activation.push_back(trials[kByActivation]);
   r.gradient.push_back(trials[kByGradient]);
   std::vector<double> balanced, own, alarms;
-  int64_t above = 0;
+  int64_t reach = 0;  // as p counts them, ties too
   for (size_t i = kRandom; i < trials.size(); ++i) {
     balanced.push_back(trials[i].balanced_accuracy);
     own.push_back(trials[i].own);
     alarms.push_back(trials[i].false_alarms);
-    above += trials[i].balanced_accuracy > trials[kLearnt].balanced_accuracy;
+    reach += !(trials[i].balanced_accuracy < trials[kLearnt].balanced_accuracy);
     r.draw_sums[i - kRandom] += trials[i].balanced_accuracy;
   }
-  r.rank.push_back(1 + above);
+  r.rank.push_back(1 + reach);
   r.random_mean.push_back(mean_of(balanced));
   r.random_own.push_back(mean_of(own));
   r.random_alarms.push_back(mean_of(alarms));
@@ -66,10 +74,10 @@ void add_facts(Findings& f, const Study& study, const Outcomes& r, int64_t n) {
   const uint64_t key = analysis_key(study.settings.seed, "random_masks");
   std::vector<double> draw_means;
   for (const double sum : r.draw_sums) draw_means.push_back(sum / static_cast<double>(n));
-  put(f, "mean_balanced_accuracy", mean_of(learnt), bootstrap_mean(learnt, random_key(key, 0)));
-  put(f, "mean_random", mean_of(r.random_mean), bootstrap_mean(r.random_mean, random_key(key, 1)));
-  put(f, "mean_by_activation", mean_of(activation), bootstrap_mean(activation, random_key(key, 2)));
-  put(f, "mean_by_gradient", mean_of(gradient), bootstrap_mean(gradient, random_key(key, 3)));
+  put(f, "mean_balanced_accuracy", mean_of(learnt), bootstrap_mean(present(learnt), random_key(key, 0)));
+  put(f, "mean_random", mean_of(r.random_mean), bootstrap_mean(present(r.random_mean), random_key(key, 1)));
+  put(f, "mean_by_activation", mean_of(activation), bootstrap_mean(present(activation), random_key(key, 2)));
+  put(f, "mean_by_gradient", mean_of(gradient), bootstrap_mean(present(gradient), random_key(key, 3)));
   f.facts["mean_false_alarms"] = mean_of(column(r.learnt, &Trial::false_alarms));
   f.facts["p"] = p_value(mean_of(learnt), draw_means);
   f.summary = text_of(
@@ -111,6 +119,7 @@ Findings make(const Study& study) {
                                  {"by_gradient", column(r.gradient, &Trial::balanced_accuracy)}});
   f.arrays["random"] = r.all;
   add_facts(f, study, r, n);
+  if (r.unscored > 0) f.missing = "training images of " + std::to_string(r.unscored) + " classes, for the criteria";
   return f;
 }
 

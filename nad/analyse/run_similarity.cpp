@@ -61,13 +61,12 @@ LayerStability RunSimilarity::summarise(const Pairs& pairs, uint64_t key) const 
   s.within = mean_of_items(pairs.within, all);
   s.between = pair_mean(pairs.between, classes_, all);
   s.chance = pairs.chance;
-  const int64_t draws = pair_bootstrap_draws(classes_);
   const auto within = [&](std::span<const int64_t> items) { return mean_of_items(pairs.within, items); };
   const auto between = [&](std::span<const int64_t> items) { return pair_mean(pairs.between, classes_, items); };
-  s.within_interval = bootstrap(classes_, key, draws, within);
-  s.between_interval = bootstrap(classes_, key, draws, between);
+  s.within_interval = bootstrap(classes_, key, pair_bootstrap_draws(classes_), within);
+  s.between_interval = pair_bootstrap(classes_, key, between);
   s.difference_interval =
-      bootstrap(classes_, key, draws, [&](std::span<const int64_t> items) { return within(items) - between(items); });
+      pair_bootstrap(classes_, key, [&](std::span<const int64_t> items) { return within(items) - between(items); });
   return s;
 }
 

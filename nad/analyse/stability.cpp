@@ -2,6 +2,8 @@
 // beside masks of other classes in the same run (docs/METHOD.md, section 5a.5).
 #include <algorithm>
 #include <cmath>
+#include <limits>
+#include <set>
 
 #include "nad/analyse/analysis.h"
 #include "nad/analyse/findings_text.h"
@@ -26,6 +28,34 @@ std::vector<int64_t> finished_in_all(const Subject& s) {
 
 std::string run_text(const RunSettings& r) {
   return "seed " + std::to_string(r.seed) + ", order " + std::to_string(r.order_seed) + ", half " + r.half;
+}
+
+// The test, of the first run of each seed: runs that share one share the start of every class, and would be alike even
+// if the class decided nothing. similarity: of all runs.
+void add_test(Findings& f, const std::vector<Results>& runs, const std::vector<MaskTable>& masks, uint64_t key,
+              const RunSimilarity& similarity) {
+  std::set<uint64_t> seeds;
+  std::vector<MaskTable> of_starts;
+  for (size_t r = 0; r < runs.size(); ++r) {
+    if (seeds.insert(runs[r].settings.seed).second) of_starts.push_back(masks[r]);
+  }
+  const auto put_test = [&](const RunSimilarity& s) {
+    const LayerStability all = s.mean_over_gates(random_key(key, hash_name("all")));
+    f.facts["starts_within"] = all.within;
+    f.facts["starts_difference"] = all.within - all.between;
+    f.facts["p"] = s.p_value_of_classes(random_key(key, hash_name("p")), kPermutations);
+  };
+  f.facts["starts"] = static_cast<int64_t>(of_starts.size());
+  f.facts["permutations"] = kPermutations;
+  if (of_starts.size() == runs.size()) return put_test(similarity);
+  if (of_starts.size() < 2) {
+    f.facts["p"] = std::numeric_limits<double>::quiet_NaN();
+    f.missing = "a run with another seed, for the test";
+    return;
+  }
+  RunSimilarity starts(of_starts);
+  for (int64_t g = 0; g < of_starts[0].gates(); ++g) starts.of_gate(g, 0);
+  put_test(starts);
 }
 
 void add_means(Findings& f, const RunSimilarity& s, uint64_t key) {
@@ -86,8 +116,7 @@ Findings make(const Study& study) {
              {"separation", separation},
              {"says_nothing_of_classes", says_nothing}};
   add_means(f, similarity, key);
-  f.facts["permutations"] = kPermutations;
-  f.facts["p"] = similarity.p_value_of_classes(random_key(key, hash_name("p")), kPermutations);
+  add_test(f, runs, masks, key, similarity);
   const auto silent = static_cast<long long>(std::count(says_nothing.begin(), says_nothing.end(), 1));
   f.facts["layers_that_say_nothing"] = static_cast<int64_t>(silent);
   f.summary = text_of(

@@ -102,9 +102,10 @@ double quantile(std::span<const double> sorted, double q) {
 
 Interval bootstrap(int64_t n, uint64_t key, int64_t draws,
                    const std::function<double(std::span<const int64_t>)>& statistic) {
+  if (n < 2) return {kNone, kNone};
   std::vector<int64_t> items(static_cast<size_t>(n));
   std::vector<double> values;
-  for (int64_t d = 0; d < draws && n > 0; ++d) {
+  for (int64_t d = 0; d < draws; ++d) {
     const uint64_t draw_key = random_key(key, static_cast<uint64_t>(d));
     for (int64_t i = 0; i < n; ++i) items[i] = index_below(draw_key, static_cast<uint64_t>(i), n);
     const double value = statistic(items);

@@ -29,7 +29,7 @@ std::vector<bool> holm(std::span<const double> p, double level = 0.05);
 
 // The 95 % percentile interval of a statistic under resampling of n items with replacement: item i of draw d is
 // index_below(random_key(key, d), i, n). statistic gets [n] indices. NaN draws are left out; {NaN, NaN} where none is
-// left. Quantiles are interpolated linearly between order statistics, as numpy's.
+// left, and for fewer than two items, which say nothing of how much others would differ. Quantiles are interpolated linearly between order statistics, as numpy's.
 Interval bootstrap(int64_t n, uint64_t key, int64_t draws,
                    const std::function<double(std::span<const int64_t>)>& statistic);
 Interval bootstrap_mean(std::span<const double> values, uint64_t key, int64_t draws = 2000);

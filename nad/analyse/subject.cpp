@@ -34,25 +34,45 @@ bool share_a_class(const Results& a, const Results& b) {
 // Takes the classes of `more` that `run` has not finished.
 void add_classes(Results& run, const Results& more) {
   for (const auto& [index, result] : more.classes) {
-    if (result.finished) run.classes[index] = result;
+    if (!result.finished) continue;
+    ClassResult& there = run.classes[index];
+    if (!there.finished) there = result;
   }
 }
 
-void add_run(Subject& subject, Results run) {
+// Of the classes that both have finished; there is at least one.
+bool same_masks(const Results& a, const Results& b) {
+  return share_a_class(a, b) && std::all_of(a.classes.begin(), a.classes.end(), [&](const auto& item) {
+           const auto there = b.classes.find(item.first);
+           if (!item.second.finished || there == b.classes.end() || !there->second.finished) return true;
+           return binary_mask(item.second.logits) == binary_mask(there->second.logits);
+         });
+}
+
+void add_run(Subject& subject, const std::string& path, Results run, std::vector<std::string>* notes) {
   for (Results& earlier : subject.runs) {
-    if (!first_difference(earlier.settings, run.settings).empty() || share_a_class(earlier, run)) continue;
-    add_classes(earlier, run);
+    const bool one_run = first_difference(earlier.settings, run.settings).empty();
+    const bool again = same_masks(earlier, run);
+    if (!again && (!one_run || share_a_class(earlier, run))) continue;
+    if (one_run) add_classes(earlier, run);
+    if (again) notes->push_back(path + ": its masks are those of a run that is given already, it is no other run");
     return;
   }
   subject.runs.push_back(std::move(run));
 }
 
-std::string hash_of(const std::vector<Results>& runs) {
+// starts: with what tells one run from another, besides what it learnt.
+std::string hash_of(const std::vector<Results>& runs, bool starts) {
   uint64_t hash = kHashStart;
   const auto add = [&](const auto& value) { hash = hash_bytes(hash, &value, sizeof value); };
   const auto add_text = [&](const std::string& text) { hash = hash_bytes(hash, text.data(), text.size()); };
   for (const Results& run : runs) {
     add_text(run.settings.weights_hash + run.settings.objective);
+    if (starts) {
+      add(run.settings.seed);
+      add(run.settings.order_seed);
+      add_text(run.settings.half);
+    }
     for (const auto& values : {run.beta_search.beta, run.beta_search.mean_reconstruction,
                                run.beta_search.mean_regularisation, run.beta_search.distance}) {
       hash = hash_bytes(hash, values.data(), values.size() * sizeof(double));
@@ -74,17 +94,21 @@ std::string hash_of(const std::vector<Results>& runs) {
 void name_subjects(std::vector<Subject>& subjects) {
   std::set<std::string> taken;
   for (Subject& s : subjects) {
-    const RunSettings& r = s.results().settings;
-    std::string base = r.arch + "_" + r.objective;
-    for (char& c : base) {
-      if (!std::isalnum(static_cast<unsigned char>(c)) && c != '_' && c != '-') c = '_';
-    }
+    const std::string base = subject_label(s.results().settings);
     s.label = base;
     for (int i = 2; !taken.insert(s.label).second; i++) s.label = base + "_" + std::to_string(i);
   }
 }
 
 }  // namespace
+
+std::string subject_label(const RunSettings& settings) {
+  std::string label = settings.arch + "_" + settings.objective;
+  for (char& c : label) {
+    if (!std::isalnum(static_cast<unsigned char>(c)) && c != '_' && c != '-') c = '_';
+  }
+  return label;
+}
 
 std::vector<Subject> group_subjects(std::vector<std::pair<std::string, Results>> files,
                                     std::vector<std::string>* notes) {
@@ -101,13 +125,13 @@ std::vector<Subject> group_subjects(std::vector<std::pair<std::string, Results>>
       subjects.emplace_back();
       subjects.back().runs.push_back(std::move(run));
     } else {
-      add_run(*found, std::move(run));
+      add_run(*found, path, std::move(run), notes);
     }
   }
   for (Subject& s : subjects) {
     s.classes = finished_classes(s.results());
-    s.hash = hash_of({s.results()});
-    s.runs_hash = hash_of(s.runs);
+    s.hash = hash_of({s.results()}, false);
+    s.runs_hash = hash_of(s.runs, true);
   }
   name_subjects(subjects);
   return subjects;

@@ -120,12 +120,6 @@ struct Columns {
   int64_t constants() const { return std::count(constant.begin(), constant.end(), 1); }
 };
 
-std::vector<double> present(const std::vector<double>& values) {
-  std::vector<double> found;
-  std::copy_if(values.begin(), values.end(), std::back_inserter(found), [](double v) { return !std::isnan(v); });
-  return found;
-}
-
 void put_mean(Findings& f, const std::string& name, const std::vector<double>& values, uint64_t key) {
   put(f, name, mean_of(values), bootstrap_mean(present(values), random_key(key, hash_name(name))));
 }
