@@ -4,6 +4,7 @@ missing; how it goes on; how it fails."""
 import csv
 import json
 import os
+import shutil
 import signal
 import subprocess
 import time
@@ -104,8 +105,50 @@ class Analyse(Case):
         other = self.dir / "other.h5"
         self.learn(other, "--classes", "0-2", "--steps", 12)
         self.assertNotIn("is there already", self.analyse(other, "--seed", 5, *args).stderr)
+        # Other masks have a place of their own, which is found again; the first ones' findings stay.
+        self.assertIn("resnet50_released_2 fig4_similarity: is there already", self.analyse(other, "--seed", 5, *args).stderr)
+        self.assertIn("resnet50_released fig4_similarity: is there already", self.analyse(self.results, "--seed", 5, *args).stderr)
         with h5py.File(out, "r") as file:
-            self.assertEqual(file["networks/resnet50_released/fig4_similarity"].attrs["classes"], 3)
+            networks = file["networks"]
+            self.assertEqual(sorted(networks), ["resnet50_released", "resnet50_released_2"])
+            self.assertEqual([networks[n + "/fig4_similarity"].attrs["classes"] for n in sorted(networks)], [6, 3])
+            self.assertNotEqual(*[n.attrs["masks_hash"] for n in networks.values()])
+        self.assertTrue((self.dir / "anew.csv" / "resnet50_released_2" / "fig4_similarity.csv").exists())
+
+    def test_what_cannot_be_made_now_or_is_not_chosen_stays(self):
+        out = self.dir / "stays.h5"
+        self.with_network(out, "--only", "faithfulness,fig4_similarity")
+        before = self.findings(out)
+        for args in (["--seed", 5, "--only", "fig2_accuracy"], ["--seed", 5, "--only", "faithfulness"]):
+            self.assertIn("2 findings are kept", self.analyse(self.results, "--out", out, *args).stderr)
+            after = self.findings(out)
+            self.assertEqual({k: after.get(k) for k in before}, before)
+        self.assertTrue((self.dir / "stays.csv" / "resnet50_released" / "faithfulness.csv").exists())
+
+    def test_images_are_known_by_their_files_not_by_their_path(self):
+        data, out = self.dir / "copied", self.dir / "of_images.h5"
+        shutil.copytree(self.data, data)
+        args = ["--out", out, "--only", "faithfulness"]
+        self.with_network(out, *args[2:])
+        def again(folder):
+            return self.analyse(self.results, "--weights", self.weights, "--data", folder, *args).stderr
+        self.assertIn("is there already", again(data))
+        self.assertIn("is there already", again(data / "val" / ".."))
+        image = next(p for p in sorted((data / "val" / IDS[0]).iterdir()))
+        image.write_bytes(image.read_bytes() + bytes(8))
+        self.assertNotIn("is there already", again(data))
+        next(p for p in sorted((data / "train" / IDS[0]).iterdir())).unlink()
+        self.assertNotIn("is there already", again(data))
+        for name in IDS:
+            if (data / "val" / name).exists():
+                (data / "val" / name).rename(data / "val" / ("not_" + name))
+        failed = self.analyse(self.results, "--weights", self.weights, "--data", data, *args, code=3)
+        self.assertIn("no class folder of", failed.stderr)
+
+    def test_results_after_weights(self):
+        out = self.dir / "after_weights.h5"
+        self.analyse("--out", out, "--only", "fig2_accuracy", "--weights", self.weights, self.results)
+        self.assertTrue(out.exists())
 
     def test_everything_of_two_runs(self):
         second = self.dir / "second_start.h5"

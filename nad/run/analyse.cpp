@@ -1,6 +1,7 @@
 #include "nad/run/analyse.h"
 
 #include <algorithm>
+#include <array>
 #include <cstddef>
 #include <filesystem>
 #include <set>
@@ -21,31 +22,44 @@ namespace fs = std::filesystem;
 // The analyses of one network.
 class SubjectAnalyses {
  public:
-  SubjectAnalyses(const AnalyseOptions& options, const Subject& subject, AnalysedNetwork& network,
+  SubjectAnalyses(const AnalyseOptions& options, const Subject& subject, std::string label, AnalysedNetwork& network,
                   std::string weights, Progress& progress)
-      : options_(options), subject_(subject), network_(network), weights_(std::move(weights)), progress_(progress) {}
+      : options_(options),
+        subject_(subject),
+        label_(std::move(label)),
+        network_(network),
+        weights_(std::move(weights)),
+        progress_(progress) {}
 
-  // save() is called after every one that was made. Returns the exit code of those that failed.
+  // save() is called after every one that was made. Findings that are not chosen, or cannot be made with what is at hand,
+  // stay. Returns the exit code of those that failed.
   template <class Save>
   int make_all(Save&& save) {
     int exit_code = 0;
+    int64_t otherwise = 0;
     for (const Analysis& analysis : all_analyses()) {
       stop_if_asked();
       const bool chosen =
           options_.only.empty() || std::count(options_.only.begin(), options_.only.end(), analysis.name);
-      const std::string label = subject_.label + " " + analysis.name;
+      const std::string label = label_ + " " + analysis.name;
       if (chosen && analysis.network) open();
       const auto earlier = network_.analyses.find(analysis.name);
-      if (earlier != network_.analyses.end()) {
-        if (up_to_date(earlier->second, analysis)) {
-          if (chosen) progress_.say(label + ": is there already");
-          continue;
-        }
-        network_.analyses.erase(earlier);
+      const bool there = earlier != network_.analyses.end() && !earlier->second.key.empty();
+      if (there && up_to_date(earlier->second, analysis)) {
+        if (chosen) progress_.say(label + ": is there already");
+        continue;
+      }
+      if (there && (!chosen || !lacking(analysis, study("")).empty())) {
+        ++otherwise;
+        continue;
       }
       if (!chosen) continue;
       exit_code = std::max(exit_code, make(analysis, label));
       save(analysis.name);
+    }
+    if (otherwise > 0) {
+      progress_.say(label_ + ": " + std::to_string(otherwise) +
+                    " findings are kept as they were, made from other inputs or settings");
     }
     return exit_code;
   }
@@ -91,7 +105,7 @@ class SubjectAnalyses {
                                          : f.summary + "; lacks " + f.missing));
     } catch (const Error& e) {
       if (e.kind() != ErrorKind::data && e.kind() != ErrorKind::not_finite) throw;
-      f.missing = e.what();
+      if (f.key.empty()) f.missing = e.what();  // earlier findings stay
       progress_.warn(label + ": failed: " + e.what());
       exit_code = e.exit_code();
     }
@@ -100,12 +114,16 @@ class SubjectAnalyses {
 
   const AnalyseOptions& options_;
   const Subject& subject_;
+  const std::string label_;
   AnalysedNetwork& network_;
   const std::string weights_;
   Progress& progress_;
   bool opened_ = false;
   NetworkLaboratory laboratory_;
 };
+
+// Facts of a network by which its findings are found again.
+constexpr std::array kIdentity = {"weights_hash", "objective", "masks_hash"};
 
 AnalysisFile earlier_file(const AnalyseOptions& o) {
   std::error_code ignored;
@@ -120,22 +138,30 @@ Facts facts_of(const Subject& s) {
           {"beta", r.beta},
           {"weights_file", r.weights_file},
           {"weights_hash", r.weights_hash},
+          {"masks_hash", s.hash},
           {"num_classes", r.num_classes},
           {"input_size", r.input_size},
           {"classes", s.count()},
           {"runs", static_cast<int64_t>(s.runs.size())}};
 }
 
-// The findings of another network under the same label are not these.
-AnalysedNetwork& place_of(AnalysisFile& file, const Subject& s) {
-  AnalysedNetwork& network = file.networks[s.label];
-  Facts facts = facts_of(s);
-  for (const char* name : {"weights_hash", "objective"}) {
-    const auto there = network.facts.find(name);
-    if (there != network.facts.end() && there->second != facts[name]) network.analyses.clear();
+// Where the file has the findings of the same masks of the same network, or else a label that is free: of another
+// network, or of other masks, nothing is replaced. Returns the label.
+std::string place_of(AnalysisFile& file, const Subject& s) {
+  const Facts facts = facts_of(s);
+  const auto same = [&](const auto& network) {
+    return std::all_of(kIdentity.begin(), kIdentity.end(), [&](const char* name) {
+      const auto there = network.second.facts.find(name);
+      return there != network.second.facts.end() && there->second == facts.at(name);
+    });
+  };
+  const auto found = std::find_if(file.networks.begin(), file.networks.end(), same);
+  std::string label = found == file.networks.end() ? s.label : found->first;
+  for (int i = 2; found == file.networks.end() && file.networks.count(label); i++) {
+    label = subject_label(s.results().settings) + "_" + std::to_string(i);
   }
-  network.facts = std::move(facts);
-  return network;
+  file.networks[label].facts = facts;
+  return label;
 }
 
 std::vector<Subject> read_subjects(const AnalyseOptions& o, Progress& progress) {
@@ -200,12 +226,13 @@ Analysed analyse(const AnalyseOptions& o, const std::string& command_line, Progr
   analysed.file.facts = {{"program", program_version("nad_analyse")}, {"command_line", command_line}};
   try {
     for (const Subject& s : subjects) {
-      AnalysedNetwork& network = place_of(analysed.file, s);
+      const std::string label = place_of(analysed.file, s);
+      AnalysedNetwork& network = analysed.file.networks.at(label);
       const auto path = weights.find(s.results().settings.weights_hash);
-      SubjectAnalyses analyses(o, s, network, path == weights.end() ? "" : path->second, progress);
+      SubjectAnalyses analyses(o, s, label, network, path == weights.end() ? "" : path->second, progress);
       const int code = analyses.make_all([&](const std::string& name) {
         write_analysis(o.out, analysed.file);
-        write_csv(o.out, s.label, name, network.analyses.at(name));
+        write_csv(o.out, label, name, network.analyses.at(name));
       });
       analysed.exit_code = std::max(analysed.exit_code, code);
     }

@@ -24,7 +24,8 @@ void declare(CLI::App& app, AnalyseOptions& o, Texts& t) {
   app.add_option("RESULTS", o.results, "results files of nad_run; several starts of a network tell how stable it is")
       ->type_name("R.h5...");
   app.add_option("--weights", o.weights, "the networks' weights files, for what the results alone do not tell")
-      ->type_name("W.h5");
+      ->type_name("W.h5")
+      ->allow_extra_args(false);  // one a flag: what follows is RESULTS
   app.add_option("--data", t.data, "image folder, DIR/val/<class>/*; default: images packed into the weights file")
       ->type_name("DIR");
   app.add_option("--out", t.out, "analysis file; one that is there is gone on with; default: analysis.h5")

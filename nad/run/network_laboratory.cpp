@@ -1,6 +1,7 @@
 #include "nad/run/network_laboratory.h"
 
 #include <algorithm>
+#include <filesystem>
 
 #include "engine/parallel.h"
 #include "nad/run/network.h"
@@ -15,21 +16,46 @@ std::unique_ptr<ImageSource> open_images(const AnalyseOptions& o, const WeightsF
   return std::make_unique<PackedSource>(weights);
 }
 
-// The source's name of every class of the network in a split, "" where it has none.
-std::vector<std::string> class_names(const ImageSource& images, const std::string& split,
-                                     const WeightsFile& weights) {
-  const std::vector<std::string> none(static_cast<size_t>(weights.num_classes()));
-  if (!images.has_split(split)) return none;
-  const std::vector<std::string> found = images.classes(split);
-  if (!weights.class_ids().empty()) return classes_by_id(found, weights.class_ids());
-  return match_classes(found, {}, weights.num_classes()).source_class;
+struct ClassNames {  // [classes of the network], the source's name of each in a split, "" where it has none
+  std::vector<std::string> train, val;
+};
+
+// As nad_run matches them: without class ids the train split's sorted order is that of the classes, in val too. Where
+// train is missing or does not match there are no training images, and val goes by its own order.
+ClassNames class_names(const ImageSource& images, const WeightsFile& weights) {
+  const int64_t count = weights.num_classes();
+  const std::vector<std::string> none(static_cast<size_t>(count)), &ids = weights.class_ids();
+  const std::vector<std::string> train = images.has_split("train") ? images.classes("train") : none,
+                                 val = images.classes("val");
+  if (!ids.empty()) return {classes_by_id(train, ids), classes_by_id(val, ids)};
+  if (images.has_split("train") && static_cast<int64_t>(train.size()) == count) return {train, train};
+  return {none, match_classes(val, {}, count).source_class};
 }
 
-// Another folder, or other numbers of images, are other images.
-std::string identity(const AnalyseOptions& o, const ImageSource& images, const std::vector<std::string>& val_class) {
-  std::string text = o.data + "|" + to_string(o.precision);
-  for (const std::string& name : val_class) {
-    if (!name.empty()) text += "|" + name + " " + std::to_string(count_readable(images, "val", name));
+// Names and sizes of a class's files, without reading them. A packed image is as the weights file is, whose hash the
+// masks have.
+std::string listing(const AnalyseOptions& o, const ImageSource& images, const std::string& name) {
+  if (o.data.empty()) return std::to_string(count_readable(images, "val", name));
+  std::vector<std::string> files;
+  std::error_code error;
+  for (const auto& entry : std::filesystem::directory_iterator(images.where("val", name), error)) {
+    const std::string file = entry.path().filename().string();
+    if (file[0] == '.' || !entry.is_regular_file(error)) continue;
+    files.push_back(file + " " + std::to_string(entry.file_size(error)));
+  }
+  std::sort(files.begin(), files.end());
+  std::string text;
+  for (const std::string& file : files) text += file + "|";
+  return text;
+}
+
+// Other val images, or another number of training images, are other images, wherever they lie.
+std::string identity(const AnalyseOptions& o, const ImageSource& images, const ClassNames& names) {
+  std::string text = to_string(o.precision);
+  for (size_t k = 0; k < names.val.size(); k++) {
+    if (names.val[k].empty()) continue;
+    text += "|" + names.val[k] + " " + listing(o, images, names.val[k]);
+    if (!names.train[k].empty()) text += "/" + std::to_string(count_readable(images, "train", names.train[k]));
   }
   return hexadecimal(hash_bytes(kHashStart, text.data(), text.size()));
 }
@@ -47,9 +73,10 @@ NetworkLaboratory open_laboratory(const AnalyseOptions& o, const std::string& pa
   parts.context = n.context.get();
   parts.network = build_network(network, load_tensors(*n.weights, network), {1, 1, true});
   parts.images = n.images.get();
-  parts.val_class = class_names(*n.images, "val", *n.weights);
-  parts.train_class = class_names(*n.images, "train", *n.weights);
-  parts.images_id = identity(o, *n.images, parts.val_class);
+  const ClassNames names = class_names(*n.images, *n.weights);
+  parts.val_class = names.val;
+  parts.train_class = names.train;
+  parts.images_id = identity(o, *n.images, names);
   parts.input_size = network.input_size;
   parts.normalization = {n.weights->mean(), n.weights->stddev()};
   parts.seed = o.settings.seed;
@@ -57,7 +84,12 @@ NetworkLaboratory open_laboratory(const AnalyseOptions& o, const std::string& pa
   parts.workers = std::max(1, max_threads());
   parts.report = [&progress](const std::string& line) { progress.warn("broken image: " + line); };
   n.laboratory = std::make_unique<Laboratory>(std::move(parts));
-  if (n.laboratory->image_classes().empty()) n.laboratory.reset();
+  if (!n.laboratory->image_classes().empty()) return n;
+  if (!o.data.empty() && !n.images->classes("val").empty()) {
+    throw Error(ErrorKind::data, "no class folder of " + o.data + "/val has images of a class of the network",
+                "name the folders by the network's class ids");
+  }
+  n.laboratory.reset();
   return n;
 }
 

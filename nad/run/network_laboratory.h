@@ -19,7 +19,7 @@ struct NetworkLaboratory {
   std::unique_ptr<Laboratory> laboratory;  // null where there are no val images
 };
 
-// Throws Error(data) where weights or images cannot be read, Error(device), Error(memory).
+// Throws Error(data) where weights or images cannot be read, or no class of --data is the network's, Error(device), Error(memory).
 NetworkLaboratory open_laboratory(const AnalyseOptions& options, const std::string& weights, Progress& progress);
 
 }  // namespace nad
