@@ -15,7 +15,7 @@ from pathlib import Path
 import h5py
 import numpy as np
 
-from cli_tools import IDS, PROGRAM, Case, default_signals, start
+from cli_tools import IDS, PROGRAM, Case, default_signals, make_weights, run, start
 
 ANALYSE = Path(os.environ.get("NAD_ANALYSE", PROGRAM.parent / "nad_analyse"))
 
@@ -144,6 +144,26 @@ class Analyse(Case):
                 (data / "val" / name).rename(data / "val" / ("not_" + name))
         failed = self.analyse(self.results, "--weights", self.weights, "--data", data, *args, code=3)
         self.assertIn("no class folder of", failed.stderr)
+
+    def test_without_class_ids_the_folders_of_train_name_the_classes_of_val(self):
+        weights, data, learnt = make_weights(self.dir / "no_ids.h5", ids=None), self.dir / "sorted", self.dir / "sorted.h5"
+        shutil.copytree(self.data, data)
+        shutil.rmtree(data / "val" / IDS[0])
+        self.assertEqual(run("--weights", weights, "--data", data, "--out", learnt, "--batch", 4, "--classes", "0-2", "--steps",
+                             12).returncode, 0)
+        def indices(out):
+            out = self.dir / out
+            self.analyse(learnt, "--weights", weights, "--data", data, "--out", out, "--only", "random_masks", "--draws", 2)
+            with h5py.File(out, "r") as file:
+                network = file["networks/resnet50_released"]
+                return read_table(network["random_masks"])["index"], network["random_masks"].attrs.get("missing", "")
+        self.assertEqual(indices("val_lacks_one.h5"), ([1, 2], ""))
+        # Where train cannot be matched val goes by itself, and there are no training images.
+        shutil.copytree(self.data / "val" / IDS[0], data / "val" / IDS[0])
+        shutil.rmtree(data / "train" / IDS[0])
+        found, missing = indices("train_lacks_one.h5")
+        self.assertEqual(found, [0, 1, 2])
+        self.assertIn("training images of 3 classes", missing)
 
     def test_results_after_weights(self):
         out = self.dir / "after_weights.h5"
