@@ -47,4 +47,5 @@ if(OpenMP_CXX_FOUND)  # weights are packed by all cores; nad_flags' options are 
 endif()
 
 target_link_libraries(nad_kernels PUBLIC nad_cuda)
+target_link_libraries(nad_cuda INTERFACE $<LINK_ONLY:nad_kernels>)  # the checks of arguments, which all backends share
 set_source_files_properties(kernels/backends.cpp PROPERTIES COMPILE_DEFINITIONS NAD_CUDA=1)
