@@ -146,7 +146,9 @@ class Steps {
                  parse_precision(o.precision)),
         timer_(bench::make_device_timer(context_.backend())),
         together_(timer_ ? o.together : 1),
-        learner_(context_, network, weights, options(o)) {
+        since_(std::chrono::steady_clock::now()),
+        learner_(context_, network, weights, options(o)),
+        planning_(std::chrono::duration<double>(std::chrono::steady_clock::now() - since_).count()) {
     if (o.augment) {
       if (!learning_backend(context_.backend()).augments())
         throw Error(ErrorKind::usage, "--augment", "needs --device cuda");
@@ -168,6 +170,7 @@ class Steps {
   double gib() const { return timer_ ? static_cast<double>(learner_.account().total()) / (1 << 30) : peak_gib(); }
   std::string device() { return context_.backend().description(); }
   Learner& learner() { return learner_; }
+  double planning() const { return planning_; }  // seconds: the plan, with all weights packed and uploaded
 
  private:
   static LearnOptions options(const Options& o) {
@@ -205,7 +208,9 @@ class Steps {
   uint64_t steps_ = 0;
   std::unique_ptr<bench::DeviceTimer> timer_;
   int together_;
+  std::chrono::steady_clock::time_point since_;  // when planning began
   Learner learner_;
+  double planning_;
 };
 
 // Medians over `steps` timed steps, per kernel or grouped by op and direction.
@@ -257,14 +262,15 @@ void report(Steps& steps, const Options& o) {
   if (o.json) {
     std::printf(
         R"({"arch": "%s", "precision": "%s", "slots": %lld, "batch": %lld, "graph": %s, "conv": "%s", "augment": %s, "seconds": %.6f, )"
-        R"("minimum": %.6f, "samples_per_second": %.1f, "gib": %.2f, "device": "%s"})"
+        R"("minimum": %.6f, "planning": %.3f, "samples_per_second": %.1f, "gib": %.2f, "device": "%s"})"
         "\n",
         arch, precision, slots, batch, o.no_graph ? "false" : "true", o.conv.c_str(), o.augment ? "true" : "false",
-        median, minimum, rate, steps.gib(), steps.device().c_str());
+        median, minimum, steps.planning(), rate, steps.gib(), steps.device().c_str());
   } else {
     std::printf(
-        "%s %s batch %lld x %lld: median %.4f s, minimum %.4f s a step, %.1f images/s, peak memory %.2f GiB\n", arch,
-        precision, slots, batch, median, minimum, rate, steps.gib());
+        "%s %s batch %lld x %lld: median %.4f s, minimum %.4f s a step, %.1f images/s, peak memory %.2f GiB, planned "
+        "in %.2f s\n",
+        arch, precision, slots, batch, median, minimum, rate, steps.gib(), steps.planning());
   }
   std::fflush(stdout);
 }
