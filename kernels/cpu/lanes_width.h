@@ -112,8 +112,9 @@ struct Lanes<NAD_WIDTH> {
 #if NAD_WIDTH == 16 && defined(__AVX512BF16__)
     const __m256bh half = _mm512_cvtneps_pbh((__m512)v);
 #else
-    const I b = (I)v;
-    const I rounded = select_int(not_equal(v, v), b | 0x400000, b + 0x7fff + ((b >> 16) & 1)) >> 16;
+    typedef uint32_t U __attribute__((vector_size(NAD_WIDTH * sizeof(uint32_t))));  // a NaN's sum wraps around
+    const I b = (I)v, nearest = (I)((U)v + 0x7fff + (((U)v >> 16) & 1));
+    const I rounded = select_int(not_equal(v, v), b | 0x400000, nearest) >> 16;
     const H half = __builtin_convertvector(rounded, H);
 #endif
     __builtin_memcpy(p, &half, sizeof half);
