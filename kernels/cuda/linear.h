@@ -2,6 +2,8 @@
 #pragma once
 
 #include <algorithm>
+#include <bit>
+#include <cstdint>
 #include <memory>
 #include <type_traits>
 
@@ -27,12 +29,16 @@ struct LinearProblem {
   LinearFinish finish;
 };
 
+// As __float2bfloat16_rn does, in a form that the host's compiler turns into vectors.
 template <class Weight>
 Weight round_weight(float value) {
   if constexpr (std::is_same_v<Weight, float>) {
     return value;
   } else {
-    return __float2bfloat16_rn(value);
+    const auto bits = std::bit_cast<uint32_t>(value);
+    const uint32_t nearest = bits + 0x7fff + (bits >> 16 & 1);  // ties to even
+    const bool nan = (bits & 0x7fffffff) > 0x7f800000;
+    return std::bit_cast<Weight>(static_cast<uint16_t>((nan ? 0x7fff0000 : nearest) >> 16));
   }
 }
 
@@ -45,8 +51,8 @@ void turn_columns(const float* from, int64_t rows, int64_t columns, int64_t firs
   for (int64_t top = 0; top < rows; top += kTurned) {
     const int64_t height = std::min(kTurned, rows - top);
     for (int64_t r = 0; r < height; ++r) {
-      std::transform(from + (top + r) * columns + first, from + (top + r) * columns + last, tile[r],
-                     round_weight<Weight>);
+      const float* row = from + (top + r) * columns + first;
+      for (int64_t c = 0; c < last - first; ++c) tile[r][c] = round_weight<Weight>(row[c]);
     }
     for (int64_t c = first; c < last; ++c) {
       for (int64_t r = 0; r < height; ++r) to[c * rows + top + r] = tile[r][c - first];
