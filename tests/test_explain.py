@@ -129,9 +129,10 @@ class Explain(Case):
     def test_a_broken_image_costs_only_itself(self):
         broken = self.dir / "broken.png"
         broken.write_bytes(b"no image")
-        result = explain(broken, self.image(0), self.dir / "missing.png", *self.files(), "--no-pictures")
+        folder = self.image(0).parent
+        result = explain(broken, self.image(0), self.dir / "missing.png", folder, *self.files(), "--no-pictures")
         self.assertEqual(result.returncode, 3)
-        self.assertEqual(len(result.stderr.strip().split("\n")), 2, result.stderr)
+        self.assertEqual(len(result.stderr.strip().split("\n")), 3, result.stderr)
         self.assertIn("broken.png", result.stderr)
         self.assertIn("missing.png", result.stderr)
         self.assertIn(str(self.image(0)), result.stdout)

@@ -27,7 +27,8 @@ class HalfSource : public ImageSource {
                                  const std::vector<int64_t>& which) const override;
   int64_t count(const std::string& split, const std::string& source_class) const override;
   std::string where(const std::string& split, const std::string& source_class) const override {
-    return whole_->where(split, source_class);
+    const bool halved = split == "train" && half_ != Half::all;
+    return whole_->where(split, source_class) + (halved ? " (one half of it)" : "");
   }
 
  private:

@@ -28,7 +28,8 @@ void check(const DecodedClass& images, const LoaderOptions& o) {
     throw Error(ErrorKind::usage, "batch loader: evaluation has no draws", "ask for pixels of the class alone");
   }
   if (o.others && o.others->classes_beside(images.index) == 0) {
-    throw Error(ErrorKind::data, "class " + images.source_class + ": there is no image of another class to show");
+    throw Error(ErrorKind::data, "class " + images.source_class + ": there is no image of another class to show",
+                "let the pool hold more images, of more classes");
   }
   require(o.first_step >= 0 && o.first_step <= o.steps, "first_step", o.first_step, "0 to steps");
 }

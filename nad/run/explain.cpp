@@ -44,7 +44,10 @@ KnownSubArchitectures known_of(const Results& results) {
   return known;
 }
 
+// A folder, or what is not there, is an image without bytes: a broken one.
 EncodedImage read_file(const std::string& path) {
+  std::error_code ignored;
+  if (!fs::is_regular_file(path, ignored)) return {path, {}};
   std::ifstream in(path, std::ios::binary);
   return {path, {std::istreambuf_iterator<char>(in), {}}};
 }
