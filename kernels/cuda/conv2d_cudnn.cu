@@ -21,16 +21,20 @@ namespace {
 constexpr size_t most_workspace = size_t{512} << 20;
 
 // ---- the finish on its own ----------------------------------------------------------------------------------------
-__device__ inline void load_sums(const Global<const float>& x, int64_t i, float (&v)[4]) { load_values(x, i, v); }
-__device__ inline void load_sums(const Global<const float>& x, int64_t i, float (&v)[1]) { load_values(x, i, v); }
-__device__ inline void load_sums(const Global<const bf16>& x, int64_t i, float (&v)[4]) {
-  const uint2 q = load<uint2>(x, i);
-  v[0] = __uint_as_float(q.x << 16), v[1] = __uint_as_float(q.x & 0xffff0000u);
-  v[2] = __uint_as_float(q.y << 16), v[3] = __uint_as_float(q.y & 0xffff0000u);
+template <int V>
+__device__ inline Pack<V> load_sums(const Global<const float>& x, int64_t i) {
+  return load_pack<V>(x, i);
 }
-__device__ inline void load_sums(const Global<const bf16>& x, int64_t i, float (&v)[1]) {
-  const bf16 value = x[i];
-  v[0] = __bfloat162float(value);
+template <int V>
+__device__ inline Pack<V> load_sums(const Global<const bf16>& x, int64_t i) {
+  if constexpr (V == 4) {
+    const uint2 q = load<uint2>(x, i);
+    return {{__uint_as_float(q.x << 16), __uint_as_float(q.x & 0xffff0000u), __uint_as_float(q.y << 16),
+             __uint_as_float(q.y & 0xffff0000u)}};
+  } else {
+    const bf16 value = x[i];
+    return {{__bfloat162float(value)}};
+  }
 }
 
 // sums: [N, target_h, target_w, channels], dense. grid: item_grid(plane * channels / V, samples)
@@ -43,8 +47,7 @@ __global__ void __launch_bounds__(item_threads)
   const ChannelFactors<V> factors(finish, item.c);
   for (int64_t n = blockIdx.y; n < samples; n += gridDim.y) {
     const int64_t pixel = n * plane + item.pixel;
-    float z[V];
-    load_sums(sums, pixel * finish.channels + item.c, z);
+    Pack<V> z = load_sums<V>(sums, pixel * finish.channels + item.c);
     finish_values(finish, factors, pixel, static_cast<int>(n), item.c, z);
   }
 }

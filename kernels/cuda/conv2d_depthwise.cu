@@ -19,20 +19,13 @@ namespace {
 constexpr int threads = 128;
 constexpr int strip_width = 4;
 
-template <int V>
-__device__ inline void multiply_add(const float (&x)[V], const float (&w)[V], float (&sum)[V]) {
-  NAD_UNROLL
-  for (int i = 0; i < V; ++i) sum[i] = fmaf(x[i], w[i], sum[i]);
-}
-
 // The source at a pixel after the prologue; zeros where `inside` is false.
 template <int V>
-__device__ inline void load_source(const Source& source, int64_t pixel, int c, bool inside, float (&x)[V]) {
-  NAD_UNROLL
-  for (int i = 0; i < V; ++i) x[i] = 0.0f;
-  if (!inside) return;
-  load_values(source.data, pixel * source.stride + c, x);
+__device__ inline Pack<V> load_source(const Source& source, int64_t pixel, int c, bool inside) {
+  if (!inside) return filled<V>(0.0f);
+  Pack<V> x = load_pack<V>(source.data, pixel * source.stride + c);
   apply_prologue(source, c, x);
+  return x;
 }
 
 // PRECOND: gather.positions * channels / V threads at least; V divides the channels.
@@ -44,7 +37,7 @@ __global__ void __launch_bounds__(threads)
   if (index / groups >= gather.positions) return;
   const int c = static_cast<int>(index % groups) * V;
   const Position at(gather, static_cast<int>(index / groups));
-  float sum[V] = {};
+  Pack<V> sum = filled<V>(0.0f);
   NAD_NO_UNROLL
   for (int th = 0; th < gather.taps_h; ++th) {
     const int h = at.h * gather.step_h + gather.base_h + th * gather.tap_step_h;
@@ -52,10 +45,10 @@ __global__ void __launch_bounds__(threads)
     for (int tw = 0; tw < gather.taps_w; ++tw) {
       const int w = at.w * gather.step_w + gather.base_w + tw * gather.tap_step_w;
       const bool inside = h >= 0 && h < gather.source_h && w >= 0 && w < gather.source_w;
-      float x[V], factor[V];
-      load_source(source, (int64_t{at.sample} * gather.source_h + h) * gather.source_w + w, c, inside, x);
-      load_values(weight, gather.weights + int64_t{th * gather.taps_w + tw} * source.channels + c, factor);
-      multiply_add(x, factor, sum);
+      const int64_t pixel = (int64_t{at.sample} * gather.source_h + h) * gather.source_w + w;
+      const int64_t tap = gather.weights + int64_t{th * gather.taps_w + tw} * source.channels;
+      const Pack<V> x = load_source<V>(source, pixel, c, inside);
+      sum = PackMath<V>::multiply_add(x, load_pack<V>(weight, tap + c), sum);
     }
   }
   finish_values(finish, ChannelFactors<V>(finish, c), at.target_pixel(gather), at.sample, c, sum);
@@ -75,24 +68,26 @@ __global__ void __launch_bounds__(threads, 3)
   const int first = static_cast<int>(index / groups % strips) * strip_width;
   const int h0 = static_cast<int>(row % gather.grid_h) * Step + gather.base_h, w0 = first * Step + gather.base_w;
   const auto sample = static_cast<int>(row / gather.grid_h);
-  float sum[strip_width][4] = {};
+  Pack<4> sum[strip_width];
+  NAD_UNROLL
+  for (Pack<4>& s : sum) s = filled<4>(0.0f);
   NAD_NO_UNROLL
   for (int th = 0; th < Taps; ++th) {
     const int h = h0 + th * TapStep;
     if (h < 0 || h >= gather.source_h) continue;
     const int64_t source_row = (int64_t{sample} * gather.source_h + h) * gather.source_w;
-    float x[window][4];
+    Pack<4> x[window];
     NAD_UNROLL
     for (int i = 0; i < window; ++i) {
       const int w = w0 + i;
-      load_source(source, source_row + w, c, w >= 0 && w < gather.source_w, x[i]);
+      x[i] = load_source<4>(source, source_row + w, c, w >= 0 && w < gather.source_w);
     }
     NAD_UNROLL
     for (int tw = 0; tw < Taps; ++tw) {
-      float factor[4];
-      load_values(weight, gather.weights + int64_t{th * Taps + tw} * source.channels + c, factor);
+      const Pack<4> factor = load_pack<4>(weight, gather.weights + int64_t{th * Taps + tw} * source.channels + c);
       NAD_UNROLL
-      for (int s = 0; s < strip_width; ++s) multiply_add(x[s * Step + tw * TapStep], factor, sum[s]);
+      for (int s = 0; s < strip_width; ++s)
+        sum[s] = PackMath<4>::multiply_add(x[s * Step + tw * TapStep], factor, sum[s]);
     }
   }
   const ChannelFactors<4> factors(finish, c);

@@ -149,12 +149,12 @@ class SourceLoader {
       KCursor k = cursor_;
       NAD_UNROLL
       for (int j = 0; j < width; ++j) {
-        float value[1] = {0.0f};
+        Pack<1> value = filled<1>(0.0f);
         if (is_inside(i, k)) {
-          value[0] = load_readonly<float>(source_.data, first_[i] + offset_of(k));
+          value.v[0] = load_readonly<float>(source_.data, first_[i] + offset_of(k));
           apply_prologue(source_, k.c, value);
         }
-        values_[i][j] = value[0];
+        values_[i][j] = value.v[0];
         k.advance(g_, source_.channels, 1);
       }
     }
@@ -163,9 +163,9 @@ class SourceLoader {
   __device__ void change(float (&v)[width]) const {
     NAD_UNROLL
     for (int q = 0; q < width; q += 4) {
-      float four[4] = {v[q], v[q + 1], v[q + 2], v[q + 3]};
+      Pack<4> four = {{v[q], v[q + 1], v[q + 2], v[q + 3]}};
       apply_prologue(source_, channel_ + q, four);
-      v[q] = four[0], v[q + 1] = four[1], v[q + 2] = four[2], v[q + 3] = four[3];
+      v[q] = four.v[0], v[q + 1] = four.v[1], v[q + 2] = four.v[2], v[q + 3] = four.v[3];
     }
   }
 
@@ -207,27 +207,29 @@ template <class Tile, int V>
 __device__ inline void finish_rows(const Finish& f, const Shared<const float>& slice, const Shared<const int>& pixels,
                                    int row, int within, int c, float (&squares)[lane_rows / 2]) {
   const ChannelFactors<V> factors(f, c);
-  float counterpart[lane_rows / 2][V] = {};
+  Pack<V> counterpart[lane_rows / 2];
+  NAD_UNROLL
+  for (Pack<V>& r : counterpart) r = filled<V>(0.0f);
   NAD_UNROLL
   for (int i = 0; i < lane_rows; ++i) {
     const int r = lane_index() / 8 + i * (warp_size / 8);
     const int pixel = pixels[row + r];
     if (pixel < 0) continue;
-    float z[V];
+    Pack<V> z;
     if constexpr (V == 4) {
       const float4 q = load<float4>(slice, r * slice_stride + within);
-      z[0] = q.x, z[1] = q.y, z[2] = q.z, z[3] = q.w;
+      z = {{q.x, q.y, q.z, q.w}};
     } else {
-      z[0] = slice[r * slice_stride + within];
+      z = {{slice[r * slice_stride + within]}};
     }
     finish_values(f, factors, pixel, pixels[Tile::BlockRows + row + r], c, z);
     if (!f.tap) continue;
     NAD_UNROLL
     for (int k = 0; k < V; ++k) {
       if (i < lane_rows / 2) {
-        counterpart[i][k] = z[k];
+        counterpart[i].v[k] = z.v[k];
       } else {
-        const float difference = z[k] - counterpart[i - lane_rows / 2][k];
+        const float difference = z.v[k] - counterpart[i - lane_rows / 2].v[k];
         squares[i - lane_rows / 2] = fmaf(difference, difference, squares[i - lane_rows / 2]);
       }
     }

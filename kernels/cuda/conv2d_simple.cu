@@ -25,7 +25,7 @@ __global__ void __launch_bounds__(threads)
   if (index / finish.channels >= gather.positions) return;
   const Position at(gather, static_cast<int>(index / finish.channels));
   const int first_channel = c / target_channels * source_channels;
-  float sum[1] = {0.0f};
+  Pack<1> sum = filled<1>(0.0f);
   for (int th = 0; th < gather.taps_h; ++th) {
     const int h = at.h * gather.step_h + gather.base_h + th * gather.tap_step_h;
     if (h < 0 || h >= gather.source_h) continue;
@@ -35,11 +35,10 @@ __global__ void __launch_bounds__(threads)
       const int64_t pixel = (int64_t{at.sample} * gather.source_h + h) * gather.source_w + w;
       const int64_t row = gather.weights + int64_t{th * gather.taps_w + tw} * source_channels * finish.channels + c;
       for (int k = 0; k < source_channels; ++k) {
-        float value[1];
-        load_values(source.data, pixel * source.stride + first_channel + k, value);
+        Pack<1> value = load_pack<1>(source.data, pixel * source.stride + first_channel + k);
         apply_prologue(source, first_channel + k, value);
         const float factor = weight[row + int64_t{k} * finish.channels];
-        sum[0] = fmaf(value[0], factor, sum[0]);
+        sum.v[0] = fmaf(value.v[0], factor, sum.v[0]);
       }
     }
   }

@@ -17,46 +17,22 @@
 
 namespace nad::cuda {
 
-template <int V>
-__device__ inline void load_values(const Global<const float>& x, int64_t i, float (&v)[V]) {
-  static_assert(V == 1 || V == 4);
-  if constexpr (V == 4) {
-    const float4 q = load<float4>(x, i);
-    v[0] = q.x, v[1] = q.y, v[2] = q.z, v[3] = q.w;
-  } else {
-    v[0] = x[i];
-  }
-}
-
-template <int V>
-__device__ inline void store_values(const Global<float>& x, int64_t i, const float (&v)[V]) {
-  if constexpr (V == 4) {
-    store(x, i, make_float4(v[0], v[1], v[2], v[3]));
-  } else {
-    x[i] = v[0];
-  }
-}
-
 // Two bf16 as the four bytes that they have in memory.
 __device__ inline unsigned bf16_pair(float low, float high) {
   return static_cast<unsigned>(__bfloat16_as_ushort(__float2bfloat16_rn(high))) << 16 |
          __bfloat16_as_ushort(__float2bfloat16_rn(low));
 }
 
-// v = prologue(v), channels c .. c+V-1.
+// x = prologue(x), channels c .. c+V-1.
 template <int V>
-__device__ inline void apply_prologue(const Source& s, int c, float (&v)[V]) {
+__device__ inline void apply_prologue(const Source& s, int c, Pack<V>& x) {
   if (s.scale || s.shift) {
-    float factor[V], shift[V];
+    const Pack<V> scale = s.scale ? load_pack<V>(s.scale, c) : filled<V>(1.0f);
+    const Pack<V> shift = s.shift ? load_pack<V>(s.shift, c) : filled<V>(0.0f);
     NAD_UNROLL
-    for (int i = 0; i < V; ++i) factor[i] = 1.0f, shift[i] = 0.0f;
-    if (s.scale) load_values(s.scale, c, factor);
-    if (s.shift) load_values(s.shift, c, shift);
-    NAD_UNROLL
-    for (int i = 0; i < V; ++i) v[i] = fmaf(factor[i], v[i], shift[i]);
+    for (int i = 0; i < V; ++i) x.v[i] = fmaf(scale.v[i], x.v[i], shift.v[i]);
   }
-  NAD_UNROLL
-  for (int i = 0; i < V; ++i) v[i] = s.relu ? relu(v[i]) : v[i];
+  if (s.relu) x = relu(x);
 }
 
 // The finish's vectors for a thread whose channels c .. c+V-1 do not change.
@@ -102,14 +78,9 @@ struct FinishPart {
 // Stores the finished sums z of that pixel, and leaves them in z.
 template <int V>
 __device__ inline void finish_values(const Finish& f, const ChannelFactors<V>& factors, int64_t pixel, int sample,
-                                     int c, float (&z)[V]) {
-  Pack<V> sums;
-  NAD_UNROLL
-  for (int i = 0; i < V; ++i) sums.v[i] = z[i];
-  const Pack<V> y = apply_epilogue(FinishPart<V>{f, factors, pixel, sample, c}, sums);
-  store_pack<V>(f.target, pixel * f.stride + c, y);
-  NAD_UNROLL
-  for (int i = 0; i < V; ++i) z[i] = y.v[i];
+                                     int c, Pack<V>& z) {
+  z = apply_epilogue(FinishPart<V>{f, factors, pixel, sample, c}, z);
+  store_pack<V>(f.target, pixel * f.stride + c, z);
 }
 
 // A position of a gather's grid as sample, row and column, and the pixel of the target that it computes.

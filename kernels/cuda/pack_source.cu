@@ -6,13 +6,15 @@ namespace nad::cuda {
 
 namespace {
 
-__device__ inline void store_as(const Global<float>& x, int64_t i, const float (&v)[4]) { store_values(x, i, v); }
-__device__ inline void store_as(const Global<float>& x, int64_t i, const float (&v)[1]) { store_values(x, i, v); }
-__device__ inline void store_as(const Global<bf16>& x, int64_t i, const float (&v)[4]) {
-  store(x, i, make_uint2(bf16_pair(v[0], v[1]), bf16_pair(v[2], v[3])));
+template <int V>
+__device__ inline void store_as(const Global<float>& x, int64_t i, const Pack<V>& r) {
+  store_pack<V>(x, i, r);
 }
-__device__ inline void store_as(const Global<bf16>& x, int64_t i, const float (&v)[1]) {
-  x[i] = __float2bfloat16_rn(v[0]);
+__device__ inline void store_as(const Global<bf16>& x, int64_t i, const Pack<4>& r) {
+  store(x, i, make_uint2(bf16_pair(r.v[0], r.v[1]), bf16_pair(r.v[2], r.v[3])));
+}
+__device__ inline void store_as(const Global<bf16>& x, int64_t i, const Pack<1>& r) {
+  x[i] = __float2bfloat16_rn(r.v[0]);
 }
 
 // grid: item_grid(plane * channels / V, samples)
@@ -24,8 +26,7 @@ __global__ void __launch_bounds__(item_threads)
   const Item<V> item(static_cast<unsigned>(index), source.channels);
   for (int64_t n = blockIdx.y; n < samples; n += gridDim.y) {
     const int64_t pixel = n * plane + item.pixel;
-    float values[V];
-    load_values(source.data, pixel * source.stride + item.c, values);
+    Pack<V> values = load_pack<V>(source.data, pixel * source.stride + item.c);
     apply_prologue(source, item.c, values);
     store_as(packed, pixel * source.channels + item.c, values);
   }
