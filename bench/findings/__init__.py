@@ -1,0 +1,1 @@
+"""Learns, analyses and tabulates every network at hand: scripts/findings, which makes docs/FINDINGS.md."""
