@@ -96,16 +96,7 @@ struct SmallLab {
   // images of each class; the first `classes` of them have a sub-architecture.
   explicit SmallLab(std::vector<int64_t> image_counts, int64_t classes = 6)
       : images(std::move(image_counts)), reference(reference_context, tape(), {.images = 1, .copies = 1, .rows = 2}) {
-    LaboratoryParts parts;
-    parts.context = &context;
-    parts.network = tape();
-    parts.images = &images;
-    parts.val_class = parts.train_class = images.classes("val");
-    parts.val_class.resize(static_cast<size_t>(network.num_classes));
-    parts.input_size = network.input_size;
-    parts.seed = settings.seed;
-    parts.samples = 5;
-    laboratory = std::make_unique<Laboratory>(std::move(parts));
+    use_masks(nullptr);
     Results results;
     results.settings.arch = network.arch;
     results.settings.objective = "released";
@@ -123,6 +114,22 @@ struct SmallLab {
     }
     std::vector<std::string> notes;
     subject = group_subjects({{"r.h5", std::move(results)}}, &notes).at(0);
+  }
+
+  // The laboratory anew, with masks of its objects or none. They must outlive it.
+  void use_masks(const ObjectMasks* masks) {
+    LaboratoryParts parts;
+    parts.context = &context;
+    parts.network = tape();
+    parts.images = &images;
+    parts.val_class = parts.train_class = images.classes("val");
+    parts.val_class.resize(static_cast<size_t>(network.num_classes));
+    parts.masks = masks;
+    parts.masks_id = masks ? "some" : "";
+    parts.input_size = network.input_size;
+    parts.seed = settings.seed;
+    parts.samples = 5;
+    laboratory = std::make_unique<Laboratory>(std::move(parts));
   }
 
   Tape tape() const { return build_network(network, load_tensors(file, network), {1, 1, true}); }

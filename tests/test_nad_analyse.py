@@ -6,9 +6,11 @@ import json
 import os
 import shutil
 import signal
+import struct
 import subprocess
 import time
 import unittest
+import zlib
 from itertools import combinations
 from pathlib import Path
 
@@ -200,6 +202,66 @@ class Analyse(Case):
             for g, within in enumerate(stable["within"]):
                 self.assertAlmostEqual(within, np.mean([jaccard(first[c][g], other[c][g]) for c in first]))
 
+    def make_masks(self, name, value):
+        """A grey mask for every val image: value(y, x) of arrays of coordinates in [0, 1)."""
+        folder = self.dir / name
+        for image in sorted((self.data / "val").glob("*/*.png")):
+            width, height = struct.unpack(">II", image.read_bytes()[16:24])
+            y, x = np.mgrid[:height, :width] / [[[height]], [[width]]]
+            rows = b"".join(b"\0" + row.tobytes() for row in (255 * value(y, x)).astype(np.uint8))
+            def chunk(kind, data):
+                return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+            (folder / image.parent.name).mkdir(parents=True, exist_ok=True)
+            (folder / image.parent.name / image.name).write_bytes(
+                b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, 8, 0, 0, 0, 0)) +
+                chunk(b"IDAT", zlib.compress(rows)) + chunk(b"IEND", b""))
+        return folder
+
+    def test_masks_of_objects(self):
+        out, args = self.dir / "objects.h5", ["--only", "object_masks"]
+        self.assertIn("it needs masks of the objects", self.with_network(out, *args).stderr)
+        def shares(folder):
+            self.with_network(out, *args, "--masks", folder)
+            with h5py.File(out, "r") as file:
+                group = file["networks/resnet50_released/object_masks"]
+                self.assertNotIn("missing", group.attrs)
+                self.assertEqual(group["image_class"][()].tolist(), [c for c in range(6) for _ in range(4)])
+                return group["shares"][()], dict(group.attrs), read_table(group)
+        whole = shares(self.make_masks("white", lambda y, x: y >= 0))[0]
+        self.assertEqual(set(whole[~np.isnan(whole)].tolist()), {1.0})
+        # A half of the image and the other half share what is activated; a row at their border may be of both or of neither.
+        upper, facts, table = shares(self.make_masks("upper", lambda y, x: y < 0.5))
+        lower = shares(self.make_masks("lower", lambda y, x: y >= 0.5))[0]
+        both = (upper + lower)[..., :3]
+        self.assertEqual(np.isnan(both).tolist(), np.isnan(upper[..., :3]).tolist())
+        self.assertLess(np.nanmax(abs(both - 1)), 0.25)
+        self.assertGreater((both[~np.isnan(both)] == 1).mean(), 0.8)
+        self.assertLess(abs(facts["mask_share"] - 0.5), 0.05)
+        np.testing.assert_allclose(table["inside"], np.nanmean(upper[..., 0], axis=0))
+        np.testing.assert_allclose(table["swap"], np.nanmean(upper[..., 2], axis=0))
+        np.testing.assert_allclose(table["other_mask"], np.nanmean(upper[..., 3], axis=0))
+        self.assertEqual((facts["best_inside"], facts["last_inside"]), (max(table["inside"]), table["inside"][-1]))
+        # Without the masks, or with the same ones elsewhere, the findings stay.
+        self.assertIn("object_masks: is there already", self.with_network(out, *args).stderr)
+        moved = self.dir / "moved"
+        (self.dir / "lower").rename(moved)
+        self.assertIn("object_masks: is there already", self.with_network(out, *args, "--masks", moved).stderr)
+        # An image without a mask, one whose mask cannot be read, and one whose mask is of another size.
+        first, second, third = sorted((moved / IDS[0]).iterdir())[:3]
+        first.unlink()
+        second.write_bytes(b"no picture")
+        third.write_bytes((self.dir / "white" / IDS[1] / third.name).read_bytes())
+        said = self.with_network(out, *args, "--masks", moved, "--json")
+        self.assertIn(str(second), said.stderr)
+        self.assertIn("its image", said.stderr)
+        found = json.loads(said.stdout)["networks"]["resnet50_released"]["analyses"]["object_masks"]
+        self.assertEqual((found["images"], found["images_without_mask"]), (21, 3))
+        # None at all.
+        (self.dir / "empty").mkdir()
+        failed = self.with_network(self.dir / "none.h5", *args, "--masks", self.dir / "empty", "--quiet", code=3)
+        self.assertEqual(len(failed.stderr.splitlines()), 1, failed.stderr)
+        self.assertIn("no val image has a mask of an object", failed.stderr)
+
     def findings(self, path):
         """Everything in the file but how it was made."""
         found = {}
@@ -287,6 +349,9 @@ class Analyse(Case):
                 ([self.results, "--out", self.results], 2, "would replace"),
                 ([self.weights, "--out", out], 3, "not of results"),
                 ([self.results, "--data", self.data], 2, "--data needs --weights"),
+                ([self.results, "--masks", self.data], 2, "--masks needs --weights"),
+                ([self.results, "--weights", self.weights, "--data", self.data, "--masks", self.dir / "no", "--out", out,
+                  "--only", "object_masks"], 3, "no folder of masks"),
                 ([self.results, "--weights", other, "--out", out], 2, "no results file was made with these weights"),
                 ([self.results, "--draws", "0", "--out", out], 2, "--draws '0'"),
                 ([self.dir / "absent.h5", "--out", out], 3, "absent.h5")):

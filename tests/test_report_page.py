@@ -44,6 +44,9 @@ def findings_of(classes):
     def add(network):
         add_findings(network, "transfer", "false alarms", arrays={"transfer": matrix(classes), **index})
         add_findings(network, "fig4_hit_rate", "hit rate", table={"layer": layers, "hit_rate": rise, "swap": rise / 2})
+        add_findings(network, "object_masks", "on the object", {"mask_share": 0.2}, table={
+            "layer": layers, "inside": rise, "inside_low": rise - 0.1, "inside_high": rise + 0.1, "maps": np.full(4, 40),
+            "map": ["8 x 8"] * 4, "mask_share": np.full(4, 0.2), "original": rise / 2, "swap": rise / 3, "other_mask": rise / 4})
         add_findings(network, "random_masks", "random masks", {"mean_balanced_accuracy": 0.9, "p": 0.01},
                      arrays={"random": np.random.default_rng(1).uniform(0.4, 0.6, (classes, 30))})
         add_findings(network, "size_sweep", "sizes",
@@ -171,8 +174,8 @@ class Browser(Page):
         for size in ((1280, 900), (500, 900)):
             document, root = self.open(self.page, size=size)
             self.assertEqual(root["charts-drawn"], root["charts-expected"])
-            # plane, Fig. 2, both rows of Fig. 4, transfer, random masks, sizes, similarity, of_tomorrow, flow, channels
-            self.assertEqual(root["charts-drawn"], "11")
+            # plane, Fig. 2, both rows of Fig. 4, transfer, random masks, sizes, objects, similarity, of_tomorrow, flow, channels
+            self.assertEqual(root["charts-drawn"], "12")
         for part in ("&lt;script&gt;alert(3)", "An &lt;i&gt;analysis&lt;/i&gt; of tomorrow", ">Of tomorrow<",
                      "6 of 10 sub-architectures answer their class and not most others; 4 are constant answers."):
             self.assertTrue(part in document, part)

@@ -10,9 +10,9 @@ constexpr int kVersion = 3;  // of what the analyses compute: a new one makes ea
 }  // namespace
 
 const std::vector<Analysis>& all_analyses() {
-  static const std::vector<Analysis> list = {kFig2Accuracy, kTransfer,     kFig4Similarity, kTable1Mistakes,
-                                             kFig6Beta,     kFaithfulness, kComplement,     kRandomMasks,
-                                             kSizeSweep,    kStability,    kFig4HitRate,    kClaims};
+  static const std::vector<Analysis> list = {
+      kFig2Accuracy, kTransfer,  kFig4Similarity, kTable1Mistakes, kFig6Beta,    kFaithfulness, kComplement,
+      kRandomMasks,  kSizeSweep, kStability,      kFig4HitRate,    kObjectMasks, kClaims};
   return list;
 }
 
@@ -23,6 +23,7 @@ std::string lacking(const Analysis& analysis, const Study& study) {
            std::to_string(s.count());
   }
   if (analysis.network && !study.laboratory) return "the weights file and val images";
+  if (!at_hand(analysis, study)) return "masks of the objects in the val images";
   if (static_cast<int64_t>(s.runs.size()) < analysis.runs) {
     return "results of " + std::to_string(analysis.runs) +
            " runs of the same classes, with other starts, orders or halves";
@@ -32,6 +33,11 @@ std::string lacking(const Analysis& analysis, const Study& study) {
     if (study.so_far.count(other)) return "";
   }
   return analysis.from.empty() ? "" : "other analyses to go by";
+}
+
+bool at_hand(const Analysis& analysis, const Study& study) {
+  if (!study.laboratory) return !analysis.network;
+  return !analysis.masks || study.laboratory->parts().masks;
 }
 
 std::string findings_key(const Analysis& analysis, const Study& study) {
@@ -44,7 +50,9 @@ std::string findings_key(const Analysis& analysis, const Study& study) {
   }
   const std::string key = hexadecimal(hash_bytes(kHashStart, text.data(), text.size()));
   if (!analysis.network) return key;
-  return key + "-" + (study.laboratory ? study.laboratory->parts().images_id : "");
+  if (!study.laboratory) return key + "-";
+  const LaboratoryParts& parts = study.laboratory->parts();
+  return key + "-" + parts.images_id + (analysis.masks ? "-" + parts.masks_id : "");
 }
 
 std::vector<Column> class_columns(const Subject& subject, const std::vector<int64_t>& classes) {

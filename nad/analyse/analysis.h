@@ -14,7 +14,7 @@
 namespace nad {
 
 struct AnalysisSettings {
-  int64_t images_per_class = 0;  // of transfer and faithfulness at most; 0: choose
+  int64_t images_per_class = 0;  // of transfer and object_masks at most; 0: choose
   int64_t pairs = 200'000;       // of a mask and an image that transfer chooses at most
   int64_t draws = 100;           // random masks of a class
   int64_t composites = 1000;
@@ -34,6 +34,7 @@ struct Study {
 struct Analysis {
   std::string name, about;
   bool network = false;  // needs the weights and val images
+  bool masks = false;    // and masks of the objects in them
   int64_t classes = 1;   // with a sub-architecture, at least
   int64_t runs = 1;      // of the same network and objective, at least
   bool beta_search = false;
@@ -47,9 +48,11 @@ const std::vector<Analysis>& all_analyses();  // in the order in which they are 
 
 // Why it cannot be made, in a few words; empty where it can.
 std::string lacking(const Analysis& analysis, const Study& study);
+// Whether the study has the network, its val images and the objects' masks, as far as the analysis needs them.
+bool at_hand(const Analysis& analysis, const Study& study);
 
-// Findings with this key need not be made again. Of an analysis of the network itself: "MASKS-IMAGES", the second part
-// empty without a laboratory.
+// Findings with this key need not be made again. Of an analysis of the network itself: "MASKS-IMAGES", of one of objects
+// "MASKS-IMAGES-OBJECTS". What is not at hand is left out from the end, so that the key begins the whole one.
 std::string findings_key(const Analysis& analysis, const Study& study);
 
 // The columns that begin every table of classes: index, id, name.
@@ -57,6 +60,6 @@ std::vector<Column> class_columns(const Subject& subject, const std::vector<int6
 
 // One analysis a file.
 extern const Analysis kFig2Accuracy, kTransfer, kFig4Similarity, kTable1Mistakes, kFig6Beta, kFaithfulness,
-    kComplement, kRandomMasks, kSizeSweep, kStability, kFig4HitRate, kClaims;
+    kComplement, kRandomMasks, kSizeSweep, kStability, kFig4HitRate, kObjectMasks, kClaims;
 
 }  // namespace nad

@@ -5,7 +5,7 @@
 #include <limits>
 #include <map>
 
-#include "engine/parallel.h"
+#include "nad/analyse/activated_maps.h"
 #include "nad/analyse/analysis.h"
 #include "nad/analyse/composites.h"
 #include "nad/analyse/findings_text.h"
@@ -45,15 +45,9 @@ GateVectors mask_of(const Study& study, const Composite& c, int64_t number, int6
 void score(GatedForward& forward, int64_t first, int64_t count, Rates& rates) {
   const int64_t size = forward.input_size();
   for (int64_t g = 0; g < rates.gates; ++g) {
-    const Shape& shape = forward.plan().gates()[g].value.shape;
     for (int64_t copy = 0; copy < rates.copies; ++copy) {
-      std::vector<float> values = forward.representation(static_cast<size_t>(g), copy, count);
-      const CTensor maps(values.data(), {count, shape.h, shape.w, shape.c});
-      parallel_for(count, [&](int64_t begin, int64_t end, int) {
-        for (int64_t n = begin; n < end; ++n) {
-          const auto mask = activated_pixels(resize_bilinear(channel_sum(maps, n), size, size));
-          rates.at(first + n, g, copy) = hit_rate(mask, size, size, static_cast<int>(copy % 4));
-        }
+      visit_activated(forward, g, copy, count, [&](int64_t n, const std::vector<uint8_t>& mask) {
+        rates.at(first + n, g, copy) = hit_rate(mask, size, size, static_cast<int>(copy % 4));
       });
     }
   }

@@ -85,4 +85,14 @@ double hit_rate(const std::vector<uint8_t>& mask, int64_t height, int64_t width,
   return static_cast<double>(hits) / static_cast<double>(activated);
 }
 
+double share_inside(const std::vector<uint8_t>& mask, const std::vector<uint8_t>& region) {
+  int64_t activated = 0, hits = 0;
+  for (size_t i = 0; i < mask.size(); ++i) {
+    activated += mask[i];
+    hits += mask[i] && region.at(i);
+  }
+  if (activated == 0) return std::numeric_limits<double>::quiet_NaN();
+  return static_cast<double>(hits) / static_cast<double>(activated);
+}
+
 }  // namespace nad

@@ -34,4 +34,7 @@ int quadrant_of(int64_t y, int64_t x, int64_t height, int64_t width);
 // Activated pixels in the quadrant over activated pixels; NaN for an empty mask. mask: [height, width]
 double hit_rate(const std::vector<uint8_t>& mask, int64_t height, int64_t width, int quadrant);
 
+// Activated pixels inside a region over activated pixels; NaN for an empty mask. mask, region: [height, width], 0 or 1.
+double share_inside(const std::vector<uint8_t>& mask, const std::vector<uint8_t>& region);
+
 }  // namespace nad

@@ -19,17 +19,25 @@ int64_t Laboratory::image_count(int64_t class_index) const {
   return name.empty() ? 0 : count_readable(*parts_.images, "val", name);
 }
 
+ImagePool Laboratory::pool(const std::string& split, const std::vector<std::string>& source_class,
+                           int64_t count) const {
+  return draw_image_pool(*parts_.images, split, source_class, {.images = count}, parts_.seed, parts_.workers,
+                         parts_.report);
+}
+
 LabelledPixels Laboratory::drawn(const std::string& split, const std::vector<std::string>& source_class,
                                  int64_t count) const {
-  const ImagePool pool = draw_image_pool(*parts_.images, split, source_class, {.images = count}, parts_.seed,
-                                         parts_.workers, parts_.report);
-  return prepare(pool, parts_.input_size, parts_.normalization);
+  return prepare(pool(split, source_class, count), parts_.input_size, parts_.normalization);
+}
+
+ImagePool Laboratory::decoded_images_of(int64_t class_index, int64_t count) const {
+  std::vector<std::string> only(parts_.val_class.size());
+  only[class_index] = parts_.val_class[class_index];
+  return pool("val", only, count);
 }
 
 LabelledPixels Laboratory::images_of(int64_t class_index, int64_t count) const {
-  std::vector<std::string> only(parts_.val_class.size());
-  only[class_index] = parts_.val_class[class_index];
-  return drawn("val", only, count);
+  return prepare(decoded_images_of(class_index, count), parts_.input_size, parts_.normalization);
 }
 
 LabelledPixels Laboratory::training_images_of(int64_t class_index, int64_t count) const {

@@ -11,6 +11,7 @@
 #include "nad/analyse/mask_answers.h"
 #include "nad/images/dataset.h"
 #include "nad/images/image_pool.h"
+#include "nad/images/object_masks.h"
 
 namespace nad {
 
@@ -22,6 +23,8 @@ struct LaboratoryParts {
   std::string images_id;                // tells one collection from another
   std::vector<std::string> val_class;   // [classes of the network], the source's name of each, or ""
   std::vector<std::string> train_class;
+  const ObjectMasks* masks = nullptr;  // of the objects in the val images, or null
+  std::string masks_id;                // tells one collection of them from another
   int64_t input_size = 0;
   Normalization normalization;
   uint64_t seed = 0;                               // of the draws of images
@@ -42,6 +45,8 @@ class Laboratory {
 
   // At most `count` val images of a class, drawn by the counter generator: a smaller count gives some of a larger's.
   LabelledPixels images_of(int64_t class_index, int64_t count) const;
+  // The same images as they were decoded, with their names.
+  ImagePool decoded_images_of(int64_t class_index, int64_t count) const;
   // The same of its training images; none where there are none.
   LabelledPixels training_images_of(int64_t class_index, int64_t count) const;
   // `count` val images of all classes, as evenly as they have some.
@@ -52,6 +57,7 @@ class Laboratory {
   std::unique_ptr<GatedForward> forward(int64_t images, int64_t copies, int64_t rows) const;
 
  private:
+  ImagePool pool(const std::string& split, const std::vector<std::string>& source_class, int64_t count) const;
   LabelledPixels drawn(const std::string& split, const std::vector<std::string>& source_class, int64_t count) const;
 
   LaboratoryParts parts_;

@@ -3,7 +3,9 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <map>
 #include <numeric>
+#include <utility>
 
 #include "engine/rng.h"
 
@@ -122,6 +124,26 @@ Interval bootstrap_mean(std::span<const double> values, uint64_t key, int64_t dr
     double sum = 0;
     for (const int64_t i : items) sum += values[i];
     return sum / static_cast<double>(n);
+  });
+}
+
+Interval bootstrap_mean_of_groups(std::span<const double> values, std::span<const int64_t> group_of, uint64_t key,
+                                  int64_t draws) {
+  std::map<int64_t, std::pair<double, double>> groups;  // sum and number of what each holds
+  for (size_t i = 0; i < values.size(); ++i) {
+    if (std::isnan(values[i])) continue;
+    groups[group_of[i]].first += values[i];
+    groups[group_of[i]].second += 1;
+  }
+  std::vector<std::pair<double, double>> of;
+  for (const auto& [number, group] : groups) of.push_back(group);
+  return bootstrap(static_cast<int64_t>(of.size()), key, draws, [&](std::span<const int64_t> items) {
+    double sum = 0, count = 0;
+    for (const int64_t i : items) {
+      sum += of[i].first;
+      count += of[i].second;
+    }
+    return sum / count;
   });
 }
 

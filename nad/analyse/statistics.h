@@ -34,6 +34,12 @@ Interval bootstrap(int64_t n, uint64_t key, int64_t draws,
                    const std::function<double(std::span<const int64_t>)>& statistic);
 Interval bootstrap_mean(std::span<const double> values, uint64_t key, int64_t draws = 2000);
 
+// The same of the mean of all values where groups are drawn with all that they hold: values of a group (as images of a
+// class, which share its sub-architecture) are no independent witnesses. Groups count in growing order of their numbers; NaN
+// values, and groups of nothing else, are left out. group_of: [values]
+Interval bootstrap_mean_of_groups(std::span<const double> values, std::span<const int64_t> group_of, uint64_t key,
+                                  int64_t draws = 2000);
+
 // How likely a mean at least as large is where each value might as well have the other sign: value i of draw d is negated
 // where the lowest bit of random_bits(random_key(key, d), i) is 1. One-sided; NaN without values. With n values no p is
 // below about 2^-n.

@@ -94,14 +94,18 @@ void Preprocessor::augment(const Image& image, const Augmentation& augmentation,
   normalize(resized_.data(), augmentation.flip, out);
 }
 
-void Preprocessor::evaluate(const Image& image, float* out) {
+void Preprocessor::evaluated_pixels(const Image& image, uint8_t* out) {
   // torchvision truncates the longer side and rounds the crop's corner half to even.
   const int64_t shorter = int64_t{size_} * 256 / 224;
   const int64_t least = std::max(1, std::min(image.width, image.height));
   const int width = static_cast<int>(image.width <= image.height ? shorter : shorter * image.width / least);
   const int height = static_cast<int>(image.width <= image.height ? shorter * image.height / least : shorter);
   const Box window{round_half_even((width - size_) / 2.0), round_half_even((height - size_) / 2.0), size_, size_};
-  resizer_.resize(image, {0, 0, image.width, image.height}, width, height, window, resized_.data());
+  resizer_.resize(image, {0, 0, image.width, image.height}, width, height, window, out);
+}
+
+void Preprocessor::evaluate(const Image& image, float* out) {
+  evaluated_pixels(image, resized_.data());
   normalize(resized_.data(), false, out);
 }
 

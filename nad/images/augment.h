@@ -42,10 +42,12 @@ class Preprocessor {
   // Makes room for images up to width x height, so that none of them allocates.
   void reserve(int width, int height);
 
-  // All write out as NHWC float32 [size, size, 3]. Throw Error(data) as Resizer::resize does.
+  // Network inputs are written as NHWC float32 [size, size, 3]. All throw Error(data) as Resizer::resize does.
   void augment(const Image& image, const Augmentation& augmentation, float* out);
   // Shorter side to size * 256 / 224, centre crop.
   void evaluate(const Image& image, float* out);
+  // The pixels that evaluate() normalises: [size, size, 3].
+  void evaluated_pixels(const Image& image, uint8_t* out);
   // Normalises pixels [size, size, 3] as they are, mirrored where asked for.
   void normalize(const uint8_t* rgb, bool flip, float* out) const;
 

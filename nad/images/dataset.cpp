@@ -84,6 +84,13 @@ void share_out(size_t n, int workers, Body&& body) {
 
 }  // namespace
 
+std::vector<std::string> image_files(const std::string& folder) {
+  std::error_code ignored;
+  return fs::exists(folder, ignored) ? list(folder, is_image_file) : std::vector<std::string>();
+}
+
+EncodedImage read_image_file(const std::string& path) { return {path, read_bytes(path)}; }
+
 FolderSource::FolderSource(const std::string& folder) : folder_(folder) {
   std::error_code ignored;
   if (!fs::is_directory(folder_, ignored)) throw Error(ErrorKind::data, "no image folder " + folder_, kLayoutHint);
@@ -107,9 +114,7 @@ std::vector<std::string> FolderSource::classes(const std::string& split) const {
 }
 
 std::vector<std::string> FolderSource::names(const std::string& split, const std::string& source_class) const {
-  const fs::path folder = fs::path(folder_) / split / source_class;
-  std::error_code ignored;
-  return fs::exists(folder, ignored) ? list(folder, is_image_file) : std::vector<std::string>();
+  return image_files(where(split, source_class));
 }
 
 std::vector<EncodedImage> FolderSource::load(const std::string& split, const std::string& source_class) const {
@@ -125,8 +130,7 @@ std::vector<EncodedImage> FolderSource::load(const std::string& split, const std
   std::vector<EncodedImage> images;
   for (const int64_t i : which) {
     if (i >= static_cast<int64_t>(found.size())) throw changed(folder.string());
-    const std::string& name = found[static_cast<size_t>(i)];
-    images.push_back({(folder / name).string(), read_bytes(folder / name)});
+    images.push_back(read_image_file((folder / found[static_cast<size_t>(i)]).string()));
   }
   return images;
 }

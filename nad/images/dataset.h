@@ -54,6 +54,13 @@ class FolderSource : public ImageSource {
   std::string folder_;
 };
 
+// The files of a folder that FolderSource would list, in its order; none where the folder does not exist. Throws
+// Error(data) where it cannot be read.
+std::vector<std::string> image_files(const std::string& folder);
+
+// A file's bytes, none where it cannot be read. Its name is the path.
+EncodedImage read_image_file(const std::string& path);
+
 // The sample images packed into a weights file, which must outlive the source.
 class PackedSource : public ImageSource {
  public:

@@ -71,10 +71,11 @@ DecodedImages decode_some(std::vector<EncodedImage> encoded, int64_t bytes, int 
     DecodedImages some =
         decode_images({std::make_move_iterator(first), std::make_move_iterator(last)}, workers, report);
     decoded.broken += some.broken;
-    for (Image& image : some.images) {
-      bytes -= static_cast<int64_t>(image.rgb.size());
+    for (size_t i = 0; i < some.images.size(); ++i) {
+      bytes -= static_cast<int64_t>(some.images[i].rgb.size());
       if (bytes < 0 && !decoded.images.empty()) return decoded;
-      decoded.images.push_back(std::move(image));
+      decoded.images.push_back(std::move(some.images[i]));
+      decoded.names.push_back(std::move(some.names[i]));
     }
   }
   return decoded;
@@ -93,9 +94,11 @@ ImagePool draw_image_pool(const ImageSource& source, const std::string& split,
   for (const Class& c : classes) {
     if (bytes >= limits.bytes && !pool.images.empty()) break;  // the classes' first images alone were too large
     DecodedImages decoded;
+    std::vector<std::string> drawn;  // their names
     try {
-      decoded = decode_some(load_drawn(source, split, c), limits.bytes / static_cast<int64_t>(classes.size()),
-                            workers, report);
+      std::vector<EncodedImage> encoded = load_drawn(source, split, c);
+      for (const EncodedImage& image : encoded) drawn.push_back(image.name);
+      decoded = decode_some(std::move(encoded), limits.bytes / static_cast<int64_t>(classes.size()), workers, report);
     } catch (const Error& e) {
       if (e.kind() != ErrorKind::data) throw;
       decoded.broken = c.taken;
@@ -105,6 +108,12 @@ ImagePool draw_image_pool(const ImageSource& source, const std::string& split,
     pool.broken += decoded.broken;
     pool.labels.insert(pool.labels.end(), decoded.images.size(), c.label);
     std::move(decoded.images.begin(), decoded.images.end(), std::back_inserter(pool.images));
+    size_t at = 0;
+    for (std::string& name : decoded.names) {
+      while (drawn[at] != name) ++at;
+      pool.places.push_back(c.order[at++]);
+      pool.names.push_back(std::move(name));
+    }
   }
   return pool;
 }

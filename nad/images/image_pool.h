@@ -15,6 +15,9 @@ struct ImagePool {
   std::vector<int64_t> labels;  // [images], classes of the network
   std::vector<Image> images;    // decoded
   int64_t broken = 0;           // drawn, could not be read, left out
+  // Of each image, where it was drawn from a source:
+  std::vector<std::string> names;  // as the source has them
+  std::vector<int64_t> places;     // among its class's images there
 };
 
 // At most so many images, and at most so many bytes of their pixels, which every class has an equal share of: what

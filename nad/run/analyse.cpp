@@ -79,16 +79,17 @@ class SubjectAnalyses {
     laboratory_ = open_laboratory(options_, weights_, progress_);
   }
 
-  // Where the network is not at hand, findings that were made with it are kept.
+  // Where the network or the masks are not at hand, findings that were made with them are kept.
   bool up_to_date(const Findings& found, const Analysis& analysis) {
-    const std::string key = findings_key(analysis, study(""));
-    return found.key == key || (analysis.network && !laboratory_.laboratory && found.key.rfind(key, 0) == 0);
+    const Study now = study("");
+    const std::string key = findings_key(analysis, now);
+    return found.key == key || (!at_hand(analysis, now) && found.key.rfind(key, 0) == 0);
   }
 
   int make(const Analysis& analysis, const std::string& label) {
     Findings& f = network_.analyses[analysis.name];
-    const Study at_hand = study(label);
-    const std::string lacks = lacking(analysis, at_hand);
+    const Study now = study(label);
+    const std::string lacks = lacking(analysis, now);
     if (!lacks.empty()) {
       f.missing = lacks;
       progress_.say(label + ": is left out, it needs " + lacks);
@@ -96,8 +97,8 @@ class SubjectAnalyses {
     }
     int exit_code = 0;
     try {
-      Findings made = analysis.make(at_hand);
-      made.key = findings_key(analysis, at_hand);
+      Findings made = analysis.make(now);
+      made.key = findings_key(analysis, now);
       f = std::move(made);
       progress_.say(label + ": " +
                     (f.missing.empty()   ? f.summary

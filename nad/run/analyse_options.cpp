@@ -15,7 +15,7 @@ namespace nad {
 namespace {
 
 struct Texts {
-  std::optional<std::string> data, out, only, images_per_class, draws, composites, seed, batch;
+  std::optional<std::string> data, masks, out, only, images_per_class, draws, composites, seed, batch;
   DeviceFlags device;
   bool list = false;
 };
@@ -27,6 +27,9 @@ void declare(CLI::App& app, AnalyseOptions& o, Texts& t) {
       ->type_name("W.h5")
       ->allow_extra_args(false);  // one a flag: what follows is RESULTS
   app.add_option("--data", t.data, "image folder, DIR/val/<class>/*; default: images packed into the weights file")
+      ->type_name("DIR");
+  app.add_option("--masks", t.masks,
+                 "where the objects are in the val images: DIR/<class>/<image>.png, grey, white on the object")
       ->type_name("DIR");
   app.add_option("--out", t.out, "analysis file; one that is there is gone on with; default: analysis.h5")
       ->type_name("A.h5");
@@ -63,6 +66,7 @@ std::vector<std::string> chosen(const std::string& text) {
 void convert(const Texts& t, AnalyseOptions& o) {
   constexpr int64_t kMost = 1'000'000;
   if (t.data) o.data = given_name("--data", *t.data, "an image folder, or no --data for the packed images");
+  if (t.masks) o.masks = given_name("--masks", *t.masks, "a folder of masks, or no --masks");
   if (t.out) o.out = given_name("--out", *t.out, "the name of the analysis file, or no --out for the default");
   o.out = follow_links(o.out);
   if (t.only) o.only = chosen(*t.only);
@@ -76,6 +80,7 @@ void convert(const Texts& t, AnalyseOptions& o) {
   t.device.convert(&o);
   if (o.results.empty()) throw Error(ErrorKind::usage, "RESULTS is missing", "give results files of nad_run");
   if (!o.data.empty() && o.weights.empty()) throw Error(ErrorKind::usage, "--data needs --weights");
+  if (!o.masks.empty() && o.weights.empty()) throw Error(ErrorKind::usage, "--masks needs --weights");
 }
 
 }  // namespace
@@ -89,7 +94,11 @@ std::optional<AnalyseOptions> parse_analyse_options(int argc, const char* const*
   if (!parse_flags(app, argc, argv, out)) return std::nullopt;
   if (texts.list) {
     for (const Analysis& a : all_analyses()) {
-      out << cell(a.name, 17) << a.about << (a.network ? "; needs --weights and val images" : "") << "\n";
+      out << cell(a.name, 17) << a.about
+          << (a.masks     ? "; needs --weights, val images and --masks"
+              : a.network ? "; needs --weights and val images"
+                          : "")
+          << "\n";
     }
     return std::nullopt;
   }

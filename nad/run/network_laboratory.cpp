@@ -32,13 +32,11 @@ ClassNames class_names(const ImageSource& images, const WeightsFile& weights) {
   return {none, match_classes(val, {}, count).source_class};
 }
 
-// Names and sizes of a class's files, without reading them. A packed image is as the weights file is, whose hash the
-// masks have.
-std::string listing(const AnalyseOptions& o, const ImageSource& images, const std::string& name) {
-  if (o.data.empty()) return std::to_string(count_readable(images, "val", name));
+// Names and sizes of a folder's files, without reading them.
+std::string listing(const std::string& folder) {
   std::vector<std::string> files;
   std::error_code error;
-  for (const auto& entry : std::filesystem::directory_iterator(images.where("val", name), error)) {
+  for (const auto& entry : std::filesystem::directory_iterator(folder, error)) {
     const std::string file = entry.path().filename().string();
     if (file[0] == '.' || !entry.is_regular_file(error)) continue;
     files.push_back(file + " " + std::to_string(entry.file_size(error)));
@@ -49,13 +47,24 @@ std::string listing(const AnalyseOptions& o, const ImageSource& images, const st
   return text;
 }
 
-// Other val images, or another number of training images, are other images, wherever they lie.
+// Other val images, or another number of training images, are other images, wherever they lie. A packed image is as the
+// weights file is, whose hash the sub-architectures have.
 std::string identity(const AnalyseOptions& o, const ImageSource& images, const ClassNames& names) {
   std::string text = to_string(o.precision);
   for (size_t k = 0; k < names.val.size(); k++) {
     if (names.val[k].empty()) continue;
-    text += "|" + names.val[k] + " " + listing(o, images, names.val[k]);
+    text += "|" + names.val[k] + " " +
+            (o.data.empty() ? std::to_string(count_readable(images, "val", names.val[k]))
+                            : listing(images.where("val", names.val[k])));
     if (!names.train[k].empty()) text += "/" + std::to_string(count_readable(images, "train", names.train[k]));
+  }
+  return hexadecimal(hash_bytes(kHashStart, text.data(), text.size()));
+}
+
+std::string masks_identity(const ObjectMasks& masks, const ClassNames& names) {
+  std::string text;
+  for (const std::string& name : names.val) {
+    if (!name.empty()) text += "|" + name + " " + listing(masks.where(name));
   }
   return hexadecimal(hash_bytes(kHashStart, text.data(), text.size()));
 }
@@ -66,6 +75,7 @@ NetworkLaboratory open_laboratory(const AnalyseOptions& o, const std::string& pa
   NetworkLaboratory n;
   n.weights = std::make_unique<WeightsFile>(path);
   n.images = open_images(o, *n.weights);
+  if (!o.masks.empty()) n.masks = std::make_unique<ObjectMasks>(o.masks);
   if (!n.images || !n.images->has_split("val")) return n;
   n.context = take_device(o);
   const NetworkDescription network = describe(*n.weights);
@@ -77,6 +87,8 @@ NetworkLaboratory open_laboratory(const AnalyseOptions& o, const std::string& pa
   parts.val_class = names.val;
   parts.train_class = names.train;
   parts.images_id = identity(o, *n.images, names);
+  parts.masks = n.masks.get();
+  if (n.masks) parts.masks_id = masks_identity(*n.masks, names);
   parts.input_size = network.input_size;
   parts.normalization = {n.weights->mean(), n.weights->stddev()};
   parts.seed = o.settings.seed;

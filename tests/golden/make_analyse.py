@@ -275,6 +275,38 @@ def composites(rng):
             "tiles": [{"height": t.shape[0], "width": t.shape[1], "rgb": t.ravel().tolist()} for t in tiles]}
 
 
+def object_masks(rng):
+    """Shares of activated pixels on an object whose mask is resized and cropped as the image is; means with intervals over
+    classes."""
+    cases = []
+    for c, h, w, size, width, height in ((3, 4, 4, 16, 40, 31), (2, 5, 7, 21, 24, 24), (1, 8, 8, 14, 16, 16), (2, 3, 3, 14, 15, 50)):
+        values = rng.normal(0, 1, (h, w, c)).round(2).astype(np.float32)
+        grey = np.zeros((height, width), np.uint8)
+        top, left = height // 5, width // 4
+        grey[top:top + height // 2, left:left + width // 2] = 255
+        grey = np.where(rng.random(grey.shape) < 0.1, rng.integers(0, 256, grey.shape), grey).astype(np.uint8)
+        shorter = size * 256 // 224  # torchvision: Resize(shorter), CenterCrop(size)
+        at = (shorter, shorter * height // width) if width <= height else (shorter * width // height, shorter)
+        resized = np.asarray(Image.fromarray(grey).resize(at, Image.BILINEAR))
+        y, x = (round((n - size) / 2) for n in resized.shape)
+        object_ = resized[y:y + size, x:x + size] > 127
+        total = torch.from_numpy(values.astype(np.float64).sum(2).astype(np.float32))[None, None]
+        maps = torch.nn.functional.interpolate(total, (size, size), mode="bilinear", align_corners=False)[0, 0].numpy()
+        active = maps >= np.sort(maps.ravel())[::-1][math.ceil(0.05 * size * size) - 1]
+        cases.append({"shape": [h, w, c], "values": values.ravel().tolist(), "size": size, "width": width, "height": height,
+                      "grey": grey.ravel().tolist(), "object": object_.astype(int).ravel().tolist(),
+                      "inside": float((active & object_).sum() / active.sum())})
+    groups = [7, 7, 7, 2, 2, 30, 30, 30, 30, 5]
+    values = [None if v < 0.15 else v for v in rng.random(len(groups)).round(4).tolist()]
+    values[-1] = None  # a group of nothing
+    of = [[v for v, g in zip(values, groups) if g == group and v is not None] for group in sorted(set(groups))]
+    of, key, means = [g for g in of if g], 21, []
+    for d in range(2000):
+        k = random_key(key, d)
+        means.append(np.mean(np.concatenate([of[((random_bits(k, i) >> 32) * len(of)) >> 32] for i in range(len(of))])))
+    return {"cases": cases, "values": values, "groups": groups, "key": key, "interval": list(np.percentile(means, [2.5, 97.5]))}
+
+
 def stability(rng):
     channels, classes, runs = [6, 9], 4, 3
     own = [[rng.normal(0, 1, c) for c in channels] for _ in range(classes)]
@@ -314,7 +346,7 @@ def main():
     rng = np.random.default_rng(20211011)
     golden = {"statistics": statistics(rng), "similarity": similarity(rng), "hit_rate": hit_rate(rng), "mistakes": mistakes(rng),
               "specificity": specificity(rng), "masks": masks(rng), "divergence": divergence(rng), "stability": stability(rng),
-              "composites": composites(rng)}
+              "composites": composites(rng), "object_masks": object_masks(rng)}
     path = Path(__file__).with_name("analyse.json")
     path.write_text(json.dumps(golden, indent=None, separators=(",", ":")) + "\n")
     print(path, path.stat().st_size, "bytes")

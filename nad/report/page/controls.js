@@ -54,6 +54,20 @@ function drawStability(items) {
 const drawSizes = (items) => [overlaid(
     items, {names: {own: "own images answered right", false_alarms: "false alarms"}, only: /^(own|false_alarms)$/})];
 
+const drawObjectMasks = (items) => [overlaid(items, {
+  only: items.length > 1 ? /^(inside|swap|mask_share)$/ : /^(inside|original|swap|other_mask|mask_share)$/,
+  names: {
+    inside: "own class's sub-architecture",
+    original: "the original network",
+    swap: "swap: another class's sub-architecture",
+    other_mask: "scored on another image's object",
+    mask_share: "the object's share of the image",
+  },
+  plain: /^mask_share$/,
+  description: "Share of activated pixels on the object",
+  yTitle: "activated pixels on the object",
+})];
+
 const CONTROLS = [
   {
     id: "transfer",
@@ -113,6 +127,17 @@ const CONTROLS = [
     lead:
         "Similarity within a class (other starts, orders, halves of the images) and between classes. Where the two do not differ, a layer's similarity says nothing of classes: such layers are shaded.",
     draw: drawStability,
+  },
+  {
+    id: "object-masks",
+    match: /^object_masks/,
+    eyebrow: "Control 7",
+    title: "Does a sub-architecture look at the object?",
+    lead:
+        "Images of a class whose object is known to the pixel, through the class's sub-architecture: the share of the most active pixels that lie on the object. The band is the 95 % interval over classes.",
+    control:
+        "the object's share of the image, which a map that points anywhere has; the same map scored on another image's object, which one that points where objects usually are has; the original network; and the swap, the same images through another class's sub-architecture. A map of few cells (2 x 2) can point to few places, mostly corners: there only original and swap compare.",
+    draw: drawObjectMasks,
   },
   {
     id: "random-network",
