@@ -5,8 +5,9 @@ import time
 from collections import Counter
 
 from findings.catalogue import BOTH, FIRST_SEED, SERIES
+from findings.cells import percent
 from findings.reading import all_seconds, minutes, read_subjects
-from findings.tables import CLAIMS, TABLES, percent
+from findings.tables import CLAIMS, TABLES
 from findings.work import ANALYSES
 
 HEAD = """# What was found

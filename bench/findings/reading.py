@@ -25,10 +25,6 @@ class Group:
         value = self.facts.get(name, math.nan)
         return value if isinstance(value, (int, float)) else math.nan
 
-    def mean(self, column):
-        values = [v for v in self.table.get(column, []) if not math.isnan(v)]
-        return sum(values) / len(values) if values else math.nan
-
 
 def read_group(group):
     arrays = {name: item[()] for name, item in group.items() if isinstance(item, h5py.Dataset)}
@@ -57,9 +53,9 @@ def read_results(path):
         with h5py.File(path, "r") as file:
             done = [c.attrs for c in file["classes"].values() if c.attrs["finished"]]
             if done and "false_alarms_unshown" in done[0]:
-                facts = {name: float(np.nanmean([a[name] for a in done])) for name in (
+                table = {name: [float(a[name]) / 100 for a in done] for name in (
                     "top1_before", "top1_after", "false_alarms_shown", "false_alarms_unshown")}
-                groups["unshown"] = Group({**facts, "classes": len(done), "images": int(done[0]["other_images"])})
+                groups["unshown"] = Group({"classes": len(done), "images": int(done[0]["other_images"])}, table=table)
             if "beta_search" in file:
                 search = file["beta_search"]
                 groups["beta"] = Group({"elbow": float(file.attrs["beta"]), "classes": len(search["classes"])},

@@ -1,8 +1,9 @@
 """The tables of the document: for every analysis its columns, each made from the group of the analysis file."""
-import math
 from dataclasses import dataclass
 
 from findings.catalogue import SERIES
+from findings.cells import (among_similar, column, count, extreme, hit_rate, interval, listed, number, of_classes_with, p_value,
+                            separation, share)
 
 ANALYSED = tuple(s.name for s in SERIES.values() if s.analysed)
 PAPER_BETA = {  # METHOD, section 2
@@ -12,57 +13,6 @@ PAPER_TABLE1 = {  # mis, oth in percent (METHOD, section 6)
     ("resnet50", "imagenet"): (59.38, 57.09), ("resnet50", "places"): (65.49, 60.34),
     ("densenet121", "imagenet"): (53.35, 51.41), ("densenet121", "places"): (43.95, 42.02),
     ("darts", "imagenet"): (60.02, 52.97), ("darts", "places"): (61.96, 55.97)}
-UNDEFINED = "undefined"
-
-
-def percent(value, digits=1):
-    return UNDEFINED if math.isnan(value) else "%.*f" % (digits, 100 * value)
-
-
-def plain(value, digits=3):
-    return UNDEFINED if math.isnan(value) else "%.*f" % (digits, value)
-
-
-def interval(name, scale=100, digits=1):
-    """value [low, high], a share as percent."""
-    def cell(g):
-        value, low, high = (scale * g.number(name + end) for end in ("", "_low", "_high"))
-        if math.isnan(value):
-            return UNDEFINED
-        between = "no interval" if math.isnan(low) else "%.*f, %.*f" % (digits, low, digits, high)
-        return "%.*f [%s]" % (digits, value, between)
-    return cell
-
-
-def share(name):
-    return lambda g: percent(g.number(name))
-
-
-def number(name, digits=3):
-    return lambda g: plain(g.number(name), digits)
-
-
-def count(name):
-    return lambda g: UNDEFINED if math.isnan(g.number(name)) else "%d" % g.number(name)
-
-
-def p_value(name="p"):
-    return lambda g: UNDEFINED if math.isnan(g.number(name)) else ("%.4f" % g.number(name))
-
-
-def extreme(column, pick, digits=1):
-    """The gate with the largest or smallest value."""
-    def cell(g):
-        values = [(v, i) for i, v in enumerate(g.table.get(column, [])) if not math.isnan(v)]
-        return "%.*f at gate %d of %d" % (digits, 100 * pick(values)[0], pick(values)[1], len(g.table[column])) if values else UNDEFINED
-    return cell
-
-
-def among_similar(k):
-    def cell(g):
-        found = g.number("top%d_share" % k)
-        return UNDEFINED if math.isnan(found) else "%s (%s)" % (percent(found), percent(g.number("top%d_chance" % k)))
-    return cell
 
 
 def paper_table1(g, subject):
@@ -89,21 +39,8 @@ class Table:
     series: tuple = ANALYSED  # of its rows
 
 
-def gates(column, beside):
-    """One cell for all gates: value, and in parentheses its control."""
-    def cell(g):
-        return ", ".join("–" if math.isnan(v) else percent(v, 0) + " (" + percent(b, 0) + ")" for v, b in zip(g.table[column], g.table[beside]))
-    return cell
-
-
-def sizes(column):
-    def cell(g):
-        return ", ".join(percent(v, 0) for v in g.table[column])
-    return cell
-
-
-def bin_above_90(column):
-    return lambda g: "%d of %d" % (g.table[column][-1], g.number("classes"))
+def bin_above_90(name):
+    return lambda g: "%d of %d" % (g.table[name][-1], g.number("classes"))
 
 
 TABLES = [
@@ -124,36 +61,36 @@ TABLES = [
            ("false alarms, %", interval("mean_false_alarms")), ("false alarms, original", interval("mean_original_false_alarms")),
            ("AUROC", interval("mean_auroc", 1, 3)), ("AUROC, original", interval("mean_original_auroc", 1, 3)),
            ("balanced, %", interval("mean_balanced_accuracy")), ("balanced, original", interval("mean_original_balanced_accuracy")),
-           ("others right, %", lambda g: percent(g.mean("others_right"))), ("others right, original", lambda g: percent(g.mean("original_others_right"))),
+           ("others right, %", column("others_right")), ("others right, original", column("original_others_right")),
            ("constant answers", count("constant_answers"))]),
     Table("5a.1 False alarms on classes never shown", "unshown",
           "Gates learnt with the images of every second other class alone; false alarms on validation images of the classes shown, and of "
           "those never shown (at most 100 images in all; means over classes).",
-          [("classes, images", lambda g: "%d, %d" % (g.number("classes"), g.number("images"))), ("own before, %", number("top1_before", 1)),
-           ("own after, %", number("top1_after", 1)), ("control: false alarms on classes shown, %", number("false_alarms_shown", 1)),
-           ("on classes never shown, %", number("false_alarms_unshown", 1))], (), ("specific-even",)),
+          [("classes, images", lambda g: "%d, %d" % (g.number("classes"), g.number("images"))), ("own before, %", column("top1_before")),
+           ("own after, %", column("top1_after")), ("control: false alarms on classes shown, %", column("false_alarms_shown")),
+           ("on classes never shown, %", column("false_alarms_unshown"))], (), ("specific-even",)),
     Table("5.2 Similarity of sub-architectures (Fig. 4, row 1)", "fig4_similarity",
           "Jaccard similarity, mean over gates and all pairs of classes. The control is what sets of these sizes have by chance. Depth: "
           "Spearman's correlation of similarity above chance with the gate's place, p from 9,999 permutations of the layers.",
           [("pairs of classes", count("pairs")), ("similarity, %", interval("mean_similarity")), ("control: chance, %", share("mean_chance")),
-           ("channels kept, %", lambda g: percent(g.mean("kept_share"))),
+           ("channels kept, %", column("kept_share")),
            ("most above chance, %", extreme("above_chance", max)), ("least", extreme("above_chance", min)),
            ("depth: Spearman", number("depth_correlation")), ("p (falls)", p_value("depth_p"))]),
-    Table("5.2 Similarity by gate", "fig4_similarity", "From the input on, percent, in parentheses chance.", [("gate 0, 1, …", gates("similarity", "chance"))]),
+    Table("5.2 Similarity by gate", "fig4_similarity", "From the input on, percent, in parentheses chance.", [("gate 0, 1, …", listed("similarity", "chance"))]),
     Table("5.3, 5a.7 Where do they look? (Fig. 4, row 2)", "fig4_hit_rate",
           "Share of the 5 % most active pixels that lie on the class's own quadrant of a composite of four, mean over gates. The original has "
           "25 % exactly. Controls: the sub-architecture of a class that is not in the composite, scored on the same quadrant (swap), and random "
           "masks. Interval over composites; p from 2,000 flips of the signs of the classes' differences.",
-          [("composites", count("composites")), ("hit rate, %", share("mean_hit_rate")), ("control: swap, %", share("mean_swap")),
-           ("control: random masks, %", share("mean_random")), ("own - swap, points", interval("mean_difference", 100, 2)), ("p", p_value()),
+          [("composites", count("composites")), ("hit rate, %", hit_rate("mean_hit_rate", 0)), ("control: swap, %", hit_rate("mean_swap", 8)),
+           ("control: random masks, %", hit_rate("mean_random", 4)), ("own - swap, points", interval("mean_difference", 100, 2)), ("p", p_value()),
            ("highest", extreme("hit_rate", max))]),
-    Table("5.3 Hit rate by gate", "fig4_hit_rate", "From the input on, percent, in parentheses the swap; –: no map of the gate points anywhere.", [("gate 0, 1, …", gates("hit_rate", "swap"))]),
+    Table("5.3 Hit rate by gate", "fig4_hit_rate", "From the input on, percent, in parentheses the swap; –: no map of the gate points anywhere.", [("gate 0, 1, …", listed("hit_rate", "swap"))]),
     Table("5.5, 5a.7 Why networks misjudge (Table 1)", "table1_mistakes",
           "Mis: similarity with the classes that images of a class are mistaken for; Oth: with all others; averages over classes, bootstrap "
           "interval of the difference; p from 2,000 permutations of the classes. Also: the share of mistakes whose answer is among the k "
           "classes most similar to the label, beside chance.",
-          [("images, mistakes", lambda g: "%d, %d" % (g.number("images"), g.number("mistakes_in_table"))), ("Mis, %", share("mean_mis")),
-           ("control: Oth, %", share("mean_oth")), ("Mis - Oth, points", interval("difference", 100, 2)), ("p", p_value()),
+          [("images, mistakes", lambda g: "%d, %d" % (g.number("images"), g.number("mistakes_in_table"))), ("Mis, %", of_classes_with("mis", "oth")),
+           ("control: Oth, %", of_classes_with("oth", "mis")), ("Mis - Oth, points", interval("difference", 100, 2)), ("p", p_value()),
            ("among the 1 most similar (chance), %", among_similar(1)), ("3", among_similar(3)), ("5", among_similar(5)),
            ("paper", paper_table1)], ("paper",)),
     Table("5.6 β by the elbow (Fig. 6)", "beta",
@@ -167,7 +104,7 @@ TABLES = [
     Table("5a.2 Necessity: the complement", "complement",
           "Own images right by the network without the sub-architecture. The control is random masks of as many channels.",
           [("images of a class, draws", lambda g: "%d, %d" % (g.number("images_per_class_at_most"), g.number("draws"))),
-           ("original, %", share("mean_original")), ("complement, %", interval("mean_complement")),
+           ("original, %", column("original")), ("complement, %", interval("mean_complement")),
            ("control: random masks, %", interval("mean_random")), ("complement - random, points", interval("difference")), ("p", p_value())]),
     Table("5a.3 Random masks and cheap criteria", "random_masks",
           "Balanced accuracy of what was learnt, beside random masks with as many channels in every gate, and beside the channels with the "
@@ -179,14 +116,14 @@ TABLES = [
            ("classes of rank 1", lambda g: "%d of %d" % (sum(r == 1 for r in g.table["rank"]), len(g.table["rank"])))]),
     Table("5a.4 Other sizes", "size_sweep",
           "The 10, 20, …, 100 % of every gate's channels with the largest logits: own accuracy and false alarms in percent, means over classes.",
-          [("own", sizes("own")), ("false alarms", sizes("false_alarms"))]),
+          [("own", listed("own")), ("false alarms", listed("false_alarms"))]),
     Table("5a.5 Is it the class, or chance?", "stability",
           "The same class learnt again (within) beside other classes of the same run (between), Jaccard in percent, means over gates. Separation = "
           "(within - between) / (1 - chance). p is of runs with other starts. Where a layer's interval reaches 0, its similarity says nothing of "
           "classes.",
           [("runs, starts", lambda g: "%d, %d" % (g.number("runs"), g.number("starts"))), ("within", interval("mean_within")),
            ("between", interval("mean_between")), ("difference", interval("mean_difference", 100, 2)), ("chance", share("mean_chance")),
-           ("separation", number("separation")), ("p", p_value()),
+           ("separation, %", separation), ("p", p_value()),
            ("layers that say nothing", lambda g: "%d of %d" % (g.number("layers_that_say_nothing"), len(g.table["gate"])))]),
 ]
 CLAIMS = {  # claim of nad_analyse -> (what the paper says, where, what it saw)
