@@ -358,6 +358,17 @@ TEST_CASE("hit rates of composites, under own, random and swapped masks") {
   }
 }
 
+TEST_CASE("hit rates of four classes: what is lacking is said in words") {
+  SmallLab l({3, 3, 3, 3}, 4);
+  l.settings.composites = 2;
+  const Findings f = kFig4HitRate.make(l.study());
+  CHECK(std::isnan(f.number("mean_swap")));
+  CHECK_FALSE(std::isnan(f.number("mean_random")));
+  CHECK(f.missing.find("a fifth class") != std::string::npos);
+  CHECK(f.summary.find("swap") == std::string::npos);
+  CHECK(f.summary.find("nan") == std::string::npos);
+}
+
 TEST_CASE("stability: classes learnt again beside other classes") {
   const json& g = golden()["stability"];
   const auto channels = g["channels"].get<std::vector<int64_t>>();

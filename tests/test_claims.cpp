@@ -118,6 +118,8 @@ TEST_CASE("what was not tested is not shown, and one test alone must reach a fif
   alone["stability"].facts["p"] = 0.009;
   CHECK(shown(make_claims(alone)) == 1);
   CHECK(named(make_claims(alone), "specific").sentence.find("not tested") != std::string::npos);
+  alone["random_masks"].missing = "a fifth class";
+  CHECK(named(make_claims(alone), "specific").sentence.find("random_masks lacks a fifth class") != std::string::npos);
   CHECK(shown(make_claims({})) == 0);
 }
 

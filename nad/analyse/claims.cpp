@@ -91,7 +91,10 @@ std::vector<Claim> make_claims(const std::map<std::string, Findings>& findings) 
     const Rule& rule = rules()[i];
     claims[i].shown = rejected[i];
     if (std::isnan(claims[i].p)) {
-      claims[i].sentence = "not shown: " + rule.claim + " (not tested, " + rule.analysis + " has no test)";
+      const auto found = findings.find(rule.analysis);
+      const bool lacks = found != findings.end() && !found->second.missing.empty();
+      claims[i].sentence = "not shown: " + rule.claim + " (not tested, " + rule.analysis +
+                           (lacks ? " lacks " + found->second.missing : " has no test") + ")";
       continue;
     }
     claims[i].sentence = (rejected[i] ? "" : "not shown: ") + rule.claim + " (" +

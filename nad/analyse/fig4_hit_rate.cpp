@@ -143,6 +143,21 @@ void add_composites(Findings& f, const std::vector<Composite>& composites, Rates
   f.arrays["rates"] = {{total, rates.gates, rates.copies}, rates.values};
 }
 
+std::string summary(const Findings& f, const std::vector<double>& own, int64_t composites) {
+  const auto best =
+      std::max_element(own.begin(), own.end(), [](double a, double b) { return a < b || std::isnan(a); });
+  const bool swaps = !std::isnan(f.number("mean_swap"));
+  std::string text = text_of("hit rate %.4f, ", f.number("mean_hit_rate"));
+  if (swaps) text += text_of("swap %.4f, ", f.number("mean_swap"));
+  text += text_of("random masks %.4f, original 0.25 (means of %zu layers); ", f.number("mean_random"), own.size());
+  if (swaps) {
+    text += text_of("own - swap %.4f [%.4f, %.4f], p %.4f; ", f.number("mean_difference"),
+                    f.number("mean_difference_low"), f.number("mean_difference_high"), f.number("p"));
+  }
+  return text + text_of("highest %.4f at gate %lld (%lld composites)", *best,
+                        static_cast<long long>(best - own.begin()), static_cast<long long>(composites));
+}
+
 void add_layers(Findings& f, const Study& study, Rates& rates, const std::vector<double>& of_classes) {
   const uint64_t key = analysis_key(study.settings.seed, "fig4_hit_rate");
   std::vector<int64_t> gate, maps, without;
@@ -187,14 +202,7 @@ void add_layers(Findings& f, const Study& study, Rates& rates, const std::vector
   put(f, "mean_difference", mean_of(differences), bootstrap_mean(present(differences), all, kBootstrapDraws));
   f.facts["p"] = sign_flip_p_value(present(of_classes), random_key(all, 1));
   f.arrays["class_differences"] = {{static_cast<int64_t>(of_classes.size())}, of_classes};
-  const auto best =
-      std::max_element(own.begin(), own.end(), [](double a, double b) { return a < b || std::isnan(a); });
-  f.summary = text_of(
-      "hit rate %.4f, swap %.4f, random masks %.4f, original 0.25 (means of %lld layers); own - swap %.4f [%.4f, "
-      "%.4f], p %.4f; highest %.4f at gate %lld (%lld composites)",
-      mean_of(own), mean_of(swap), mean_of(random), static_cast<long long>(rates.gates), f.number("mean_difference"),
-      f.number("mean_difference_low"), f.number("mean_difference_high"), f.number("p"), *best,
-      static_cast<long long>(best - own.begin()), static_cast<long long>(rates.composites));
+  f.summary = summary(f, own, rates.composites);
 }
 
 Findings make(const Study& study) {
@@ -220,7 +228,7 @@ Findings make(const Study& study) {
   f.facts["composites"] = study.settings.composites;
   f.facts["random_draws"] = kRandomDraws;
   f.facts["bootstrap_draws"] = kBootstrapDraws;
-  if (!swaps) f.missing = "the swap: a fifth class that is not in a composite";
+  if (!swaps) f.missing = "the swap and its test: a fifth class, one that is not in the picture of the four";
   return f;
 }
 
