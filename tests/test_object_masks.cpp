@@ -214,6 +214,7 @@ TEST_CASE("fewer images are some of the same; other masks and numbers have anoth
   for (const auto& [place, swap] : images(some)) CHECK(of_all.at(place) == swap);
   CHECK(std::isnan(all.number("mask_share_low")));  // of one class nothing is known of others
   CHECK_FALSE(std::isnan(all.number("last_swap")));
+  CHECK(all.summary.find("nan") == std::string::npos);
 }
 
 TEST_CASE("one sub-architecture has no swap; without any mask it is said") {

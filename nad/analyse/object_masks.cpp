@@ -282,9 +282,10 @@ std::string summary(const Findings& f, const Shares& shares) {
   std::string text = "on the object: at the last gate " + layer_text(f, "last") + "; most at " +
                      layer_text(f, "best") +
                      text_of("; the object's share of the image is %.4f", f.number("mask_share"));
-  if (!std::isnan(f.number("mean_difference"))) {
-    text += text_of("; own - swap %.4f [%.4f, %.4f], p %.4f", f.number("mean_difference"),
-                    f.number("mean_difference_low"), f.number("mean_difference_high"), f.number("p"));
+  if (!std::isnan(f.number("mean_difference"))) text += text_of("; own - swap %.4f", f.number("mean_difference"));
+  if (!std::isnan(f.number("mean_difference_low"))) {  // of several classes
+    text += text_of(" [%.4f, %.4f], p %.4f", f.number("mean_difference_low"), f.number("mean_difference_high"),
+                    f.number("p"));
   }
   text += text_of(" (%lld images", static_cast<long long>(shares.images()));
   if (shares.without_mask > 0) text += text_of("; %lld without a mask", static_cast<long long>(shares.without_mask));
