@@ -42,6 +42,11 @@ def finished_classes(path):
     return sum(states), len(states)
 
 
+def interruptible():
+    """For a child: behind nohup or & it would inherit an ignored SIGINT, and could not be stopped gently."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 class Worker:
     """Runs commands until `deadline` (time.time(), None: none); what a command printed is in WORK/log.txt."""
 
@@ -74,7 +79,8 @@ class Worker:
         with open(self.work / "log.txt", "a") as log:
             log.write("\n$ " + " ".join(command) + "\n")
             log.flush()
-            process = subprocess.Popen(command, stdout=log, stderr=log, env=self.environment, start_new_session=True)
+            process = subprocess.Popen(command, stdout=log, stderr=log, env=self.environment, start_new_session=True,
+                                       preexec_fn=interruptible)
             try:
                 code = process.wait(left)
             except (subprocess.TimeoutExpired, KeyboardInterrupt) as stopped:
