@@ -9,7 +9,7 @@ endif()
 set(page ${CMAKE_SOURCE_DIR}/nad/report/page)
 # One behind the other: each uses those before it.
 set(NAD_PAGE_SCRIPTS "")
-foreach(script data charts heatmap table findings figures controls classes page)
+foreach(script data charts heatmap table findings figures controls classes pictures page)
   list(APPEND NAD_PAGE_SCRIPTS ${page}/${script}.js)
 endforeach()
 set(NAD_PAGE_CPP ${CMAKE_BINARY_DIR}/page_assets.cpp)

@@ -6,6 +6,7 @@ import shutil
 import struct
 import subprocess
 import unittest
+import zlib
 from pathlib import Path
 
 import h5py
@@ -26,6 +27,15 @@ def png_size(path):
     data = Path(path).read_bytes()
     assert data[:8] == b"\x89PNG\r\n\x1a\n", path
     return struct.unpack(">II", data[16:24])
+
+
+def described(path):
+    data = Path(path).read_bytes()
+    length, kind = struct.unpack(">I4s", data[33:41])
+    assert kind == b"iTXt" and zlib.crc32(data[37:41 + length]) == struct.unpack(">I", data[41 + length:45 + length])[0], path
+    keyword, text = data[41:41 + length].split(b"\0\0\0\0\0")
+    assert keyword == b"Description"
+    return text.decode()
 
 
 class Explain(Case):
@@ -59,6 +69,12 @@ class Explain(Case):
         width, height = png_size(out / "00_maps.png")
         self.assertGreater(png_size(out / "composite.png")[1], height)  # five rows of maps, not two
         self.assertGreater(width, 4 * 32)
+        # A picture says itself what it shows.
+        lines = described(out / "00_maps.png").split("\n")
+        self.assertEqual(lines[0], found["images"][0]["image"])
+        self.assertEqual(lines[1], found["images"][0]["in_words"])
+        self.assertRegex(lines[-1], "^rows: name of %s, original; columns: .*, .*, .*, " % IDS[0])
+        self.assertIn("composite of four images", described(out / "composite.png"))
 
     def test_similarities_are_those_of_the_masks(self):
         result = explain(self.image(2), *self.files(), "--no-pictures", "--json")
@@ -92,7 +108,7 @@ class Explain(Case):
             self.assertLess(image["label"], CLASSES_LEARNT)
         self.assertEqual(len({image["label"] for image in images}), 3)  # in turn
         self.assertIn("val images are misjudged; 3 are shown", result.stderr)
-        png_size(out / "gallery.png")
+        self.assertEqual(described(out / "gallery.png").count("\nshows "), 3)
 
     def test_no_picture_replaces_an_input(self):
         place = self.dir / "beside"

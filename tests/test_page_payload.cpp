@@ -1,11 +1,17 @@
 // What nad_report's page shows, as the JSON inside it.
 #define DOCTEST_CONFIG_IMPLEMENT_WITH_MAIN
 #include <doctest/doctest.h>
+#include <unistd.h>
 
 #include <cmath>
+#include <filesystem>
+#include <fstream>
+#include <iterator>
 #include <nlohmann/json.hpp>
 
 #include "nad/report/page.h"
+#include "nad/report/picture.h"
+#include "nad/report/png_description.h"
 
 using namespace nad;
 
@@ -51,6 +57,46 @@ TEST_CASE("no text of a file can end the script or begin markup") {
   const std::string back = analysis_of(with(f))["summary"];
   CHECK(back == "</script><!-- \xE2\x80\xA8 & \"quoted\" \x01 \xEF\xBF\xBD");
   CHECK(html_text("<a href='x'>\"&") == "&lt;a href=&#39;x&#39;&gt;&quot;&amp;");
+}
+
+TEST_CASE("pictures are embedded as far as there is room, their descriptions as text") {
+  const auto picture = [](const std::string& name, size_t bytes) {
+    return ReportPicture{name, "</script>\nwhat it \"shows\"", 7, 5, std::vector<std::byte>(bytes, std::byte{0xA5})};
+  };
+  const std::vector<ReportPicture> three = {picture("a.png", 1000), picture("b.png", 3000), picture("c.png", 100)};
+  const std::string all = page_pictures(three, 1 << 20).json, some = page_pictures(three, 2000).json;
+  CHECK(page_pictures(three, 2000).left_out == 1);
+  CHECK(all.find_first_of("<>&") == std::string::npos);
+  const auto json = nlohmann::json::parse(all);
+  CHECK(json["left_out"] == 0);
+  REQUIRE(json["pictures"].size() == 3);
+  CHECK(json["pictures"][1]["name"] == "b.png");
+  CHECK(json["pictures"][1]["description"] == three[1].description);
+  CHECK(json["pictures"][1]["width"] == 7);
+  CHECK(decoded(json["pictures"][1]["png"]) == std::vector<uint8_t>(3000, 0xA5));
+  const auto fewer = nlohmann::json::parse(some);
+  CHECK(some.size() < 2100);
+  CHECK(fewer["left_out"] == 1);
+  CHECK(fewer["pictures"][1]["name"] == "c.png");
+  CHECK(nlohmann::json::parse(page_pictures({}, 0).json)["pictures"].empty());
+}
+
+TEST_CASE("a PNG file carries its description") {
+  const std::string path =
+      (std::filesystem::temp_directory_path() / ("nad_png_" + std::to_string(getpid()))).string();
+  Picture picture(9, 4);
+  picture.describe("a fish\n\xC3\xBC");
+  picture.save(path);
+  std::ifstream file(path, std::ios::binary);
+  const std::string text{std::istreambuf_iterator<char>(file), {}};
+  std::filesystem::remove(path);
+  const std::span bytes(reinterpret_cast<const std::byte*>(text.data()), text.size());
+  const auto facts = png_facts(bytes);
+  REQUIRE(facts);
+  CHECK(facts->width == 9);
+  CHECK(facts->height == 4);
+  CHECK(facts->description == "a fish\n\xC3\xBC");
+  for (size_t n = 0; n < bytes.size(); n++) CHECK_FALSE(png_facts(bytes.first(n)));
 }
 
 TEST_CASE("few numbers stand as they are, what is absent is null") {

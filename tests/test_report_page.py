@@ -5,10 +5,12 @@ import html
 import json
 import re
 import shutil
+import struct
 import subprocess
 import tempfile
 import time
 import unittest
+import zlib
 from pathlib import Path
 
 import h5py
@@ -29,6 +31,22 @@ def report(*args):
 
 def payload(page):
     return json.loads(re.search(r'<script type="application/json" id="data">(.*?)</script>', page, re.S)[1])
+
+
+def png(path, width, height, description, rng=None):
+    """As nad_explain writes them: an iTXt chunk with what the picture shows. With rng noise, which does not shrink."""
+    def chunk(kind, data):
+        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+    rows = rng.integers(0, 256, (height, 1 + 3 * width), dtype=np.uint8) if rng else np.full((height, 1 + 3 * width), 99, np.uint8)
+    rows[:, 0] = 0
+    path.write_bytes(b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)) +
+                     chunk(b"iTXt", b"Description\0\0\0\0\0" + description.encode()) +
+                     chunk(b"IDAT", zlib.compress(rows.tobytes(), 1)) + chunk(b"IEND", b""))
+    return path
+
+
+def pictures(page):
+    return json.loads(re.search(r'<script type="application/json" id="pictures">(.*?)</script>', page, re.S)[1])
 
 
 def matrix(classes):
@@ -120,6 +138,18 @@ class File(Page):
             self.assertEqual("of_tomorrow" in {f["name"] for f in networks[0]["analyses"]}, count == 1)
             self.assertEqual("made from other sub-architectures" in done.stderr, count == 2, done.stderr)
 
+    def test_pictures_as_far_as_there_is_room(self):
+        folder, page, rng = self.dir / "large", self.dir / "large.html", np.random.default_rng(3)
+        folder.mkdir()
+        for i in range(4):
+            png(folder / ("%d.png" % i), 1100, 1000, "picture %d" % i, rng)
+        done = report(self.results, folder, "-o", page)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        found = pictures(page.read_text())
+        self.assertEqual(([p["name"] for p in found["pictures"]], found["left_out"]), (["0.png", "1.png", "2.png"], 1))
+        self.assertIn("1 picture is left out", done.stderr)
+        self.assertLess(page.stat().st_size, 15e6)
+
     def test_an_earlier_page_is_replaced(self):
         page = self.dir / "earlier.html"
         for title in ("first", "second"):
@@ -130,11 +160,18 @@ class File(Page):
     def test_bad_input(self):
         other = self.dir / "text.h5"
         other.write_text("no HDF5")
+        empty = self.dir / "empty"
+        empty.mkdir()
+        cut = png(self.dir / "cut.png", 9, 9, "cut")
+        cut.write_bytes(cut.read_bytes()[:-5])
         unknown = self.dir / "unknown.h5"
         h5py.File(unknown, "w").close()
         cases = [([], 2, "FILES"), ([self.results], 2, "--out"), ([self.dir / "none.h5", "-o", self.dir / "p"], 3, "none.h5"),
                  ([other, "-o", self.dir / "p"], 3, "text.h5"),
                  ([unknown, "-o", self.dir / "p"], 3, "neither of results nor of analyses"),
+                 ([self.results, empty, "-o", self.dir / "p"], 3, "holds no picture"),
+                 ([self.results, cut, "-o", self.dir / "p"], 3, "no whole PNG file"),
+                 ([cut, "-o", cut], 2, "would replace"),
                  ([self.results, "-o", self.results], 2, "would replace"),
                  ([self.results, "-o", other], 2, "exists and is no HTML page"),
                  ([self.results, "-o", self.analysis], 2, "exists and is no HTML page"),
@@ -217,6 +254,28 @@ class Browser(Page):
         _, root = self.open(page)
         self.assertEqual(html.unescape(root["corner"]), "goldfish (n00000009), shown its own images\n100.0 %")
         self.assertEqual((root["found"], root["first"], root["chosen"]), ("2", "9", "goldfish (n00000009)"))
+
+    def test_pictures_are_shown_with_their_descriptions(self):
+        folder, page = self.dir / "explained", self.dir / "pictures.html"
+        folder.mkdir()
+        png(folder / "b_maps.png", 900, 200, "b.png\nwrong: <b>fish</b>\nrows: a, original; columns: stem")
+        png(folder / "a_maps.png", 40, 30, "a.png\nright")
+        one = png(self.dir / "one.png", 20, 10, "")
+        self.assertEqual(report(self.results, folder, one, self.analysis, "-o", page).returncode, 0)
+        acts = """
+          const root = document.documentElement.dataset, shown = [...document.querySelectorAll("#maps img")];
+          shown.forEach((i) => { i.loading = "eager"; });
+          Promise.all(shown.map((i) => i.decode())).then(() => {
+            root.sizes = shown.map((i) => i.naturalWidth + "x" + i.naturalHeight).join(" ");
+            root.wide = document.documentElement.scrollWidth <= innerWidth;
+            root.scrolls = document.querySelectorAll("#maps .wide")[1].scrollWidth > innerWidth;
+          });"""
+        page.write_text(page.read_text().replace("</body>", "<script>{%s}</script></body>" % acts))
+        document, root = self.open(page, size=(500, 900))
+        self.assertEqual((root.get("sizes"), root.get("wide"), root.get("scrolls")), ("40x30 900x200 20x10", "true", "true"))
+        self.assertTrue('alt="b.png. wrong: <b>fish</b>. rows: a, original; columns: stem"' in html.unescape(document))
+        self.assertTrue("<span>wrong: &lt;b&gt;fish&lt;/b&gt;</span>" in document)
+        self.assertTrue("<b>one.png</b>" in document)
 
     def test_an_analysis_file_alone(self):
         page = self.dir / "alone.html"

@@ -273,9 +273,11 @@ std::string layer_text(const Findings& f, const std::string& name) {
   const auto word = [&](const char* what) { return std::get<std::string>(f.facts.at(name + what)); };
   const auto fact = [&](const char* what) { return f.number(name + what); };
   const std::string swap = std::isnan(fact("_swap")) ? "" : text_of(", another class's %.4f", fact("_swap"));
+  const std::string other =
+      std::isnan(fact("_other_mask")) ? "" : text_of(", on another image's object %.4f", fact("_other_mask"));
   return text_of("%s (%s) %.4f (original %.4f", word("_layer").c_str(), word("_map").c_str(), fact("_inside"),
                  fact("_original")) +
-         swap + ")";
+         swap + other + ")";
 }
 
 std::string summary(const Findings& f, const Shares& shares) {

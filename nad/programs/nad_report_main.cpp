@@ -29,7 +29,9 @@ std::optional<Options> parse(int argc, const char* const* argv) {
   CLI::App app("Shows results of nad_run and analyses of nad_analyse as one HTML page that opens offline",
                "nad_report");
   Options o;
-  app.add_option("FILES", o.files, "results files and analysis files, in any order")->required();
+  app.add_option("FILES", o.files,
+                 "results files, analysis files and pictures of nad_explain (or its folder), in any order")
+      ->required();
   app.add_option("-o,--out", o.out, "the page, HTML; an earlier one is replaced, any other file is not")->required();
   app.add_option("--title", o.title, "of the page")->capture_default_str();
   if (!parse_flags(app, argc, argv, std::cout)) return std::nullopt;
@@ -54,10 +56,10 @@ int run(const Options& o) {
   check_replaced(o.out);
   std::vector<std::string> notes;
   Report report = read_report(o.files, &notes);
-  for (const std::string& note : notes) std::fprintf(stderr, "nad_report: %s\n", one_line(note).c_str());
   report.title = o.title;
   report.program = program_version("nad_report");
-  const std::string page = report_page(report);
+  const std::string page = report_page(report, &notes);
+  for (const std::string& note : notes) std::fprintf(stderr, "nad_report: %s\n", one_line(note).c_str());
   const auto* bytes = reinterpret_cast<const std::byte*>(page.data());
   write_durably(o.out, {bytes, bytes + page.size()}, "report");
   std::fprintf(stderr, "%zu network%s in %s (%.1f MB)\n", report.networks.size(),

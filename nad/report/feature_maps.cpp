@@ -22,6 +22,21 @@ struct Layout {
 
 Image shrunk(const Image& image, int side) { return image.width == side ? image : resize(image, side, side); }
 
+std::string joined(const std::vector<std::string>& names) {
+  std::string text;
+  for (const std::string& name : names) text += (text.empty() ? "" : ", ") + name;
+  return text;
+}
+
+std::string description(const std::vector<std::string>& gates, const std::vector<FeatureMapRow>& rows,
+                        const std::vector<std::string>& captions) {
+  std::string text;
+  for (const std::string& line : captions) text += line + "\n";
+  std::vector<std::string> names;
+  for (const FeatureMapRow& row : rows) names.push_back(row.name);
+  return text + "rows: " + joined(names) + "; columns: " + joined(gates);
+}
+
 }  // namespace
 
 Image darkened(const Image& image, const std::vector<uint8_t>& mask) {
@@ -58,6 +73,7 @@ Picture feature_map_grid(const Image& image, const std::vector<std::string>& gat
   for (int row = 0; row < at.rows; ++row) {
     picture.text(kGap, at.top(row) + at.cell / 2 - kTextHeight / 2, rows[row].name, kInk, kNameWidth - kGap);
   }
+  picture.describe(description(gates, rows, captions));
   return picture;
 }
 

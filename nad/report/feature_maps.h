@@ -21,7 +21,8 @@ struct FeatureMapRow {
 // Pixels that are 0 in the mask are darkened; with an empty mask all are.
 Image darkened(const Image& image, const std::vector<uint8_t>& mask);
 
-// A column for every gate, a row for every network; above them the image with the lines of `captions` beside it.
+// A column for every gate, a row for every network; above them the image with the lines of `captions` beside it. They
+// and the names of rows and gates are its description too.
 // image: S x S.
 Picture feature_map_grid(const Image& image, const std::vector<std::string>& gates,
                          const std::vector<FeatureMapRow>& rows, const std::vector<std::string>& captions);

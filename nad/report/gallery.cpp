@@ -38,6 +38,15 @@ void draw_similar(Picture& picture, int left, int top, const Explanation& e, con
   }
 }
 
+std::string description(const std::vector<GalleryEntry>& entries, const ClassNames& names) {
+  std::string text = "images that the network misjudges, with its predictions and the most similar sub-architectures";
+  for (const GalleryEntry& entry : entries) {
+    text += "\n" + (entry.explanation.label < 0 ? "" : "shows " + names.brief(entry.explanation.label) + "; ");
+    text += verdict_text(entry.explanation, names);
+  }
+  return text;
+}
+
 }  // namespace
 
 Picture gallery(const std::vector<GalleryEntry>& entries, const ClassNames& names) {
@@ -56,6 +65,7 @@ Picture gallery(const std::vector<GalleryEntry>& entries, const ClassNames& name
     draw_predictions(picture, text, top + kTextHeight + kGap / 2, e, names);
     draw_similar(picture, text + kColumnWidth, top + kTextHeight + kGap / 2, e, names);
   }
+  picture.describe(description(entries, names));
   return picture;
 }
 

@@ -4,6 +4,7 @@
 
 #include "nad/analyse/analysis.h"
 #include "nad/report/page.h"
+#include "nad/report/script_json.h"
 #include "nad/report/text.h"
 
 namespace nad {
@@ -26,19 +27,6 @@ Json list_json(const std::vector<T>& values) {
   Json list = Json::array();
   for (const T& value : values) list.push_back(value_json(value));
   return list;
-}
-
-std::string base64(const std::vector<uint8_t>& bytes) {
-  constexpr const char* kDigits = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-  std::string text;
-  text.reserve((bytes.size() + 2) / 3 * 4);
-  for (size_t i = 0; i < bytes.size(); i += 3) {
-    const size_t left = std::min<size_t>(3, bytes.size() - i);
-    uint32_t group = 0;
-    for (size_t j = 0; j < 3; j++) group = group << 8 | (j < left ? bytes[i + j] : 0u);
-    for (size_t j = 0; j < 4; j++) text += j <= left ? kDigits[group >> (18 - 6 * j) & 63] : '=';
-  }
-  return text;
 }
 
 Json facts_json(const Facts& facts) {
@@ -68,7 +56,7 @@ Json array_json(const Array& array) {
   }
   json["low"] = value_json(low);
   json["high"] = value_json(high);
-  json["bytes"] = base64(bytes);
+  json["bytes"] = base64(std::as_bytes(std::span(bytes)));
   return json;
 }
 
@@ -133,7 +121,7 @@ std::string masks_text(const Results& results, const std::vector<int64_t>& class
       }
     }
   }
-  return base64(bytes);
+  return base64(std::as_bytes(std::span(bytes)));
 }
 
 Json network_json(const ReportNetwork& network) {
@@ -157,18 +145,7 @@ std::string page_payload(const Report& report) {
   for (const Analysis& a : all_analyses()) json["about"].push_back({{"name", a.name}, {"about", a.about}});
   json["networks"] = Json::array();
   for (const ReportNetwork& network : report.networks) json["networks"].push_back(network_json(network));
-  // Text beyond ASCII is escaped, and with it the two line ends that JSON allows and scripts once did not.
-  const std::string text = json.dump(-1, ' ', true, Json::error_handler_t::replace);
-  std::string safe;
-  safe.reserve(text.size());
-  for (const char c : text) {
-    if (c == '<' || c == '>' || c == '&') {
-      safe += format("\\u%04x", static_cast<unsigned>(c));
-    } else {
-      safe += c;
-    }
-  }
-  return safe;
+  return script_json(json);
 }
 
 }  // namespace nad

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "engine/error.h"
+#include "nad/report/png_description.h"
 #include "weights/durable_file.h"
 
 #pragma GCC diagnostic push
@@ -94,6 +95,7 @@ void Picture::save(const std::string& path) const {
     throw Error(ErrorKind::memory, "no room to encode a picture of " + std::to_string(image_.width) + " x " +
                                        std::to_string(image_.height) + " pixels");
   }
+  if (!description_.empty()) bytes = with_description(std::move(bytes), description_);
   write_durably(path, bytes, "picture");
 }
 

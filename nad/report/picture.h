@@ -29,11 +29,15 @@ class Picture {
   // `most` pixels is cut off at "..".
   void text(int left, int top, const std::string& line, Colour colour = kInk, int most = 1 << 20);
 
+  // What the picture shows, in words: the file carries it (png_description.h).
+  void describe(const std::string& text) { description_ = text; }
+
   // Whole or not at all. Throws Error(data) where the file cannot be written.
   void save(const std::string& path) const;
 
  private:
   Image image_;
+  std::string description_;
 };
 
 int text_width(const std::string& line);  // pixels

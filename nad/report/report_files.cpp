@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <filesystem>
+#include <iterator>
 
 #include "engine/error.h"
 #include "nad/analyse/analysis.h"
@@ -104,6 +105,11 @@ Report read_report(const std::vector<std::string>& paths, std::vector<std::strin
   std::vector<std::pair<std::string, Results>> results;
   std::vector<std::pair<std::string, AnalysisFile>> analyses;
   for (const std::string& path : paths) {
+    if (names_pictures(path)) {
+      std::vector<ReportPicture> pictures = read_pictures(path);
+      std::move(pictures.begin(), pictures.end(), std::back_inserter(report.pictures));
+      continue;
+    }
     const std::string kind = file_kind(path);
     if (kind == "nad results") {
       results.emplace_back(path, read_results(path));

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "nad/analyse/subject.h"
+#include "nad/report/report_pictures.h"
 #include "nad/store/analysis.h"
 
 namespace nad {
@@ -22,12 +23,13 @@ struct Report {
   std::string title, program;
   std::vector<std::string> files;
   std::vector<ReportNetwork> networks;
+  std::vector<ReportPicture> pictures;
 };
 
-// Results files and analysis files in any order. Findings belong to the results of the same weights, objective and
+// Results files, analysis files, pictures and folders of pictures in any order. Findings belong to the results of the same weights, objective and
 // beta and, where the analysis file says its masks_hash, of the same masks; others are a network of their own. What no
 // analysis file holds and the results alone settle is made here. notes: a line about each thing that was left out or
-// stands by itself. Throws Error(data) where a file is neither, or no network is left.
+// stands by itself. Throws Error(data) where a file is none of these, or no network is left.
 Report read_report(const std::vector<std::string>& paths, std::vector<std::string>* notes);
 
 }  // namespace nad

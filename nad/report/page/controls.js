@@ -65,7 +65,7 @@ const drawObjectMasks = (items) => [overlaid(items, {
   },
   plain: /^mask_share$/,
   description: "Share of activated pixels on the object",
-  yTitle: "activated pixels on the object",
+  yTitle: "on the object",
 })];
 
 const CONTROLS = [

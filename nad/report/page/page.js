@@ -249,7 +249,7 @@ main.append(
         "The paper grants that a sub-architecture can answer its class whatever it is shown. These decide whether it does.",
         CONTROLS),
     more.length ? chapter("more", "Further analyses", "", more) : "", claimsSection(), classesSection(state),
-    flowSection(state), foot());
+    flowSection(state), mapsSection(), foot());
 chooseClass = (network, index) => {
   if (state.flow && state.flow(network, index)) document.getElementById("flow").scrollIntoView();
 };
