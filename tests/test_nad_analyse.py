@@ -334,6 +334,10 @@ class Analyse(Case):
         found = [d["networks"]["resnet50_released"]["analyses"] for d in documents]
         self.assertEqual(found[0], found[1])
         self.assertEqual(documents[1]["networks"]["resnet50_released"]["runs"], 1)
+        similar = found[0]["fig4_similarity"]
+        self.assertEqual(similar["arrays"]["matrix"], [6, 6])
+        above = np.triu(np.reshape(similar["values"]["matrix"], (6, 6)), 1)
+        self.assertAlmostEqual(above.sum() / 15, similar["mean_similarity"])
 
     def test_it_lists_itself(self):
         listed = self.analyse("--list").stdout.splitlines()

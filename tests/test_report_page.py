@@ -22,6 +22,7 @@ from page_cases import HOSTILE, add_findings, write_analysis, write_results
 REPORT = PROGRAM.with_name("nad_report")
 BROWSER = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 CLASSES = 10
+REMARKS = ["of <b>whoever</b> asked", "left out: much"]
 
 
 def report(*args):
@@ -88,7 +89,8 @@ class Page(unittest.TestCase):
                                     lambda c: 10 * c)
         cls.analysis = write_analysis(cls.dir / "a.h5", CLASSES, findings_of(CLASSES))
         cls.page = cls.dir / "page.html"
-        done = report(cls.results, cls.analysis, "-o", cls.page, "--title", "<script>alert(3)</script>{{payload}}")
+        done = report("--note", REMARKS[0], "--note", REMARKS[1], cls.results, cls.analysis, "-o", cls.page, "--title",
+                      "<script>alert(3)</script>{{payload}}")
         assert done.returncode == 0, done.stderr
         cls.text = cls.page.read_text()
 
@@ -116,6 +118,7 @@ class File(Page):
             self.assertTrue(part in self.text, part)
 
     def test_the_file_tells_what_was_found(self):
+        self.assertEqual(payload(self.text)["remarks"], REMARKS)
         network = payload(self.text)["networks"][0]
         names = {f["name"]: f for f in network["analyses"]}
         self.assertEqual(network["label"], "resnet50_released")

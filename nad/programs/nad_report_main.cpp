@@ -20,7 +20,7 @@ namespace {
 using namespace nad;
 
 struct Options {
-  std::vector<std::string> files;
+  std::vector<std::string> files, remarks;
   std::string out, title = "Architecture disentanglement";
 };
 
@@ -34,6 +34,9 @@ std::optional<Options> parse(int argc, const char* const* argv) {
       ->required();
   app.add_option("-o,--out", o.out, "the page, HTML; an earlier one is replaced, any other file is not")->required();
   app.add_option("--title", o.title, "of the page")->capture_default_str();
+  app.add_option("--note", o.remarks, "a remark for the page's first screen; several are several paragraphs")
+      ->type_name("TEXT")
+      ->allow_extra_args(false);
   if (!parse_flags(app, argc, argv, std::cout)) return std::nullopt;
   o.out = follow_links(o.out);
   return o;
@@ -57,6 +60,7 @@ int run(const Options& o) {
   std::vector<std::string> notes;
   Report report = read_report(o.files, &notes);
   report.title = o.title;
+  report.remarks = o.remarks;
   report.program = program_version("nad_report");
   const std::string page = report_page(report, &notes);
   for (const std::string& note : notes) std::fprintf(stderr, "nad_report: %s\n", one_line(note).c_str());

@@ -9,6 +9,8 @@
 namespace nad {
 namespace {
 
+constexpr size_t kMostValues = 4096;  // of an array; of larger ones the shape alone is told, the file has them
+
 using Json = nlohmann::ordered_json;
 
 Json value_json(const std::string& text) { return text; }
@@ -38,7 +40,12 @@ Json findings_json(const Findings& f) {
   Json json = facts_json(f.facts);
   if (!f.summary.empty()) json["summary"] = f.summary;
   if (!f.missing.empty()) json["missing"] = f.missing;
-  for (const auto& [name, array] : f.arrays) json["arrays"][name] = array.shape;
+  for (const auto& [name, array] : f.arrays) {
+    json["arrays"][name] = array.shape;
+    if (array.values.size() > kMostValues) continue;
+    Json& values = json["values"][name] = Json::array();
+    for (const double value : array.values) values.push_back(value_json(value));
+  }
   if (!f.table.empty()) json["table"] = table_json(f.table);
   return json;
 }

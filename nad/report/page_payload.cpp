@@ -140,7 +140,8 @@ Json network_json(const ReportNetwork& network) {
 }  // namespace
 
 std::string page_payload(const Report& report) {
-  Json json = {{"title", report.title}, {"program", report.program}, {"files", report.files}};
+  Json json = {
+      {"title", report.title}, {"program", report.program}, {"remarks", report.remarks}, {"files", report.files}};
   json["about"] = Json::array();
   for (const Analysis& a : all_analyses()) json["about"].push_back({{"name", a.name}, {"about", a.about}});
   json["networks"] = Json::array();

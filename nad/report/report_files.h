@@ -21,6 +21,7 @@ struct ReportNetwork {
 
 struct Report {
   std::string title, program;
+  std::vector<std::string> remarks;  // of whoever asked for the report
   std::vector<std::string> files;
   std::vector<ReportNetwork> networks;
   std::vector<ReportPicture> pictures;

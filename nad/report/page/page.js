@@ -193,6 +193,9 @@ function firstScreen() {
               element(
                   "p", {class: total.specific && !total.constant ? "verdict good" : "verdict", id: "verdict"},
                   verdictSentence()),
+              report.remarks.length ?
+                  element("div", {class: "notes"}, report.remarks.map((text) => element("p", {}, printable(text)))) :
+                  null,
               many ? null : networkBlock(report.networks[0])),
           element(
               "div", {}, planeCard(),

@@ -1,0 +1,151 @@
+"""What the demonstration says at its end: from the JSON that nad_run and nad_analyse have printed, and from nothing else."""
+import collections
+import itertools
+import json
+import textwrap
+
+from objects import CLASSES, SHARED
+
+Outcome = collections.namedtuple("Outcome", "form objective average analyses")
+# The rules of nad_analyse's claims, and the number that each goes by: (claim, heading, analysis, fact, sign wanted)
+CLAIMS = (("falls_with_depth", ("similarity", "with depth"), "fig4_similarity", "depth_correlation"),
+          ("similar_mistakes", ("mistakes to", "similar"), "table1_mistakes", "difference"),
+          ("looks_at_its_class", ("looks at", "its class"), "fig4_hit_rate", "mean_difference"),
+          ("specific", ("knows its", "class"), "random_masks", "mean_balanced_accuracy"))
+PLANTED = list(SHARED)  # pairs of classes that share parts
+FEW = 10  # a tenth of all pairs are "the most similar"
+
+
+def read_outcome(folder, form, objective):
+    name = "%s_%s" % (form, objective)
+    with open(folder / (name + ".json"), encoding="utf-8") as f:
+        average = json.load(f)["average"]
+    with open(folder / (name + "_analysis.json"), encoding="utf-8") as f:
+        networks = json.load(f)["networks"]
+    return Outcome(form, objective, average, list(networks.values())[-1]["analyses"])
+
+
+def percent(value, digits=0):
+    return "-" if value is None else "%.*f %%" % (digits, value)
+
+
+def share(value, digits=0):
+    return percent(None if value is None else 100 * value, digits)
+
+
+def table(outcomes):
+    yield "                         kept    own accuracy   false   activated pixels inside the"
+    yield "network      objective  channels before  after  alarms  object (its share of the image)"
+    for o in outcomes:
+        masks = o.analyses.get("object_masks", {})
+        inside = "%s (%s)" % (share(masks.get("mean_inside")), share(masks.get("mean_share"))) if "mean_inside" in masks else "-"
+        constant = "!" if o.average["constant_answers"] else " "
+        yield "%-12s %-10s %6s  %6s %6s  %6s%s  %s" % (
+            o.form, o.objective, percent(o.average["kept_percent"]), percent(o.average["top1_before"]),
+            percent(o.average["top1_after"]), percent(o.average["false_alarms"]), constant, inside)
+    if any(o.average["constant_answers"] for o in outcomes):
+        yield "! constant answers, %s: each calls more than half of other classes' images its own, so that own accuracy says nothing." % (
+            ", ".join("%d of %d of %s %s" % (o.average["constant_answers"], o.average["classes"], o.form, o.objective)
+                      for o in outcomes if o.average["constant_answers"]))
+
+
+def shown(outcome, claim):
+    """Whether a rule has made it, after Holm's correction."""
+    found = outcome.analyses.get("claims", {}).get("table", {})
+    return claim in found.get("claim", []) and bool(found["shown"][found["claim"].index(claim)])
+
+
+def ranks(names, values):
+    """{planted pair: (its place among all pairs of classes by the sum of both directions, the last of equal ones; its sum)}, and
+    the number of pairs."""
+    pairs = {(a, b): values[i * len(names) + j] + values[j * len(names) + i]
+             for (i, a), (j, b) in itertools.combinations(enumerate(names), 2)}
+    return {p: (sum(v >= pairs[p] for v in pairs.values()), pairs[p]) for p in PLANTED if p in pairs}, len(pairs)
+
+
+def class_names(outcome, analysis):
+    return [sorted(CLASSES)[int(c)] for c in outcome.analyses[analysis]["values"]["classes"]]
+
+
+def similar_pairs(outcome):
+    if "values" not in outcome.analyses.get("fig4_similarity", {}):
+        return {}, 0
+    return ranks(class_names(outcome, "fig4_similarity"), outcome.analyses["fig4_similarity"]["values"]["matrix"])
+
+
+def mistaken_pairs(outcome):
+    if "values" not in outcome.analyses.get("table1_mistakes", {}):
+        return {}, 0
+    return ranks(class_names(outcome, "table1_mistakes"), outcome.analyses["table1_mistakes"]["values"]["mistaken"])
+
+
+def findings(outcomes):
+    total = max(similar_pairs(o)[1] for o in outcomes)
+    yield "What the paper found, and the planted pairs' places among %d pairs of classes by similarity:" % total
+    for line in (0, 1):
+        yield "%-24s" % ("", "network      objective")[line] + "".join("%-13s" % c[1][line] for c in CLAIMS) + "".join(
+            "%-8s" % (pair[line] + ("/" if line == 0 else "")) for pair in PLANTED)
+    for o in outcomes:
+        cells = []
+        for claim, _, analysis, fact in CLAIMS:
+            value = o.analyses.get(analysis, {}).get(fact)
+            pattern = "%s %.2f" if claim == "specific" else "%s %+.2f"
+            cells.append("%-13s" % ("-" if value is None else pattern % ("yes" if shown(o, claim) else "no ", value)))
+        places = similar_pairs(o)[0]
+        yield "%-12s %-10s " % (o.form, o.objective) + "".join(cells) + "".join(
+            "%-8s" % (places[p][0] if p in places else "-") for p in PLANTED)
+    yield ("yes: a rule shows it at 5 % after Holm's correction. The numbers: correlation of similarity with depth; similarity with "
+           "the classes mistaken for, less with others; hit rate, less that of other classes; balanced accuracy.")
+
+
+def text_of_pair(pair):
+    return "%s and %s" % pair
+
+
+def planted(outcomes):
+    """Sentences: where the classes that share parts stand among all pairs."""
+    for pair in PLANTED:
+        near, far = [], []
+        for o in outcomes:
+            places, total = similar_pairs(o)
+            if pair in places:
+                (near if places[pair][0] <= max(1, total // FEW) else far).append("%s %s (place %d)" % (o.form, o.objective, places[pair][0]))
+        if near or far:
+            yield "%s share parts. Among the %d most similar of %d pairs in: %s. Not in: %s." % (
+                text_of_pair(pair).capitalize(), max(1, total // FEW), total, ", ".join(near) or "none", ", ".join(far) or "none")
+    for o in {o.form: o for o in reversed(outcomes)}.values():
+        places, total = mistaken_pairs(o)
+        counts = ["%s %d (place %d)" % (text_of_pair(p), count, place) for p, (place, count) in places.items()]
+        if counts:
+            yield "Mistakes of %s between %s; %d in all." % (
+                o.form, ", ".join(counts), o.analyses["table1_mistakes"]["mistakes_in_table"])
+
+
+def connections(outcomes):
+    """What the ways past a layer change: a comparison of four networks, no test."""
+    for objective in dict.fromkeys(o.objective for o in outcomes):
+        of = {o.form: o.analyses.get("fig4_similarity", {}) for o in outcomes if o.objective == objective}
+        depth = {form: f["depth_correlation"] for form, f in of.items() if f.get("depth_correlation") is not None}
+        alike = {form: f["mean_similarity"] - f["mean_chance"] for form, f in of.items() if f.get("mean_similarity") is not None}
+        if len(depth) < 4 or len(alike) < 4:
+            continue
+        yield ("Connections past layers, %s: similarity falls most steadily with depth in %s (the paper: in VGG16, which has no such "
+               "connections); above chance it is lowest in %s (the paper: lowest in DenseNet121). Four networks compared, not a "
+               "test." % (objective, min(depth, key=depth.get), min(alike, key=alike.get)))
+
+
+def left_out(length):
+    if length.full:
+        return
+    yield ("Left out, scripts/demo --full does it: other starts (whether a sub-architecture is its class's or its start's), "
+           "longer learning than %d steps, more composites." % length.steps)
+
+
+def screen(outcomes, remarks):
+    """The lines of the terminal, 80 columns each."""
+    for line in (*table(outcomes), "", *findings(outcomes), "", *remarks):
+        yield from textwrap.wrap(line, 80) if len(line) > 80 else [line.rstrip()]
+
+
+def notes(outcomes, length):
+    return [*planted(outcomes), *connections(outcomes), *left_out(length)]
