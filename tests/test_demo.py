@@ -15,7 +15,7 @@ import unittest
 from pathlib import Path
 from unittest import mock
 
-from cli_tools import PROGRAM, SOURCE, contents, default_signals
+from cli_tools import OTHER_SOURCE, PROGRAM, SOURCE, contents, default_signals
 
 DEMO = SOURCE / "weights" / "demo" / "demo.py"
 sys.path.insert(0, str(DEMO.parent))
@@ -58,7 +58,7 @@ class Demonstration(unittest.TestCase):
         for name in NAMES:
             form, objective = name.split("_")
             average = json.loads((self.out / (name + ".json")).read_text())["average"]
-            row = next(line for line in lines if line.startswith("%-12s %-10s " % (form, objective)))
+            row = next(line for line in lines if line.startswith("%-11s %-9s " % (form, objective)))
             for fact in ("kept_percent", "top1_before", "top1_after", "false_alarms"):
                 self.assertIn("%.0f %%" % average[fact], row)
             self.assertEqual("!" in row, average["constant_answers"] > 0)
@@ -68,7 +68,7 @@ class Demonstration(unittest.TestCase):
         self.assertIn(str(page), lines[-1])
         self.assertIn("Car and lorry share parts", page.read_text())
         self.assertIn("Left out", page.read_text())
-        self.assertLess(max(len(line) for line in lines if line.startswith(("vgg16", "darts", "network"))), 81)
+        self.assertLess(max(map(len, lines[lines.index(""):-2])), 81)
 
     def test_a_second_call_takes_everything_over(self):
         before = files_of(self.out)
@@ -99,7 +99,9 @@ class Demonstration(unittest.TestCase):
                 done = run(out)  # at once: no program of the killed call is left to be in the way
                 self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
                 for name in NAMES:
-                    self.assertEqual(contents(self.out / (name + ".h5")), contents(out / (name + ".h5")))
+                    found = [contents(folder / (name + ".h5"), OTHER_SOURCE) for folder in (self.out, out)]
+                    self.assertEqual(found[0].keys(), found[1].keys())
+                    self.assertEqual([key for key in found[0] if found[0][key] != found[1][key]], [])
                 self.assertEqual([p for p in out.iterdir() if p.name.endswith(".part")], [])
 
     def test_what_stands_in_its_way_is_one_line(self):
@@ -145,7 +147,7 @@ class Words(unittest.TestCase):
         matrix = [[0, .1, .9, .2], [.1, 0, .3, .3], [.9, .3, 0, .2], [.2, .3, .2, 0]]
         places, total = screen.ranks(names, [value for row in matrix for value in row])
         self.assertEqual(total, 6)
-        self.assertEqual([places[p][0] for p in screen.PLANTED], [1, 4])  # of equal ones each has the last place
+        self.assertEqual([places[p][0] for p in screen.PLANTED], [1, 3])  # of equal ones each has the last place
 
     def test_claims_are_the_rules(self):
         table = {"claim": ["falls_with_depth", "specific"], "shown": [1, 0]}

@@ -156,10 +156,10 @@ def demonstrate(a):
     jobs = [job(a, length, folder, form, objective, max(1, available // workers))
             for form in a.networks for objective in OBJECTIVES]
     seconds = sum(step.seconds for j in jobs for step in j.steps) / workers
-    print("%d networks x %d classes x %d objectives%s = %d learnings of %d steps, then the analyses: about %d minutes on this "
-          "machine's %d cores if they are as fast as a Zen 5's" % (
+    print("%d networks x %d classes x %d objectives%s = %d learnings of %d steps, then their analyses.\nAbout %d:%02d minutes with "
+          "%d programs side by side, if the cores are a Zen 5's and idle." % (
               len(a.networks), classes, len(OBJECTIVES), " x %d starts" % len(length.seeds) if a.full else "",
-              len(a.networks) * classes * len(OBJECTIVES) * len(length.seeds), length.steps, max(1, round(seconds / 60)), workers))
+              len(a.networks) * classes * len(OBJECTIVES) * len(length.seeds), length.steps, *divmod(round(seconds), 60), workers))
     draw(a)
     idle, processor, memory = run_jobs(jobs, workers)
     outcomes = [read_outcome(folder, form, objective) for form in a.networks for objective in OBJECTIVES]

@@ -18,6 +18,7 @@ from signals import Stopped
 Step = collections.namedtuple("Step", "what command out seconds shares")  # seconds: on one core of the reference machine
 Job = collections.namedtuple("Job", "label steps")
 STEP_LINE = re.compile(r"class (\d+)[^:]*: step (\d+)/(\d+)")
+FINDING_LINE = re.compile(r"\w+ \w+: (?!is there already|is left out)")
 TOO_LONG = 10  # seconds that a program gets to save itself
 
 
@@ -42,7 +43,7 @@ def analysis_shares(analyses):
     said = set()
 
     def read(line):
-        found = re.match(r"\S+ (\w+): ", line)
+        found = re.match(r"\w+ (\w+): ", line)
         if found:
             said.add(found[1])
         return min(1.0, len(said) / analyses) if found else None
@@ -61,7 +62,7 @@ class Running:
     """A job whose step number `at` runs."""
 
     def __init__(self, job):
-        self.job, self.at, self.share, self.since = job, -1, 0.0, 0.0
+        self.job, self.at, self.share, self.since, self.child = job, -1, 0.0, 0.0, None
 
     def next_step(self):
         """Starts it. False where there is none."""
@@ -103,7 +104,7 @@ class Running:
         return time.monotonic() - self.since, usage.ru_utime + usage.ru_stime, usage.ru_maxrss * 1024
 
     def stop(self):
-        if self.child.poll() is None:
+        if self.child and self.child.poll() is None:
             self.child.terminate()
             try:
                 self.child.wait(TOO_LONG)
@@ -145,8 +146,7 @@ class Progress:
 
 def new_work(running):
     """Whether the step that has ended had anything to do."""
-    return any(STEP_LINE.match(line) for line in running.lines) or (
-        "nad_analyse" in running.step.command[0] and any("is there already" not in line for line in running.lines))
+    return any(STEP_LINE.match(line) or FINDING_LINE.match(line) for line in running.lines)
 
 
 def run_jobs(jobs, workers):

@@ -34,13 +34,13 @@ def share(value, digits=0):
 
 
 def table(outcomes):
-    yield "                         kept    own accuracy   false   activated pixels inside the"
-    yield "network      objective  channels before  after  alarms  object (its share of the image)"
+    yield "                       kept   own accuracy    false   activated pixels in"
+    yield "network     objective  chan.  before  after  alarms   the object (its share)"
     for o in outcomes:
         masks = o.analyses.get("object_masks", {})
         inside = "%s (%s)" % (share(masks.get("mean_inside")), share(masks.get("mean_share"))) if "mean_inside" in masks else "-"
         constant = "!" if o.average["constant_answers"] else " "
-        yield "%-12s %-10s %6s  %6s %6s  %6s%s  %s" % (
+        yield "%-11s %-9s %6s  %6s %6s  %6s%s  %s" % (
             o.form, o.objective, percent(o.average["kept_percent"]), percent(o.average["top1_before"]),
             percent(o.average["top1_after"]), percent(o.average["false_alarms"]), constant, inside)
     if any(o.average["constant_answers"] for o in outcomes):
@@ -81,19 +81,19 @@ def mistaken_pairs(outcome):
 
 def findings(outcomes):
     total = max(similar_pairs(o)[1] for o in outcomes)
-    yield "What the paper found, and the planted pairs' places among %d pairs of classes by similarity:" % total
+    yield "What the paper found, and the planted pairs' places by similarity, of %d pairs:" % total
     for line in (0, 1):
-        yield "%-24s" % ("", "network      objective")[line] + "".join("%-13s" % c[1][line] for c in CLAIMS) + "".join(
-            "%-8s" % (pair[line] + ("/" if line == 0 else "")) for pair in PLANTED)
+        yield "%-22s" % ("", "network     objective")[line] + "".join("%-12s" % c[1][line] for c in CLAIMS) + "".join(
+            "%-7s" % (pair[line] + ("/" if line == 0 else "")) for pair in PLANTED)
     for o in outcomes:
         cells = []
         for claim, _, analysis, fact in CLAIMS:
             value = o.analyses.get(analysis, {}).get(fact)
             pattern = "%s %.2f" if claim == "specific" else "%s %+.2f"
-            cells.append("%-13s" % ("-" if value is None else pattern % ("yes" if shown(o, claim) else "no ", value)))
+            cells.append("%-12s" % ("-" if value is None else pattern % ("yes" if shown(o, claim) else "no ", value)))
         places = similar_pairs(o)[0]
-        yield "%-12s %-10s " % (o.form, o.objective) + "".join(cells) + "".join(
-            "%-8s" % (places[p][0] if p in places else "-") for p in PLANTED)
+        yield "%-11s %-9s " % (o.form, o.objective) + "".join(cells) + "".join(
+            "%-7s" % (places[p][0] if p in places else "-") for p in PLANTED)
     yield ("yes: a rule shows it at 5 % after Holm's correction. The numbers: correlation of similarity with depth; similarity with "
            "the classes mistaken for, less with others; hit rate, less that of other classes; balanced accuracy.")
 
