@@ -62,6 +62,10 @@ class Demonstration(unittest.TestCase):
             for fact in ("kept_percent", "top1_before", "top1_after", "false_alarms"):
                 self.assertIn("%.0f %%" % average[fact], row)
             self.assertEqual("!" in row, average["constant_answers"] > 0)
+            (analyses,) = json.loads((self.out / (name + "_analysis.json")).read_text())["networks"].values()
+            masks = analyses["analyses"]["object_masks"]
+            self.assertEqual(masks["images"], 16)
+            self.assertTrue(row.endswith("%.0f %%" % (100 * masks["mask_share"])), row)
         self.assertTrue(any(line.startswith("Car and lorry share parts") for line in lines), self.first.stdout)
         self.assertTrue(any(line.startswith("Left out") for line in lines))
         page = self.out / "report.html"

@@ -119,7 +119,8 @@ def job(a, length, folder, form, objective, threads):
         results.append(out + ".h5")
         steps.append(Step("learnt" if len(results) == 1 else "seed %d" % seed, learn, out + ".json",
                           a_step[OBJECTIVES.index(objective)] * length.steps * classes, lambda: learning_shares(classes)))
-    analyse = [str(a.programs / "nad_analyse"), *results, *same, "--out", name + "_analysis.h5", "--draws", str(length.draws),
+    analyse = [str(a.programs / "nad_analyse"), *results, *same, "--masks", images + "/masks/val", "--out",
+               name + "_analysis.h5", "--draws", str(length.draws),
                "--composites", str(length.composites)]
     steps.append(Step("analysed", analyse, name + "_analysis.json", analysing, lambda: analysis_shares(ANALYSES)))
     return Job(form + " " + objective, steps)

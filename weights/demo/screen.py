@@ -34,15 +34,17 @@ def share(value, digits=0):
 
 
 def table(outcomes):
-    yield "                       kept   own accuracy    false   activated pixels in"
-    yield "network     objective  chan.  before  after  alarms   the object (its share)"
+    yield "                       kept   own accuracy    false  activated in the object"
+    yield "network     objective  chan.  before  after  alarms   most  original  its share"
     for o in outcomes:
         masks = o.analyses.get("object_masks", {})
-        inside = "%s (%s)" % (share(masks.get("mean_inside")), share(masks.get("mean_share"))) if "mean_inside" in masks else "-"
         constant = "!" if o.average["constant_answers"] else " "
-        yield "%-11s %-9s %6s  %6s %6s  %6s%s  %s" % (
+        yield "%-11s %-9s %6s  %6s %6s  %6s%s %5s  %8s  %9s" % (
             o.form, o.objective, percent(o.average["kept_percent"]), percent(o.average["top1_before"]),
-            percent(o.average["top1_after"]), percent(o.average["false_alarms"]), constant, inside)
+            percent(o.average["top1_after"]), percent(o.average["false_alarms"]), constant,
+            *(share(masks.get(fact)) for fact in ("best_inside", "best_original", "mask_share")))
+    yield ("Activated in the object: the share of the 5 % of pixels where the network is most active that lie on the object, at the "
+           "gate where it is most; the same of the original; the object's share of the image.")
     if any(o.average["constant_answers"] for o in outcomes):
         yield "! constant answers, %s: each calls more than half of other classes' images its own, so that own accuracy says nothing." % (
             ", ".join("%d of %d of %s %s" % (o.average["constant_answers"], o.average["classes"], o.form, o.objective)
