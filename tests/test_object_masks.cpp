@@ -217,6 +217,23 @@ TEST_CASE("fewer images are some of the same; other masks and numbers have anoth
   CHECK(all.summary.find("nan") == std::string::npos);
 }
 
+TEST_CASE("the last gate that is named has a map that can tell places apart") {
+  SmallLab l({3, 3}, 2);
+  l.network.input_size = 16;  // half of what it was made for: the last map has 2 x 2 cells
+  const MaskFolder folder;
+  for (int i = 0; i < 3; i++) folder.put("1/" + std::to_string(i) + ".bmp", 40, 800);
+  const ObjectMasks masks(folder.path);
+  l.use_masks(&masks);
+  const Findings f = kObjectMasks.make(l.study());
+  const auto gates = static_cast<int64_t>(l.subject.results().channels.size());
+  const auto& maps = std::get<std::vector<std::string>>(
+      std::find_if(f.table.begin(), f.table.end(), [](const Column& c) { return c.name == "map"; })->values);
+  REQUIRE(maps.back() == "2 x 2");
+  CHECK(f.number("last_gate") == static_cast<double>(gates - 2));
+  CHECK(f.facts.at("last_map") == Fact("4 x 4"));
+  CHECK(f.number("last_inside") == real_column(f, "inside")[gates - 2]);
+}
+
 TEST_CASE("one sub-architecture has no swap; without any mask it is said") {
   SmallLab l({4}, 1);
   const MaskFolder folder;

@@ -6,6 +6,7 @@
 #include <iterator>
 #include <limits>
 #include <set>
+#include <utility>
 
 #include "engine/error.h"
 #include "nad/analyse/activated_maps.h"
@@ -30,14 +31,14 @@ int64_t images_at_most(const AnalysisSettings& s) {
 
 // What was measured, image after image.
 struct Shares {
-  std::vector<std::string> map_sizes;            // [gates], "7 x 7"
+  std::vector<Shape> maps;                       // [gates], of a sample, before the resize
   std::vector<int64_t> class_of, place, swap;    // [images]; place: among its class's val images; swap: a class or -1
   std::vector<double> object;                    // [images], the object's share of the image
   std::vector<double> inside;                    // [images, gates, kKinds], NaN for a map that points nowhere
   int64_t without_mask = 0, without_object = 0;  // images that were left out
 
   int64_t images() const { return static_cast<int64_t>(place.size()); }
-  int64_t gates() const { return static_cast<int64_t>(map_sizes.size()); }
+  int64_t gates() const { return static_cast<int64_t>(maps.size()); }
   double& at(int64_t image, int64_t gate, int64_t kind) { return inside[(image * gates() + gate) * kKinds + kind]; }
   std::vector<double> of(int64_t gate, int64_t kind) const {  // [images]
     std::vector<double> values;
@@ -150,10 +151,7 @@ Shares measure_all(const Study& study) {
   const auto forward = study.laboratory->forward(in_pass, copies, 2 + in_pass);
   forward->use_rows(rows_of_pass(in_pass, copies));
   Shares shares;
-  for (const Plan::GateMemory& gate : forward->plan().gates()) {
-    const Shape& shape = gate.value.shape;
-    shares.map_sizes.push_back(std::to_string(shape.h) + " x " + std::to_string(shape.w));
-  }
+  for (const Plan::GateMemory& gate : forward->plan().gates()) shares.maps.push_back(gate.value.shape);
   for (int64_t c = 0; c < s.count(); ++c) {
     if (!study.laboratory->has_images(s.classes[c])) continue;
     const int64_t first = shares.images();
@@ -194,10 +192,14 @@ Layer summarise(const Shares& shares, int64_t gate, uint64_t key) {
   return layer;
 }
 
+std::string map_text(const Shape& map) { return std::to_string(map.h) + " x " + std::to_string(map.w); }
+
 void add_table(Findings& f, const Study& study, const Shares& shares, const std::vector<Layer>& layers) {
   std::vector<int64_t> gate, maps, without;
+  std::vector<std::string> map;
   std::vector<double> own, low, high, original, swap, other_mask, difference, difference_low, difference_high;
   for (const Layer& layer : layers) {
+    map.push_back(map_text(shares.maps[gate.size()]));
     gate.push_back(static_cast<int64_t>(gate.size()));
     own.push_back(layer.own.mean);
     low.push_back(layer.own.interval.low);
@@ -213,7 +215,7 @@ void add_table(Findings& f, const Study& study, const Shares& shares, const std:
   }
   f.table = {{"gate", gate},
              {"layer", study.subject.results().gate_names},
-             {"map", shares.map_sizes},
+             {"map", map},
              {"inside", own},
              {"inside_low", low},
              {"inside_high", high},
@@ -244,7 +246,7 @@ void put_layer(Findings& f, const Shares& shares, const std::string& layer_name,
                const Layer& layer) {
   f.facts[name + "_gate"] = at;
   f.facts[name + "_layer"] = layer_name;
-  f.facts[name + "_map"] = shares.map_sizes[at];
+  f.facts[name + "_map"] = map_text(shares.maps[at]);
   put(f, name + "_inside", layer.own.mean, layer.own.interval);
   f.facts[name + "_original"] = layer.original;
   f.facts[name + "_swap"] = layer.swap;
@@ -269,6 +271,19 @@ void put_difference(Findings& f, const Shares& shares, const std::vector<Layer>&
   f.facts["p"] = sign_flip_p_value(present(of_class), random_key(key, 1));
 }
 
+// The last gate whose maps can tell places apart, and the one with the largest share; gate 0 where no map points
+// anywhere. A map of 2 x 2 cells has its top 5 % in a corner, whatever it shows: resized, the cell of the largest value has
+// 1/16 of all pixels at the corner at that value.
+std::pair<int64_t, int64_t> last_and_best(const Shares& shares, const std::vector<Layer>& layers) {
+  int64_t last = 0, best = 0;
+  for (int64_t g = 0; g < shares.gates(); ++g) {
+    if (layers[g].maps == 0) continue;
+    if (layers[best].maps == 0 || layers[g].own.mean > layers[best].own.mean) best = g;
+    if (layers[last].maps == 0 || shares.maps[g].h > 2 || shares.maps[g].w > 2) last = g;
+  }
+  return {last, best};
+}
+
 std::string layer_text(const Findings& f, const std::string& name) {
   const auto word = [&](const char* what) { return std::get<std::string>(f.facts.at(name + what)); };
   const auto fact = [&](const char* what) { return f.number(name + what); };
@@ -281,8 +296,7 @@ std::string layer_text(const Findings& f, const std::string& name) {
 }
 
 std::string summary(const Findings& f, const Shares& shares) {
-  std::string text = "on the object: at the last gate " + layer_text(f, "last") + "; most at " +
-                     layer_text(f, "best") +
+  std::string text = "on the object: late, at " + layer_text(f, "last") + "; most at " + layer_text(f, "best") +
                      text_of("; the object's share of the image is %.4f", f.number("mask_share"));
   if (!std::isnan(f.number("mean_difference"))) text += text_of("; own - swap %.4f", f.number("mean_difference"));
   if (!std::isnan(f.number("mean_difference_low"))) {  // of several classes
@@ -307,13 +321,10 @@ Findings make(const Study& study) {
   }
   const uint64_t key = analysis_key(study.settings.seed, "object_masks");
   std::vector<Layer> layers;
-  int64_t last = 0, best = 0;  // of gates whose maps point somewhere, where there are any
   for (int64_t g = 0; g < shares.gates(); ++g) {
     layers.push_back(summarise(shares, g, random_key(key, static_cast<uint64_t>(g))));
-    if (layers[g].maps == 0) continue;
-    last = g;
-    if (layers[best].maps == 0 || layers[g].own.mean > layers[best].own.mean) best = g;
   }
+  const auto [last, best] = last_and_best(shares, layers);
   Findings f;
   add_table(f, study, shares, layers);
   add_arrays(f, shares);

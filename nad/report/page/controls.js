@@ -136,7 +136,7 @@ const CONTROLS = [
     lead:
         "Images of a class whose object is known to the pixel, through the class's sub-architecture: the share of the most active pixels that lie on the object. The band is the 95 % interval over classes.",
     control:
-        "the object's share of the image, which a map that points anywhere has; the same map scored on another image's object, which one that points where objects usually are has; the original network; and the swap, the same images through another class's sub-architecture. A map of few cells (2 x 2) can point to few places, mostly corners: there only original and swap compare.",
+        "the object's share of the image, which a map that points anywhere has; the same map scored on another image's object, which one that points where objects usually are has; the original network; and the swap, the same images through another class's sub-architecture. A map of 2 x 2 cells points into a corner whatever it shows.",
     draw: drawObjectMasks,
   },
   {
