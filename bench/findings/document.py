@@ -57,6 +57,8 @@ def numbers(table, subjects, worker):
         group = s.groups.get(table.analysis)
         if s.learnt:
             reasons.append((s, NOT_LEARNT, ""))
+        elif group is None and table.analysis == "object_masks" and s.network.kind != "demo":
+            reasons.append((s, "there are no masks of its objects", ""))
         elif group is None:
             reasons.append((s, "learnt, but not analysed yet", s.analysis_left(table.analysis, worker)))
         elif not group.table and not group.facts.get("images") and group.missing:

@@ -1,9 +1,10 @@
 """The tables of the document: for every analysis its columns, each made from the group of the analysis file."""
+import math
 from dataclasses import dataclass
 
 from findings.catalogue import SERIES
-from findings.cells import (among_similar, column, count, extreme, hit_rate, interval, listed, number, of_classes_with, p_value,
-                            separation, share)
+from findings.cells import (UNDEFINED, among_similar, column, count, extreme, hit_rate, interval, listed, number, of_classes_with, p_value, percent,
+                            separation, share, with_interval)
 
 ANALYSED = tuple(s.name for s in SERIES.values() if s.analysed)
 PAPER_BETA = {  # METHOD, section 2
@@ -43,6 +44,22 @@ def bin_above_90(name):
     return lambda g: "%d of %d" % (g.table[name][-1], g.number("classes"))
 
 
+def object_gate(g):
+    return "%s (%s)" % (g.facts.get("last_gate", UNDEFINED), g.facts.get("last_map", ""))
+
+
+def at_gate(name):
+    """A column at the last gate that is named, with its interval where it has one."""
+    def cell(g):
+        gate = g.number("last_gate")
+        if math.isnan(gate):
+            return UNDEFINED
+        ends = [g.table[name + end][int(gate)] if name + end in g.table else None for end in ("_low", "_high")]
+        value = g.table[name][int(gate)]
+        return percent(value) if None in ends else with_interval(value, *ends)
+    return cell
+
+
 TABLES = [
     Table("5.1 Does it occur? (Fig. 2)", "fig2_accuracy",
           "Top-1 on a class's own validation images (all), before: the original network, after: its sub-architecture; averages over "
@@ -76,7 +93,8 @@ TABLES = [
            ("channels kept, %", column("kept_share")),
            ("most above chance, %", extreme("above_chance", max)), ("least", extreme("above_chance", min)),
            ("depth: Spearman", number("depth_correlation")), ("p (falls)", p_value("depth_p"))]),
-    Table("5.2 Similarity by gate", "fig4_similarity", "From the input on, percent, in parentheses chance.", [("gate 0, 1, …", listed("similarity", "chance"))]),
+    Table("5.2 Similarity by gate", "fig4_similarity", "From the input on, percent, in parentheses chance.",
+          [("gate 0, 1, …", listed("similarity", "chance"))]),
     Table("5.3, 5a.7 Where do they look? (Fig. 4, row 2)", "fig4_hit_rate",
           "Share of the 5 % most active pixels that lie on the class's own quadrant of a composite of four, mean over gates. The original has "
           "25 % exactly. Controls: the sub-architecture of a class that is not in the composite, scored on the same quadrant (swap), and random "
@@ -84,7 +102,16 @@ TABLES = [
           [("composites", count("composites")), ("hit rate, %", hit_rate("mean_hit_rate", 0)), ("control: swap, %", hit_rate("mean_swap", 8)),
            ("control: random masks, %", hit_rate("mean_random", 4)), ("own - swap, points", interval("mean_difference", 100, 2)), ("p", p_value()),
            ("highest", extreme("hit_rate", max))]),
-    Table("5.3 Hit rate by gate", "fig4_hit_rate", "From the input on, percent, in parentheses the swap; –: no map of the gate points anywhere.", [("gate 0, 1, …", listed("hit_rate", "swap"))]),
+    Table("5.3 Hit rate by gate", "fig4_hit_rate", "From the input on, percent, in parentheses the swap; –: no map of the gate points anywhere.",
+          [("gate 0, 1, …", listed("hit_rate", "swap"))]),
+    Table("5a.7 On the object itself", "object_masks",
+          "Where masks of the objects are at hand (the drawn ones): whole images of a class, and the share of the activated pixels that lies on "
+          "the object, at the last gate whose map has more than 2×2 cells, intervals over classes. Controls: the object's share of the image, the "
+          "original network, another class's sub-architecture (swap), and the own map scored on the object of another image of the class.",
+          [("images, classes", lambda g: "%d, %d" % (g.number("images"), g.number("classes"))), ("gate, map", object_gate),
+           ("inside, %", at_gate("inside")), ("control: object's share, %", share("mask_share")), ("control: original, %", at_gate("original")),
+           ("control: swap, %", at_gate("swap")), ("control: another image's object, %", at_gate("other_mask")),
+           ("own - swap, points", at_gate("difference")), ("over gates", interval("mean_difference", 100, 2)), ("p", p_value())]),
     Table("5.5, 5a.7 Why networks misjudge (Table 1)", "table1_mistakes",
           "Mis: similarity with the classes that images of a class are mistaken for; Oth: with all others; averages over classes, bootstrap "
           "interval of the difference; p from 2,000 permutations of the classes. Also: the share of mistakes whose answer is among the k "

@@ -12,7 +12,7 @@ from findings.catalogue import ROOT
 
 # The quick ones first; claims follow from the others. Fig. 6 is in the results of the series `beta`.
 ANALYSES = ("fig2_accuracy", "fig4_similarity", "transfer", "table1_mistakes", "faithfulness", "size_sweep", "complement",
-            "random_masks", "stability", "fig4_hit_rate", "claims")
+            "random_masks", "stability", "fig4_hit_rate", "object_masks", "claims")
 
 
 class OutOfTime(Exception):
@@ -150,12 +150,16 @@ class Worker:
         name, seeds = "%s %s" % (task.network.name, task.series.name), [t.seed for t in runs]
         if not runs or not task.series.analysed or self.notes("analysed.json").get(name) == seeds:
             return
+        masks = task.network.data(self.data, self.work) / "masks" / "val"
         for analysis in ANALYSES:
+            if analysis == "object_masks" and not masks.is_dir():
+                continue
             before = keys(task.analysis(self.work))
             seconds = self.run("analyse %s %s: %s" % (task.network.name, task.series.name, analysis), [
                 str(self.programs / "nad_analyse"), *[str(t.out(self.work)) for t in runs], "--weights", str(task.weights(self.work)),
                 "--data", str(task.network.data(self.data, self.work)), "--out", str(task.analysis(self.work)), "--only", analysis,
-                "--device", "cpu", "--threads", str(self.threads), *self.analysis_flags])
+                "--device", "cpu", "--threads", str(self.threads), *self.analysis_flags,
+                *(["--masks", str(masks)] if analysis == "object_masks" else [])])
             if keys(task.analysis(self.work)) != before:
                 self.note("costs.json", "%s %s %s" % (task.network.name, task.series.name, analysis), round(seconds, 1))
         self.note("analysed.json", name, seeds)
