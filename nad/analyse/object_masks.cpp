@@ -331,6 +331,7 @@ Findings make(const Study& study) {
   const uint64_t all = random_key(key, hash_name("all"));
   f.facts["classes"] = static_cast<int64_t>(classes);
   f.facts["images"] = shares.images();
+  f.facts["images_per_class_at_most"] = images_at_most(study.settings);
   f.facts["images_without_mask"] = shares.without_mask;
   f.facts["images_without_object"] = shares.without_object;
   const Estimate object = estimate(shares, shares.object, random_key(all, 2));

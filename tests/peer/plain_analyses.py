@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
-"""The transfer matrix and the hit rate of a ResNet-50 a second time, in plain PyTorch, held against nad_analyse's.
+"""The transfer matrix, the hit rate and the share on objects of a ResNet-50 a second time, in plain PyTorch, held against
+nad_analyse's.
 
-    plain_analyses.py compare ANALYSIS.h5 RESULTS.h5 --weights W.h5 [--data DIR] [--composites N] [--double]
+    plain_analyses.py compare ANALYSIS.h5 RESULTS.h5 --weights W.h5 [--data DIR] [--masks DIR] [--composites N] [--double]
     plain_analyses.py pixels DIR OUT [--per-class N]     decodes DIR/val/*/* to PNG, so that both sides see equal pixels
 
 Written from docs/METHOD.md and weights/FORMAT.md; of the engine it takes the masks (RESULTS) and decoded pixels (PNG or BMP
@@ -22,6 +23,7 @@ from PIL import Image
 from torch import nn
 
 from plain_images import ENDINGS, BadData, Images, draw_composite, drawn_order, hash_name, random_key
+from plain_objects import compare_objects
 
 ROUNDING = 1e-4  # of the largest logit: two answers this close may change places; RESULTS.md has logits to 2e-5
 MAP_ROUNDING = 1e-5  # of a map's largest value: pixels this close to the mark may fall on either side
@@ -215,17 +217,20 @@ class Map:
         row, column = np.divmod(np.arange(self.values.size), size)
         self.quadrant = 2 * (row >= size // 2) + (column >= size // 2)
 
-    def rate(self, quadrant):
+    def quarter(self, quadrant):
+        return self.quadrant == quadrant
+
+    def rate(self, here):
+        """here: [size * size], which pixels count as hits."""
         if self.values.max() == self.values.min():
             return math.nan
         active = self.values >= self.mark
-        return float((active & (self.quadrant == quadrant)).sum() / active.sum())
+        return float((active & here).sum() / active.sum())
 
-    def margin(self, quadrant, rate):
+    def margin(self, here, rate):
         """How near to the mark (a share of the largest value) pixels have to change sides for this rate; None: MAP_ROUNDING will
         not do."""
         distance = np.abs(self.values - self.mark) / np.abs(self.values).max()
-        here = self.quadrant == quadrant
         for margin in np.unique(distance[distance <= MAP_ROUNDING]):
             near = distance <= margin
             sure = (self.values > self.mark) & ~near
@@ -258,8 +263,8 @@ def compare_hit_rate(group, network, images, masks, seed, at_most, result):
         kinds = [("own", 0, classes)] + ([("swap", 8, swaps)] if swaps[0] >= 0 else [])
         for kind, (word, first, of) in enumerate(kinds):
             for g, q, looks in maps_of(network, pixels, [masks[c] for c in of]):
-                mine[t, g, kind, q] = looks.rate(q)
-                compare_rate(result, theirs[t, g, first + q], looks, q,
+                mine[t, g, kind, q] = looks.rate(looks.quarter(q))
+                compare_rate(result, theirs[t, g, first + q], looks, looks.quarter(q),
                              "hit rate, composite %d, gate %d, %s mask of class %d" % (t, g, word, of[q]))
     print("plain hit rate by gate, own masks and swapped ones, %d composites (engine's, all %d)" % (total, len(theirs)))
     for g in range(theirs.shape[1]):
@@ -267,13 +272,13 @@ def compare_hit_rate(group, network, images, masks, seed, at_most, result):
         print("%4d  %.4f  %.4f  (%.4f  %.4f)" % (g, *means, group["table/hit_rate"][g], group["table/swap"][g]))
 
 
-def compare_rate(result, engine, looks, quadrant, where):
+def compare_rate(result, engine, looks, here, where):
     result.cells += 1
-    rate = looks.rate(quadrant)
+    rate = looks.rate(here)
     if abs(engine - rate) < 1e-12 or math.isnan(engine) and math.isnan(rate):
         return
     text = "%s: engine %.5f, plain %.5f" % (where, engine, rate)
-    margin = None if math.isnan(rate) else looks.margin(quadrant, engine)
+    margin = None if math.isnan(rate) else looks.margin(here, engine)
     if margin is None:
         result.fail(text + "; more than the pixels within %.0e of the mark differ" % MAP_ROUNDING)
     else:
@@ -291,8 +296,8 @@ def compare(args):
         if label not in labels:
             raise BadData("%s: no network %s, there are %s" % (args.analysis, label, ", ".join(labels)))
         found = file["networks"][label]
-        if "transfer" not in found and "fig4_hit_rate" not in found:
-            raise BadData("%s: neither transfer nor fig4_hit_rate of %s" % (args.analysis, label))
+        if not {"transfer", "fig4_hit_rate", "object_masks"} & set(found):
+            raise BadData("%s: neither transfer nor fig4_hit_rate nor object_masks of %s" % (args.analysis, label))
         if "transfer" in found:
             group = found["transfer"]
             if list(group["classes"][()].astype(int)) != list(masks):
@@ -301,6 +306,10 @@ def compare(args):
             compare_transfer(group, Transfer(network, images, masks, each, own, args.seed), result)
         if "fig4_hit_rate" in found:
             compare_hit_rate(found["fig4_hit_rate"], network, images, masks, args.seed, args.composites, result)
+        if "object_masks" in found and "shares" in found["object_masks"]:
+            dtype = next(network.parameters()).dtype
+            looks = lambda pixels, mask: [Map(y, images.size) for y in network(pixels[None].to(dtype), mask)[1]]
+            compare_objects(found["object_masks"], looks, images, masks, args.masks, args.seed, result, compare_rate)
     print("%d numbers compared: %d equal, %d flips within rounding of a tie, %d different" % (
         result.cells, result.cells - result.flips - result.failures, result.flips, result.failures))
     return 1 if result.failures or result.cells == 0 else 0
@@ -324,6 +333,7 @@ def main(argv=None):
     c.add_argument("results")
     c.add_argument("--weights", required=True)
     c.add_argument("--data", help="image folder, DIR/val/<class>/*, PNG or BMP; default: images packed into the weights file")
+    c.add_argument("--masks", help="that nad_analyse had, for object_masks")
     c.add_argument("--network", help="its label in the analysis; default: the first")
     c.add_argument("--composites", type=int, help="only the first so many")
     c.add_argument("--seed", type=int, default=233, help="that nad_analyse had")

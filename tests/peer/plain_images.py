@@ -103,14 +103,16 @@ class Images:
         return torch.from_numpy(x.transpose(2, 0, 1).copy())
 
     def evaluated(self, c, place):
+        return self.normalised(self.cropped(self.image(c, place)))
+
+    def cropped(self, image):
         """Shorter side to 256/224 of the input size, centre crop: METHOD 4."""
-        image = self.image(c, place)
         shorter = self.size * 256 // 224
         w, h = image.size
         w, h = (shorter, shorter * h // w) if w <= h else (shorter * w // h, shorter)
         image = image.resize((w, h), Image.BILINEAR)
         left, top = round((w - self.size) / 2), round((h - self.size) / 2)
-        return self.normalised(image.crop((left, top, left + self.size, top + self.size)))
+        return image.crop((left, top, left + self.size, top + self.size))
 
     def composite(self, classes, places):
         """Four images, each of the input size, side by side, the whole of the input size: METHOD 5.3."""
