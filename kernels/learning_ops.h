@@ -25,14 +25,16 @@ struct Groups {
   constexpr int64_t own() const { return others ? batch / 2 : batch; }  // where the others begin
 };
 
-// Which samples the original network classifies correctly (first maximum = label), images of other classes left out.
-//   tap_weight[n] = correct[n] / correct_count[g] (0 where the count is 0)
-//   apply[g] = needs_correct ? correct_count[g] > 0 : valid[g] > 0
+// Which samples the original network classifies correctly (first maximum = label), and K, over which the layers' terms
+// of `released` and `specific` go (docs/METHOD.md section 2): of the samples that count, images of other classes left
+// out, the correct ones or, without correct_only, all.
+//   tap_weight[n] = 1 / |K| in K, else 0
+//   apply[g] = K has a sample
 struct ClassifyArgs {
   Groups groups;
-  CTensor logits;                    // [N, 1, 1, K], the original network's
-  const int32_t* labels = nullptr;   // [N]
-  bool needs_correct = true;         // docs/METHOD.md section 2: `released` skips a batch without a correct sample
+  CTensor logits;                   // [N, 1, 1, K], the original network's
+  const int32_t* labels = nullptr;  // [N]
+  bool correct_only = true;
   int32_t* predicted = nullptr;      // [N]
   float* tap_weight = nullptr;       // [N]
   int32_t* correct_count = nullptr;  // [G]; -1 where the logits of a sample that counts are not all finite

@@ -10,7 +10,7 @@
 #include "nad/run/network.h"
 #include "tests/cuda_main.h"
 #include "tests/golden_results.h"
-#include "tests/specific_golden.h"
+#include "tests/whole_batch_check.h"
 
 using namespace nad;
 
@@ -140,6 +140,13 @@ TEST_CASE("steps of specific gates equal PyTorch's") {
     }
   }
   test::follow_specific("cuda", "vgg16_small", SpecificTarget::all, 10);  // fewer images, none, a skipped step
+}
+
+TEST_CASE("steps whose K is the whole batch equal PyTorch's") {
+  for (const char* name : {"resnet50_narrow", "darts_cifar"}) {
+    test::check_whole_batch_replay("cuda", name, 4);  // the fourth has no image that is right
+  }
+  test::check_whole_batch_specific("cuda", "vgg16_small", SpecificTarget::named_class);
 }
 
 TEST_CASE("tf32 and bf16 products stay near the double-precision losses") {

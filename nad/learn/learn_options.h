@@ -17,12 +17,14 @@ struct LearnOptions {
   double lr = 0.1;
   int64_t slots = 1;         // G, classes per step
   int64_t batch = 16;        // B, images of its own per class and step
+  bool whole_batch = false;  // K (section 2) is the whole batch, not only what the original gets right (section 5a.6)
   bool given_noise = false;  // variational: noise comes from set_noise() instead of the generator
   bool fold_batchnorm = true;
   // [3, 256] of nad/images/augment.h: the step augments images
   // itself (set_batch with draws). Empty: batches are pixels only.
   std::vector<float> byte_values;
 
+  bool correct_only() const { return uses_taps(objective) && !whole_batch; }
   bool noisy() const { return objective == Objective::variational; }
   bool shows_others() const {
     return objective == Objective::specific;

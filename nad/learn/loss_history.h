@@ -19,7 +19,7 @@ struct StepLoss {
   double specificity = 0;                        // `specific`, before lambda; NaN elsewhere and where skipped
   int correct = 0;                               // own samples that the original network classifies correctly
   int others_answered = 0;                       // `specific`: others that the gated network takes for the class
-  bool skipped = false;                          // `released`, `specific` without a correct sample: no update
+  bool skipped = false;                          // K without a sample: no update
 };
 
 // What a slot's step weighs its terms by.

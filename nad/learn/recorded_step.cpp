@@ -35,7 +35,7 @@ void RecordedStep::record_between(Planner& planner, const LearningOps& ops) {
   const LearningRows rows = options_.rows();
   between_.push_back(
       {"classify", ops.classify(planner, {groups(), rows.originals(plan_.logits()), state_.labels,
-                                          uses_taps(options_.objective), state_.predicted, plan_.tap_weight(),
+                                          options_.correct_only(), state_.predicted, plan_.tap_weight(),
                                           record_.correct_count, record_.apply, state_.apart})});
   record_loss(planner, ops);
   if (uses_taps(options_.objective)) return;

@@ -67,11 +67,12 @@ def flat(values):
     return torch.cat([v.detach().flatten() for v in values]).numpy()
 
 
-def evaluate(net, images, own, others, logits, c, target, dtype=torch.float64, closed=None):
+def evaluate(net, images, own, others, logits, c, target, dtype=torch.float64, closed=None, whole_batch=False):
     """Losses and gradient of one step; None where it is skipped."""
     m = peer.gate_tensors(net, logits, dtype=dtype)
     net, images = net.to(dtype), images.to(dtype)
-    r = peer.specific_losses(net, images[own[own >= 0]], images[others[others >= 0]], c, m, BETA, LAMBDA, target, closed)
+    r = peer.specific_losses(net, images[own[own >= 0]], images[others[others >= 0]], c, m, BETA, LAMBDA, target, closed,
+                             whole_batch)
     if r:
         r["total"].backward()
         r["gradient"] = [v.grad.double().flatten() for v in m]

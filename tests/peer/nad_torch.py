@@ -383,9 +383,11 @@ def binary_cross_entropy(logits, labels):
     return -(y * p.clamp_min(1e-12).log() + (1 - y) * (1 - p).clamp_min(1e-12).log()).sum(1).mean()
 
 
-def nad_losses(net, images, labels, m, beta, objective="released", ones_mul=False, keep=None, s=None, noise=None):
+def nad_losses(net, images, labels, m, beta, objective="released", ones_mul=False, keep=None, s=None, noise=None,
+               whole_batch=False):
     """One evaluation.  m: list of (1,C,1,1) tensors with requires_grad.  Returns None if no sample of the
-    batch is classified correctly (released objective), else a dict of scalars/tensors.
+    batch is classified correctly (released objective), else a dict of scalars/tensors.  whole_batch: the correct samples'
+    part is played by all (5a.6).
 
     released     (CE + sum_i MSE(gated_i, original_i over correct samples)) / L + beta * sum_i mean(mu_i^2) / L
     paper        sum_i [ beta * mean((mu_i R_i)^2) + mean((R_i - mu_i R_i)^2) ] + Eq. 12, R_i the original
@@ -406,9 +408,9 @@ def nad_losses(net, images, labels, m, beta, objective="released", ones_mul=Fals
     mse = [F.mse_loss(g * r, r) for g, r in zip(mu, rec_o)]
     ce = F.cross_entropy(logits_m, labels)
     if objective == "released":
-        if len(ok) == 0:
+        if len(ok) == 0 and not whole_batch:
             return None
-        pick = (lambda t: t) if len(ok) == len(labels) else (lambda t: t[ok])
+        pick = (lambda t: t) if whole_batch or len(ok) == len(labels) else (lambda t: t[ok])
         mse = [F.mse_loss(pick(a), pick(b)) for a, b in zip(rec_m, rec_o)]
         activ = (ce + sum(mse)) / L
         reg = sum(torch.mean(t * t) for t in mu) / L
@@ -433,9 +435,10 @@ def nad_update(m, lr):
             v.grad = None
 
 
-def nad_step(net, images, labels, m, beta, lr=0.1, objective="released", ones_mul=False, keep=None, s=None, noise=None):
+def nad_step(net, images, labels, m, beta, lr=0.1, objective="released", ones_mul=False, keep=None, s=None, noise=None,
+             whole_batch=False):
     """keep: dict that receives losses, gradients, logits."""
-    r = nad_losses(net, images, labels, m, beta, objective, ones_mul, keep, s, noise)
+    r = nad_losses(net, images, labels, m, beta, objective, ones_mul, keep, s, noise, whole_batch)
     if r is None:
         return None
     r["total"].backward()
@@ -461,9 +464,9 @@ class BinaryGate(torch.autograd.Function):
         return grad * mu * (1 - mu), None
 
 
-def specific_losses(net, own, others, c, m, beta, lam, target="class", closed=None):
+def specific_losses(net, own, others, c, m, beta, lam, target="class", closed=None, whole_batch=False):
     """One evaluation of `specific`: own, others are images of class c and of other classes (others may be none).
-    Returns None if the original answers c for none of own."""
+    Returns None if the original answers c for none of own.  whole_batch: as in nad_losses."""
     closed = closed or 2.0 ** (-200 if m[0].dtype == torch.float64 else -60)
     n, L = len(own), len(m)
     images = torch.cat([own, others])
@@ -472,8 +475,9 @@ def specific_losses(net, own, others, c, m, beta, lam, target="class", closed=No
     logits, rec = net(images, [BinaryGate.apply(v, closed) for v in m])
     answers = logits_o.argmax(1)
     ok = (answers[:n] == c).nonzero().flatten()
-    if len(ok) == 0:
+    if len(ok) == 0 and not whole_batch:
         return None
+    k = torch.arange(n) if whole_batch else ok
     ce = F.cross_entropy(logits[:n], torch.full((n,), c, dtype=torch.long))
     z, o, taken = logits[n:], logits_o[n:], answers[n:] == c
     but_c = torch.arange(logits.shape[1]) != c
@@ -486,7 +490,7 @@ def specific_losses(net, own, others, c, m, beta, lam, target="class", closed=No
             terms.append(torch.where(t > 0, t * (t.clamp_min(1e-300).log() - torch.log_softmax(z_n, 0)), torch.zeros_like(t)).sum())
         terms = torch.stack(terms) if terms else z.new_zeros(0)
     spec = terms.mean() if len(terms) else z.new_zeros(())
-    mse = sum(F.mse_loss(a[ok], b[ok]) for a, b in zip(rec, rec_o)) / L
+    mse = sum(F.mse_loss(a[k], b[k]) for a, b in zip(rec, rec_o)) / L
     reg = sum(torch.mean(torch.sigmoid(v) ** 2) for v in m) / L
     return dict(total=ce + lam * spec + mse + beta * reg, ce=ce, spec=spec, mse=mse, reg=reg, correct=len(ok),
                 answered=int((z.argmax(1) == c).sum()), logits=logits.detach())
@@ -714,7 +718,8 @@ def read_images(f):
 # ------------------------------------------------------------------------------------------------
 # run from / to .h5
 # ------------------------------------------------------------------------------------------------
-def run_h5(inp, out=None, dtype=torch.float32, objective=None, frozen=True, ones_mul=False, tag=None):
+def run_h5(inp, out=None, dtype=torch.float32, objective=None, frozen=True, ones_mul=False, tag=None,
+           whole_batch=False):
     """Input file: attrs arch, beta, lr, objective; weights/ ; images or images_u8 ; labels [N] ;
     batches [T,B] (row = the images of one iteration) ; gates_init/NN.
     Results go to group results/<tag> of `out` (default: the same file)."""
@@ -737,7 +742,7 @@ def run_h5(inp, out=None, dtype=torch.float32, objective=None, frozen=True, ones
     for t, row in enumerate(batches):
         keep = {}
         eps = [torch.from_numpy(v[t]).to(dtype)[:, :, None, None] for v in noises] if varying else None
-        r = nad_step(net, images[row], labels[row], m, beta, lr, objective, ones_mul, keep, sig, eps)
+        r = nad_step(net, images[row], labels[row], m, beta, lr, objective, ones_mul, keep, sig, eps, whole_batch)
         if t == 0:
             first = keep
         res["skipped"].append(r is None)
@@ -787,13 +792,14 @@ def main():
     p.add_argument("--objective", choices=("released", "paper", "variational"))
     p.add_argument("--train-weights", action="store_true", help="leave requires_grad on, as released")
     p.add_argument("--ones-mul", action="store_true", help="multiply the original by ones, as released")
+    p.add_argument("--whole-batch", action="store_true", help="K is the whole batch, as for random weights")
     p.add_argument("--tag")
     p.add_argument("--threads", type=int, default=2)
     a = ap.parse_args()
     torch.set_num_threads(a.threads)
     t = time.time()
     r, hard = run_h5(a.inp, a.out, torch.float64 if a.double else torch.float32, a.objective,
-                     not a.train_weights, a.ones_mul, a.tag)
+                     not a.train_weights, a.ones_mul, a.tag, a.whole_batch)
     print(json.dumps(dict(losses=r["losses"], skipped=r["skipped"], correct=r["correct"],
                           on=[int(h.sum()) for h in hard], seconds=round(time.time() - t, 2))))
 
