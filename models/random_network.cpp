@@ -35,12 +35,6 @@ Tape measuring_network(const NetworkDescription& network, const std::map<std::st
   return build_network(network, weights, options);
 }
 
-bool has_batchnorm(const NetworkDescription& network) {
-  const std::vector<TensorSpec> tensors = required_tensors(network);
-  return std::any_of(tensors.begin(), tensors.end(),
-                     [](const TensorSpec& t) { return ends_with(t.name, ".running_mean"); });
-}
-
 void put(std::map<std::string, HostTensor>& weights, const std::string& name, const std::vector<double>& values) {
   const auto found = weights.find(name);
   if (found == weights.end() || found->second.data.size() != values.size()) {
@@ -72,6 +66,12 @@ std::map<std::string, HostTensor> random_weights(const NetworkDescription& netwo
     weights.emplace(spec.name, std::move(tensor));
   }
   return weights;
+}
+
+bool has_batchnorm(const NetworkDescription& network) {
+  const std::vector<TensorSpec> tensors = required_tensors(network);
+  return std::any_of(tensors.begin(), tensors.end(),
+                     [](const TensorSpec& t) { return ends_with(t.name, ".running_mean"); });
 }
 
 BatchNormStatistics::BatchNormStatistics(Context& context, const NetworkDescription& network,

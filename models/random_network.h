@@ -24,6 +24,8 @@ namespace nad {
 // required_tensors().
 std::map<std::string, HostTensor> random_weights(const NetworkDescription& network, uint64_t seed);
 
+bool has_batchnorm(const NetworkDescription& network);  // throws as required_tensors()
+
 // Measures the statistics of every BatchNorm on images. Each batch is normalised by its own, layer by layer, as in
 // torch.nn.BatchNorm2d's training mode, so what a layer sees stays in range at any depth, whatever the weights. Over
 // several batches a layer's statistics are those of all its inputs together: with n pixels of mean m and

@@ -7,6 +7,7 @@
 #include <filesystem>
 #include <fstream>
 #include <functional>
+#include <map>
 #include <set>
 #include <stdexcept>
 #include <string>
@@ -17,6 +18,7 @@
 #include "nad/images/half_source.h"
 #include "nad/images/image_pool.h"
 #include "nad/images/loader.h"
+#include "nad/images/shuffled_source.h"
 #include "tests/weights_file.h"
 
 namespace {
@@ -232,6 +234,50 @@ TEST_CASE("some images of a class are loaded by their places") {
   REQUIRE(some.size() == 2);
   CHECK(fs::path(some[1].name).filename() == "c.bmp");
   CHECK(contains(failure([&] { source.load("val", "fish", {3}); }), "fewer images"));
+}
+
+TEST_CASE("shuffled labels: every class keeps its number of training images, all of them are dealt once") {
+  const Folder dir;
+  const std::map<std::string, int> counts = {{"bird", 40}, {"fish", 30}, {"other", 4}, {"tree", 20}};
+  for (const auto& [name, count] : counts) {
+    for (const char* split : {"train", "val"}) {
+      for (int i = 0; i < count; i++) {
+        write(dir.path / split / name / (std::to_string(100 + i) + ".bmp"),
+              bmp(2, 2, static_cast<uint8_t>(i), static_cast<uint8_t>(name[0]), 0));
+      }
+    }
+  }
+  const auto shuffled = [&](uint64_t seed) {
+    return nad::ShuffledSource(std::make_unique<nad::FolderSource>(dir.path.string()), {"tree", "bird", "fish"},
+                               seed);
+  };
+  const auto names = [](const nad::ImageSource& source, const char* split, const std::string& name) {
+    std::vector<std::string> all;
+    for (const nad::EncodedImage& image : source.load(split, name)) all.push_back(image.name);
+    return all;
+  };
+  const nad::ShuffledSource source = shuffled(7), again = shuffled(7), other = shuffled(8);
+  std::set<std::string> dealt;
+  int strangers = 0;
+  for (const char* name : {"bird", "fish", "tree"}) {
+    CAPTURE(std::string(name));
+    const std::vector<std::string> mine = names(source, "train", name);
+    CHECK(static_cast<int>(mine.size()) == counts.at(name));
+    CHECK(source.count("train", name) == counts.at(name));
+    CHECK(std::is_sorted(mine.begin(), mine.end()));
+    CHECK(mine == names(again, "train", name));
+    CHECK(mine != names(other, "train", name));
+    for (const std::string& image : mine) strangers += image.find(std::string("/") + name + "/") == std::string::npos;
+    dealt.insert(mine.begin(), mine.end());
+    CHECK(source.load("train", name, {3, 5})[1].name == mine[5]);
+    CHECK(contains(failure([&] { source.load("train", name, {counts.at(name)}); }), "fewer"));
+    CHECK(source.count("val", name) == counts.at(name));
+    for (const std::string& image : names(source, "val", name)) CHECK(contains(image, "/val/" + std::string(name)));
+  }
+  CHECK(dealt.size() == 90);
+  CHECK(std::abs(strangers - 58) < 15);                // 90 * (1 - (40^2 + 30^2 + 20^2) / 90^2) = 57.8
+  CHECK(names(source, "train", "other").size() == 4);  // not among the classes: as it is
+  CHECK(contains(names(source, "train", "other")[0], "/other/"));
 }
 
 TEST_CASE("two halves of a class share no image and hold them all; val images are not halved") {

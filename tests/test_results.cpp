@@ -75,6 +75,8 @@ Results example() {
   s.seed = 0xFFFFFFFFFFFFFFFEull;  // above the signed range
   s.order_seed = 0xFFFFFFFFFFFFFFFDull;
   s.half = "second";
+  s.random_weights = 0xFFFFFFFFFFFFFFFCull;
+  s.whole_batch = true;
   s.weights_file = "w.h5";
   s.command_line = "nad_run --weights 'ä b.h5'";
   s.num_classes = 1000;
@@ -149,6 +151,9 @@ TEST_CASE("what is written comes back") {
   CHECK(read.settings.seed == wrote.settings.seed);
   CHECK(read.settings.order_seed == wrote.settings.order_seed);
   CHECK(read.settings.half == wrote.settings.half);
+  CHECK(read.settings.random_weights == wrote.settings.random_weights);
+  CHECK_FALSE(read.settings.shuffled_labels);
+  CHECK(read.settings.whole_batch);
   CHECK(read.settings.command_line == wrote.settings.command_line);
   CHECK(read.gate_names == wrote.gate_names);
   CHECK(read.channels == wrote.channels);
@@ -318,6 +323,9 @@ TEST_CASE("the first setting that differs is named") {
   CHECK(changed([](RunSettings& s) { s.order_seed = 1; }) ==
         "the seed of the order is 18446744073709551613 there and 1 here");
   CHECK(changed([](RunSettings& s) { s.half = "all"; }) == "half is second there and all here");
+  CHECK(changed([](RunSettings& s) { s.shuffled_labels = 7; }) ==
+        "the seed of shuffled labels is none there and 7 here");
+  CHECK(changed([](RunSettings& s) { s.whole_batch = false; }) == "whole batch is 1 there and 0 here");
   CHECK(changed([](RunSettings& s) { s.objective = "paper"; }) == "objective is variational there and paper here");
   CHECK(changed([](RunSettings& s) { s.steps = 0; }).find("steps is 3") == 0);
   RunSettings passes = a;

@@ -70,6 +70,8 @@ TEST_CASE("defaults are those of the method") {
   CHECK(o.seed == 233);
   CHECK(o.order() == 233);
   CHECK(o.half == Half::all);
+  CHECK_FALSE(o.shuffle_labels);
+  CHECK_FALSE(o.whole_batch);
   CHECK(o.device == "auto");
   CHECK(o.precision == Precision::fp32);
   CHECK(o.eval);
@@ -139,6 +141,8 @@ TEST_CASE("every flag arrives") {
   CHECK(parse({"--weights", "w", "--seed", "4"})->order() == 4);
   CHECK(parse({"--weights", "w", "--seed", "4", "--order-seed", "0"})->order() == 0);
   CHECK(parse({"--weights", "w", "--half", "second"})->half == Half::second);
+  CHECK(parse({"--weights", "w", "--shuffle-labels", "18446744073709551615"})->shuffle_labels == UINT64_MAX);
+  CHECK(parse({"--weights", "w", "--whole-batch"})->whole_batch);
 }
 
 TEST_CASE("beta auto and its grid") {
@@ -247,6 +251,7 @@ TEST_CASE("wrong flags are usage errors of one line") {
                                                        {"--weights", "w", "--lr", "x"},
                                                        {"--weights", "w", "--nonsense"},
                                                        {"--weights", "w", "--half", "third"},
+                                                       {"--weights", "w", "--shuffle-labels", "yes"},
                                                        {"--weights", "w", "--order-seed", "-1"},
                                                        {"--weights", "w", "--steps", "1", "--epochs", "1"}};
   for (const auto& args : cases) {

@@ -101,6 +101,11 @@ void Writer::attribute(hid_t object, const char* name, const std::vector<int64_t
   attribute(object, name, stored_type<int64_t>(), &count, values.data());
 }
 
+void Writer::attribute(hid_t object, const char* name, const std::vector<double>& values) const {
+  const hsize_t count = values.size();
+  attribute(object, name, stored_type<double>(), &count, values.data());
+}
+
 std::vector<std::byte> Writer::bytes() const {
   check(H5Fflush(file_.get(), H5F_SCOPE_GLOBAL));
   const ssize_t size = check(H5Fget_file_image(file_.get(), nullptr, 0));

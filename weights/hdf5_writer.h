@@ -62,6 +62,7 @@ class Writer {
   void attribute(hid_t object, const char* name, const std::string& value) const;
   void attribute(hid_t object, const char* name, const std::vector<std::string>& values) const;
   void attribute(hid_t object, const char* name, const std::vector<int64_t>& values) const;
+  void attribute(hid_t object, const char* name, const std::vector<double>& values) const;
 
   std::vector<std::byte> bytes() const;  // of the whole file
 

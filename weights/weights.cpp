@@ -138,6 +138,7 @@ struct WeightsFile::State {
   int64_t num_classes = 0, input_size = 0;
   std::array<float, 3> mean{}, stddev{};
   std::vector<std::string> class_ids, class_names;
+  std::optional<uint64_t> random_seed;
   std::optional<TensorIndex> index;
 
   State(const std::string& file_path, const std::string& what)
@@ -170,6 +171,12 @@ void WeightsFile::State::read_header() {
     if (!(value > 0)) throw data_error(where, ": attribute 'std' has a value that is not above 0");
   class_ids = per_class(attributes, "class_ids", num_classes, where);
   class_names = per_class(attributes, "class_names", num_classes, where);
+  if (attributes.has("random_seed")) {
+    uint64_t seed = 0;
+    if (!hdf5::read_uint64(file.get(), "random_seed", &seed))
+      throw data_error(where, ": attribute 'random_seed' is not a single integer");
+    random_seed = seed;
+  }
   std::set<std::string> seen;
   for (const std::string& id : class_ids)
     if (!seen.insert(id).second) throw data_error(where, ": class id " + quoted(id) + " occurs twice in 'class_ids'");
@@ -201,6 +208,7 @@ std::array<float, 3> WeightsFile::mean() const { return state_->mean; }
 std::array<float, 3> WeightsFile::stddev() const { return state_->stddev; }
 const std::vector<std::string>& WeightsFile::class_ids() const { return state_->class_ids; }
 const std::vector<std::string>& WeightsFile::class_names() const { return state_->class_names; }
+std::optional<uint64_t> WeightsFile::random_seed() const { return state_->random_seed; }
 
 std::vector<TensorSpec> WeightsFile::tensors() const {
   std::vector<TensorSpec> list;

@@ -10,6 +10,7 @@
 #include <cstdint>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -38,6 +39,7 @@ class WeightsFile {
   std::array<float, 3> stddev() const;                // > 0
   const std::vector<std::string>& class_ids() const;  // num_classes unique ids, or empty
   const std::vector<std::string>& class_names() const;  // num_classes names for people, or empty
+  std::optional<uint64_t> random_seed() const;          // of weights that were never trained (nad_random)
 
   // Every stored tensor with its shape, sorted by name.
   std::vector<TensorSpec> tensors() const;

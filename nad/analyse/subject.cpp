@@ -20,6 +20,7 @@ std::vector<int64_t> finished_classes(const Results& run) {
 bool same_subject(const RunSettings& a, const RunSettings& b) {
   return a.weights_hash == b.weights_hash && a.objective == b.objective && a.beta == b.beta && a.lr == b.lr &&
          a.batch == b.batch && a.steps == b.steps && a.epochs == b.epochs && a.least_steps == b.least_steps &&
+         a.shuffled_labels == b.shuffled_labels && a.whole_batch == b.whole_batch &&
          (!a.shows_others() || (a.specific_target == b.specific_target && a.lambda == b.lambda &&
                                 a.negative_classes == b.negative_classes));
 }
@@ -68,6 +69,7 @@ std::string hash_of(const std::vector<Results>& runs, bool starts) {
   const auto add_text = [&](const std::string& text) { hash = hash_bytes(hash, text.data(), text.size()); };
   for (const Results& run : runs) {
     add_text(run.settings.weights_hash + run.settings.objective);
+    if (run.settings.shuffled_labels) add(*run.settings.shuffled_labels);
     if (starts) {
       add(run.settings.seed);
       add(run.settings.order_seed);
@@ -104,6 +106,7 @@ void name_subjects(std::vector<Subject>& subjects) {
 
 std::string subject_label(const RunSettings& settings) {
   std::string label = settings.arch + "_" + settings.objective;
+  if (!settings.control().empty()) label += "_" + settings.control();
   for (char& c : label) {
     if (!std::isalnum(static_cast<unsigned char>(c)) && c != '_' && c != '-') c = '_';
   }

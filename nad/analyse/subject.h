@@ -11,7 +11,7 @@
 namespace nad {
 
 struct Subject {
-  std::string label;             // "resnet50_released": names its group and its folder of CSVs
+  std::string label;             // subject_label(): names its group and its folder of CSVs
   std::vector<Results> runs;     // of the same network, objective and lengths; the first is the one that is analysed
   std::vector<int64_t> classes;  // finished in the first run, growing
   std::string hash;              // of the first run's masks, logits and accuracies
@@ -22,15 +22,16 @@ struct Subject {
   int64_t count() const { return static_cast<int64_t>(classes.size()); }
 };
 
-// Results that belong together become one subject, in the order given: the same weights, objective, beta, step size,
-// batch and number of steps. Where two of them differ in nothing but classes (equal settings, no class finished in
+// Results that belong together become one subject, in the order given: the same weights, labels, objective, beta, step
+// size, batch and number of steps. Where two of them differ in nothing but classes (equal settings, no class finished in
 // both) they are one run; one whose masks are those of an earlier run, as of a file given twice, is no other run. Such
 // results, and those without a finished class, are left out, each with a line to `notes`.
 // files: path and results.
 std::vector<Subject> group_subjects(std::vector<std::pair<std::string, Results>> files,
                                     std::vector<std::string>* notes);
 
-// "resnet50_released": what a subject is named by, before a number tells it from another.
+// "resnet50_released", of a control "resnet50_released_random_weights": what a subject is named by, before a number
+// tells it from another.
 std::string subject_label(const RunSettings& settings);
 
 // Binary masks of `classes` in one run; item i is classes[i].

@@ -21,6 +21,7 @@ using namespace nad;
 struct Options : DeviceOptions {
   std::string case_path, weights, out, objective;
   std::optional<double> beta, lr;
+  bool whole_batch = false;
 };
 
 // Empty where the program is done: --help or --version.
@@ -36,6 +37,8 @@ std::optional<Options> parse(int argc, const char* const* argv) {
   app.add_option("--objective", o.objective, "released, paper or variational; default: the case's, else released");
   app.add_option("--beta", beta, "weight of the regularising term; default: the case's, else the network's");
   app.add_option("--lr", lr, "step size; default: the case's, else 0.1");
+  app.add_flag("--whole-batch", o.whole_batch,
+               "the reconstruction goes over all images, not only over those that the original network gets right");
   device.declare(app);
   if (!parse_flags(app, argc, argv, std::cout)) return std::nullopt;
   device.convert(&o);
@@ -79,6 +82,7 @@ int replay(const Options& o) {
   options.lr = o.lr ? *o.lr : replay_case.lr.value_or(defaults.lr);
   options.batch = replay_case.batch;
   options.given_noise = true;
+  options.whole_batch = o.whole_batch || file.random_seed();
 
   const std::unique_ptr<Context> context = take_device(o);
   std::fprintf(stderr, "%s, %s, %s, beta %g%s, lr %g, %lld steps of %lld images, %s\n", network.arch.c_str(),

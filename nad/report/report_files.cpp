@@ -33,6 +33,8 @@ Facts facts_of(const Subject& subject) {
                  {"classes", subject.count()},
                  {"runs", static_cast<int64_t>(subject.runs.size())},
                  {"masks_hash", subject.hash}};
+  if (!s.control().empty()) facts["control"] = s.control();
+  if (s.whole_batch) facts["whole_batch"] = int64_t{1};
   if (s.shows_others()) {
     facts["specific_target"] = s.specific_target;
     facts["lambda"] = s.lambda;
@@ -51,7 +53,8 @@ bool equal(const Facts& a, const Facts& b, const char* name) {
 }
 
 bool same_settings(const Facts& a, const Facts& b) {
-  return equal(a, b, "weights_hash") && equal(a, b, "objective") && equal(a, b, "beta");
+  const bool controls = a.count("control") + b.count("control") == 0 || equal(a, b, "control");
+  return controls && equal(a, b, "weights_hash") && equal(a, b, "objective") && equal(a, b, "beta");
 }
 
 // Of one seed or of one set of classes among several: settings alone do not tell. Older files do not say.

@@ -39,6 +39,9 @@ Json settings_json(const Results& results) {
                {"precision", s.precision},
                {"threads", s.threads},
                {"command_line", s.command_line}};
+  if (s.random_weights) json["random_weights"] = *s.random_weights;
+  if (s.shuffled_labels) json["shuffled_labels"] = *s.shuffled_labels;
+  if (s.whole_batch) json["whole_batch"] = true;
   if (!s.shows_others()) return json;
   json["specific_target"] = s.specific_target;
   json["lambda"] = number(s.lambda);

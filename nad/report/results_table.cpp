@@ -61,6 +61,17 @@ std::vector<int64_t> all_classes(const Results& results) {
   return indices;
 }
 
+std::string control_text(const RunSettings& settings) {
+  std::string text;
+  const auto add = [&](const char* what, const std::optional<uint64_t>& seed) {
+    if (seed) text += (text.empty() ? "" : ", ") + std::string(what) + " (seed " + std::to_string(*seed) + ")";
+  };
+  add("random weights", settings.random_weights);
+  add("shuffled labels", settings.shuffled_labels);
+  if (settings.whole_batch) text += (text.empty() ? "" : "; ") + std::string("K is the whole batch");
+  return text;
+}
+
 Averages averages(const Results& results, const std::vector<int64_t>& classes) {
   Averages a;
   Average kept, before, after, false_alarms, shown, unshown, loss, seconds;
@@ -91,6 +102,8 @@ Averages averages(const Results& results, const std::vector<int64_t>& classes) {
 
 void write_table(const Results& results, const std::vector<int64_t>& classes, std::ostream& out) {
   const RunSettings& settings = results.settings;
+  const std::string control = control_text(settings);
+  if (!control.empty()) out << "Control: " << control << "\n";
   out << row("class", "id", "name", "steps", "loss", "kept %", "before", "after", "false alarms",
              split_columns(settings, "shown", "never shown"), "seconds");
   for (const ClassResult* c : listed(results, classes)) {

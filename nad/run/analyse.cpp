@@ -134,16 +134,18 @@ AnalysisFile earlier_file(const AnalyseOptions& o) {
 
 Facts facts_of(const Subject& s) {
   const RunSettings& r = s.results().settings;
-  return {{"arch", r.arch},
-          {"objective", r.objective},
-          {"beta", r.beta},
-          {"weights_file", r.weights_file},
-          {"weights_hash", r.weights_hash},
-          {"masks_hash", s.hash},
-          {"num_classes", r.num_classes},
-          {"input_size", r.input_size},
-          {"classes", s.count()},
-          {"runs", static_cast<int64_t>(s.runs.size())}};
+  Facts facts = {{"arch", r.arch},
+                 {"objective", r.objective},
+                 {"beta", r.beta},
+                 {"weights_file", r.weights_file},
+                 {"weights_hash", r.weights_hash},
+                 {"masks_hash", s.hash},
+                 {"num_classes", r.num_classes},
+                 {"input_size", r.input_size},
+                 {"classes", s.count()},
+                 {"runs", static_cast<int64_t>(s.runs.size())}};
+  if (!r.control().empty()) facts["control"] = r.control();
+  return facts;
 }
 
 // Where the file has the findings of the same masks of the same network, or else a label that is free: of another

@@ -5,6 +5,7 @@
 
 #include "engine/cores.h"
 #include "kernels/backends.h"
+#include "nad/report/results_table.h"
 #include "nad/report/text.h"
 
 namespace nad {
@@ -83,6 +84,8 @@ void say_banner(const RunSetup& s, const RunState& state, Progress& progress) {
        r.objective + (r.shows_others() ? format(", target %s, lambda %g", r.specific_target.c_str(), r.lambda) : "") +
            ", beta " + beta_text(s, r) + format(", lr %g", r.lr));
   if (r.shows_others()) line("others", others_text(s, r));
+  const std::string control = control_text(r);
+  if (!control.empty()) line("control", control);
   line("length", length_text(s, r) + ", batch " + std::to_string(r.batch));
   line("seed", std::to_string(r.seed) +
                    (r.order_seed == r.seed ? "" : ", " + std::to_string(r.order_seed) + " of the images' order"));

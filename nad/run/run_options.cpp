@@ -16,7 +16,7 @@ namespace {
 // Values as typed; CLI11 finds the flags, what they may be is checked here, with one style of message.
 struct Texts {
   std::optional<std::string> data, out, objective, beta, beta_grid, lr, epochs, steps, batch, seed, classes_per_step,
-      order_seed, half, target, lambda, negatives, negative_classes, log_every, checkpoint_every;
+      order_seed, half, shuffle_labels, target, lambda, negatives, negative_classes, log_every, checkpoint_every;
   DeviceFlags device;
   bool no_eval = false;
 };
@@ -50,6 +50,12 @@ void declare_work(CLI::App& app, RunOptions& o, Texts& t) {
   app.add_option("--half", t.half,
                  "learn from one half of every class's training images: first or second; default: all")
       ->type_name("HALF");
+  app.add_option("--shuffle-labels", t.shuffle_labels,
+                 "control: deal the training images to the classes anew, at random by this seed")
+      ->type_name("SEED");
+  app.add_flag("--whole-batch", o.whole_batch,
+               "reconstruct all images of a batch, not only those that the original network gets right; with random "
+               "weights and shuffled labels it is always so");
   app.add_flag("--no-eval", t.no_eval, "leave out the accuracies before and after");
 }
 
@@ -112,6 +118,7 @@ void convert(const Texts& t, RunOptions& o) {
   if (t.seed) o.seed = whole_number<uint64_t>("--seed", *t.seed, 0, kAnySeed);
   if (t.order_seed) o.order_seed = whole_number<uint64_t>("--order-seed", *t.order_seed, 0, kAnySeed);
   if (t.half) o.half = parse_half(*t.half);
+  if (t.shuffle_labels) o.shuffle_labels = whole_number<uint64_t>("--shuffle-labels", *t.shuffle_labels, 0, kAnySeed);
   if (t.target) o.target = parse_target(*t.target);
   if (t.lambda) o.lambda = real_number("--lambda", *t.lambda, true);
   if (t.negatives && t.negatives != "auto")

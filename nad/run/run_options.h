@@ -39,11 +39,13 @@ struct RunOptions : DeviceOptions {
   std::optional<int64_t> epochs, steps;  // at most one; neither: kAutoEpochs, but at least kAutoSteps
   int64_t batch = 16;
   uint64_t seed = 233;
-  std::optional<uint64_t> order_seed;  // of the order of batches and their augmentation; absent = seed
-  Half half = Half::all;               // of every class's training images
-  int64_t classes_per_step = 0;        // 0 = auto
-  std::string out;                     // empty = <arch>_results.h5
-  bool analyse = false;                // everything that nad_analyse makes, at the end
+  std::optional<uint64_t> order_seed;      // of the order of batches and their augmentation; absent = seed
+  std::optional<uint64_t> shuffle_labels;  // seed of the deal of training images to classes; absent: as they are
+  bool whole_batch = false;                // K; random weights and shuffled labels take it so in any case
+  Half half = Half::all;                   // of every class's training images
+  int64_t classes_per_step = 0;            // 0 = auto
+  std::string out;                         // empty = <arch>_results.h5
+  bool analyse = false;                    // everything that nad_analyse makes, at the end
   bool resume = false, dry_run = false, json = false, eval = true, profile = false, quiet = false;
   int64_t log_every = 0;         // steps between progress lines; 0 = ten lines per class
   double checkpoint_every = 60;  // seconds; 0 = after every step

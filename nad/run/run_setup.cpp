@@ -4,6 +4,7 @@
 #include <filesystem>
 
 #include "engine/error.h"
+#include "nad/images/shuffled_source.h"
 #include "nad/learn/elbow.h"
 #include "nad/run/output_place.h"
 #include "weights/durable_file.h"
@@ -75,6 +76,11 @@ void open_images(RunSetup& s) {
   if (!match.ignored.empty()) {
     s.notes.push_back(std::to_string(match.ignored.size()) + " class folders are no class of the network (" +
                       first_few(match.ignored) + ")");
+  }
+  if (o.shuffle_labels) {
+    std::vector<std::string> classes = match.source_class;
+    std::erase(classes, "");
+    s.source = std::make_unique<ShuffledSource>(std::move(s.source), std::move(classes), *o.shuffle_labels);
   }
   if (o.objective == Objective::specific) {
     s.shown_class = shown_classes(match.source_class, o.negative_classes);

@@ -58,6 +58,9 @@ RunSettings resolve_settings(const RunSetup& s, const Backend& backend, const st
   r.seed = o.seed;
   r.order_seed = o.order();
   r.half = to_string(o.half);
+  r.random_weights = s.weights->random_seed();
+  r.shuffled_labels = o.shuffle_labels;
+  r.whole_batch = o.whole_batch || !r.control().empty();
   r.weights_file = fs::path(o.weights).filename().string();
   r.data = o.data.empty() ? "packed" : o.data;
   r.program = program_version("nad_run");
@@ -119,6 +122,7 @@ LearnOptions learn_options(const RunSetup& s, const RunState& state) {
   learn.target = s.options.target;
   learn.lambda = r.lambda;
   learn.lr = r.lr;
+  learn.whole_batch = r.whole_batch;
   learn.slots = r.classes_per_step;
   learn.batch = r.batch;
   if (learning_backend(state.context->backend()).augments()) learn.byte_values = byte_values(s.normalization);

@@ -7,6 +7,12 @@
 
 namespace nad {
 
+std::string RunSettings::control() const {
+  std::string text = random_weights ? "random weights" : "";
+  if (shuffled_labels) text += (text.empty() ? "" : ", ") + std::string("shuffled labels");
+  return text;
+}
+
 std::string first_difference(const RunSettings& there, const RunSettings& here) {
   std::string found;
   const auto compare = [&](const char* name, const auto& a, const auto& b) {
@@ -37,6 +43,9 @@ std::string first_difference(const RunSettings& there, const RunSettings& here) 
   compare("seed", std::to_string(there.seed), std::to_string(here.seed));
   compare("the seed of the order", std::to_string(there.order_seed), std::to_string(here.order_seed));
   compare("half", there.half, here.half);
+  const auto seed = [](const std::optional<uint64_t>& s) { return s ? std::to_string(*s) : "none"; };
+  compare("the seed of shuffled labels", seed(there.shuffled_labels), seed(here.shuffled_labels));
+  compare("whole batch", there.whole_batch, here.whole_batch);
   if (here.shows_others()) {
     compare("the specific target", there.specific_target, here.specific_target);
     compare("lambda", there.lambda, here.lambda);

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <limits>
 #include <map>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -29,12 +30,16 @@ struct RunSettings {
   double lambda = 1;                      // weight of the term of other classes' images
   int64_t negatives = 0;                  // other classes' images that are kept for a run, at most
   std::string negative_classes = "all";   // that they are of: all, even or odd, by their rank among the folders
+  // Of a control (docs/METHOD.md, 5a.6); with neither seed and K as the objective has it, no file speaks of them.
+  std::optional<uint64_t> random_weights, shuffled_labels;  // their seeds
+  bool whole_batch = false;                                 // K is the whole batch
   // ---- for the record ----
   std::string weights_file, data, program, command_line, device_description;
   int64_t threads = 0, classes_per_step = 0, input_size = 0, num_classes = 0;
   std::string conv_choices;    // what --conv auto measured; a resumed run goes by it
   std::string negatives_hash;  // `specific`: of the images that were drawn; a resumed run draws the same
 
+  std::string control() const;  // "random weights", "shuffled labels", both with a comma, or empty
   bool shows_others() const { return objective == "specific"; }
   bool splits_others() const { return shows_others() && negative_classes != "all"; }
 };

@@ -53,6 +53,13 @@ void visit_specific_settings(Settings& s, Visit&& visit) {
   visit("negatives_hash", s.negatives_hash);
 }
 
+// Those that only files of a control have, each where it holds: seeds, and whole_batch where it is true.
+template <class Settings, class Visit>
+void visit_control_settings(Settings& s, Visit&& visit) {
+  visit("random_weights", s.random_weights);
+  visit("shuffled_labels", s.shuffled_labels);
+}
+
 template <class Class, class Visit>
 void visit_class(Class& c, Visit&& visit) {
   visit("id", c.id);

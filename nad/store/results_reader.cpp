@@ -171,6 +171,10 @@ Results read_results(const std::string& path) {
   if (results.settings.shows_others()) {
     visit_specific_settings(results.settings, [&](const char* name, auto& value) { root.get(name, &value); });
   }
+  visit_control_settings(results.settings, [&](const char* name, std::optional<uint64_t>& seed) {
+    if (root.has(name)) root.get(name, &seed.emplace());
+  });
+  if (root.has("whole_batch")) root.get("whole_batch", &results.settings.whole_batch);
   if (const Handle search = hdf5::open_group(file.get(), "beta_search")) {
     results.beta_search = read_search(Reader(search.get(), where + ", beta_search:"));
   }

@@ -73,6 +73,10 @@ void write_results(const std::string& path, const Results& results) {
   visit_settings(results.settings, write);
   visit_later_settings(results.settings, write);
   if (results.settings.shows_others()) visit_specific_settings(results.settings, write);
+  visit_control_settings(results.settings, [&](const char* name, const std::optional<uint64_t>& seed) {
+    if (seed) write(name, *seed);
+  });
+  if (results.settings.whole_batch) write("whole_batch", true);
   const BetaSearch& search = results.beta_search;
   write("beta_auto", !search.beta.empty());
   if (!search.beta.empty()) write_search(writer, search);

@@ -41,7 +41,9 @@ const ARCH_NAMES = {
 
 const known = (x) => typeof x === "number" && Number.isFinite(x);
 const archOf = (network) => String(network.facts.arch || "");
-const archName = (network) => ARCH_NAMES[archOf(network)] || archOf(network) || network.label;
+// A network that knows nothing is called so: "ResNet50, random weights".
+const archName = (network) => (ARCH_NAMES[archOf(network)] || archOf(network) || network.label) +
+    (network.facts.control ? ", " + network.facts.control : "");
 
 // A name as short as it can be among the others.
 function nameNetworks(networks) {
