@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
 # A user's first hour on an empty Debian: for each release, debootstrap into FOLDER/NAME, clone this repository there,
-# then scripts/deps --programs, scripts/build and scripts/test inside, each timed. Needs root, debootstrap, and some 5 GB
-# a release; packages come from this machine's Debian mirror. Commits count, uncommitted changes do not.
+# then scripts/deps --programs, scripts/build, scripts/demo and scripts/test inside, each timed. Needs root, debootstrap, and
+# some 5 GB a release; packages come from this machine's Debian mirror. Commits count, uncommitted changes do not.
 #
 #   tests/fresh_roots.sh FOLDER [NAME...]      default: bookworm trixie (Debian 12 and 13)
-#   STEPS="deps build" tests/fresh_roots.sh .. some of the steps deps, build, test
+#   STEPS="deps build" tests/fresh_roots.sh .. some of the steps deps, build, demo, test; "demo demo" shows what is taken over
 set -euo pipefail
 source=$(cd "$(dirname "$0")/.." && pwd)
 [ $# -ge 1 ] || { sed -n '2,7p' "$0" | sed 's/^# \{0,1\}//' >&2; exit 2; }
@@ -27,12 +27,13 @@ for release in "$@"; do
   cp -L /etc/resolv.conf "$root/etc/resolv.conf"
   rm -rf "$root/nad"
   git clone -q "$source" "$root/nad"
-  for step in ${STEPS:-deps build test}; do
+  for step in ${STEPS:-deps build demo test}; do
     command="scripts/$step"
     [ "$step" != deps ] || command="scripts/deps --programs"
     outcome=passed
     { time inside "$root" "nice $command" >"$root.$step.log" 2>&1 || { outcome="FAILED, see $root.$step.log" failed=1; }; } 2>"$root.time"
     echo "$release $(git -C "$root/nad" rev-parse --short HEAD): $command: $(cat "$root.time"), $outcome"
+    [ "$step" != demo ] || sed -n 's/.*of processor.*/  after the build: &/p' "$root.demo.log"
   done
 done
 exit "$failed"
