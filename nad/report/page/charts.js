@@ -1,5 +1,7 @@
 // Charts by Chart.js in the colours of the page. Every series differs by marker and dash too.
 const MARKERS = ["circle", "rect", "triangle", "rectRot", "star", "crossRot", "rectRounded"];
+// With the seven colours: no two of 49 series have both in common.
+const markerOf = (i) => MARKERS[(i + Math.floor(i / 7)) % MARKERS.length];
 const DASHES = [[], [7, 4], [2, 3], [9, 3, 2, 3], [4, 2], [12, 4]];
 const FINE_DASHES = [[3, 3], [4, 2], [1.5, 2.5], [5, 2, 1.5, 2], [3, 3]];  // of lines without markers
 const charts = [];                                                         // {canvas, make, chart}
@@ -82,7 +84,7 @@ const marks = {
       if (l.label && l.axis === "x")
         pen.fillText(
             l.label, at + 5 + width < area.right ? at + 5 : at - width - 5,
-            l.above ? area.top - 6 - 14 * l.row : area.top + (l.row || 0) * 14 + 11);
+            l.above ? area.top - 6 - 14 * l.row : Math.min(area.top + (l.row || 0) * 14 + 11, area.bottom - 5));
     }
     pen.restore();
   },
@@ -133,10 +135,10 @@ function build(entry) {
 }
 
 // A chart in its place; make(theme) gives the configuration, again whenever the colours change.
-function plot(make, description, low = false) {
+function plot(make, description, height = "") {
   const canvas = element("canvas", {role: "img", "aria-label": description});
   charts.push({canvas, make});
-  return element("div", {class: low ? "plot low" : "plot"}, canvas);
+  return element("div", {class: "plot " + height}, canvas);
 }
 
 function hasInk(canvas) {
@@ -202,7 +204,7 @@ function lineChart(lines, options) {
         backgroundColor: l.plain ? "transparent" : colour,
         borderWidth: l.plain ? 1.5 : 2,
         borderDash: l.plain ? FINE_DASHES[l.dash % FINE_DASHES.length] : DASHES[l.dash % DASHES.length],
-        pointStyle: l.plain ? "line" : MARKERS[l.marker % MARKERS.length],
+        pointStyle: l.plain ? "line" : markerOf(l.marker),
         pointRadius: l.plain ? 0 : 3.5,
         pointHitRadius: 8,
         tension: 0,

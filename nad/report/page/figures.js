@@ -172,7 +172,7 @@ function drawTable1(items) {
       },
     },
   });
-  const chart = element("div", {class: "card"}, plot(make, "Mis minus Oth with intervals", true));
+  const chart = element("div", {class: "card"}, plot(make, "Mis minus Oth with intervals", "low"));
   if (items.length > 3) chart.firstChild.style.height = 8 + 3 * items.length + "rem";
   const interval = (k) => known(k.difference_low) && known(k.difference_high) ?
       " [" + (100 * k.difference_low).toFixed(2) + ", " + (100 * k.difference_high).toFixed(2) + "]" :

@@ -194,7 +194,7 @@ function drawsCard(network, array, marked, options) {
   });
   return element(
       "div", {class: "card"}, element("h4", {}, network.title),
-      plot(make, options.xTitle + " of random draws and observed, " + network.title, true));
+      plot(make, options.xTitle + " of random draws and observed, " + network.title, "low"));
 }
 
 // Facts as name and value; x, x_low and x_high are one.

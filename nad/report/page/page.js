@@ -22,7 +22,7 @@ function planeCard() {
     data: {
       datasets: report.networks.map((n, i) => ({
                                       label: n.title,
-                                      pointStyle: MARKERS[i % MARKERS.length],
+                                      pointStyle: markerOf(i),
                                       borderColor: t.series[i % 7],
                                       borderWidth: crowded ? 0.7 : 1.5,
                                       backgroundColor: clear(t.series[i % 7], crowded ? 0.2 : 0.45),
@@ -69,7 +69,7 @@ function planeCard() {
       element(
           "h4", {},
           "Each dot is a class. Top left: answers its class and not most others. Right: a constant answer."),
-      plot(make, "Own accuracy against false alarms of every class"));
+      plot(make, "Own accuracy against false alarms of every class", report.networks.length > 4 ? "high" : ""));
 }
 
 const total = report.networks.map(tally).reduce((a, b) => ({
