@@ -66,7 +66,7 @@ class Demonstration(unittest.TestCase):
             masks = analyses["analyses"]["object_masks"]
             self.assertEqual(masks["images"], 16)
             self.assertTrue(row.endswith("%.0f %%" % (100 * masks["mask_share"])), row)
-        self.assertTrue(any(line.startswith("Car and lorry share parts") for line in lines), self.first.stdout)
+        self.assertRegex(self.first.stdout, r"darts +specific .* 1\*")
         self.assertTrue(any(line.startswith("Left out") for line in lines))
         page = self.out / "report.html"
         self.assertIn(str(page), lines[-1])

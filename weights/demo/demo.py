@@ -19,9 +19,9 @@ from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
 sys.path[:0] = [str(HERE.parent), str(HERE)]
-from jobs import Failed, Job, Step, analysis_shares, learning_shares, run_jobs  # noqa: E402
+from jobs import Failed, Job, Step, analysis_shares, die_with_parent, learning_shares, run_jobs  # noqa: E402
 from objects import CLASSES  # noqa: E402
-from screen import Outcome, notes, read_outcome, screen  # noqa: E402
+from screen import notes, read_outcome, screen  # noqa: E402
 from signals import Stopped, raise_on_signals  # noqa: E402
 
 FORMS = ("vgg16", "resnet50", "densenet121", "darts")
@@ -97,11 +97,16 @@ def check_room(folder):
         raise OSError("the disk is full: %d MB are free in %s, the demonstration needs 50" % (free, folder))
 
 
+def last_line(said):
+    return said.strip().split("\n")[-1]
+
+
 def draw(a):
     done = subprocess.run([sys.executable, str(HERE / "draw.py"), str(a.out / "images"), "--train", str(a.images), "--val",
-                           str((a.images + 1) // 2)], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True)
+                           str((a.images + 1) // 2)], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                          preexec_fn=die_with_parent, text=True)
     if done.returncode != 0:
-        raise Failed(done.returncode, "the images were not drawn")
+        raise Failed(done.returncode, last_line(done.stderr))
     print("  " + done.stdout.strip())
 
 
@@ -133,7 +138,7 @@ def write_report(a, folder, outcomes, remarks):
     done = subprocess.run([str(a.programs / "nad_report"), *files, "-o", str(page), "--title", "Four small networks taken apart",
                            *said], stdin=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
     if done.returncode != 0:
-        raise Failed(done.returncode, done.stderr.strip().split("\n")[-1])
+        raise Failed(done.returncode, last_line(done.stderr))
     return page
 
 
@@ -164,9 +169,8 @@ def demonstrate(a):
     draw(a)
     idle, processor, memory = run_jobs(jobs, workers)
     outcomes = [read_outcome(folder, form, objective) for form in a.networks for objective in OBJECTIVES]
-    remarks = notes(outcomes, length)
-    page = write_report(a, folder, outcomes, remarks)
-    print("", *screen(outcomes, remarks), sep="\n")
+    page = write_report(a, folder, outcomes, notes(outcomes, length))
+    print("", *screen(outcomes, length), sep="\n")
     parts = sum(len(j.steps) for j in jobs)
     over = "; all results were there and are taken over" if idle == parts else \
         "; %d of %d parts were there and are taken over" % (idle, parts) if idle else ""

@@ -9,7 +9,7 @@ from objects import CLASSES, SHARED
 Outcome = collections.namedtuple("Outcome", "form objective average analyses")
 # The rules of nad_analyse's claims, and the number that each goes by: (claim, heading, analysis, fact, sign wanted)
 CLAIMS = (("falls_with_depth", ("similarity", "with depth"), "fig4_similarity", "depth_correlation"),
-          ("similar_mistakes", ("mistakes to", "similar"), "table1_mistakes", "difference"),
+          ("similar_mistakes", ("mistakes", "to similar"), "table1_mistakes", "difference"),
           ("looks_at_its_class", ("looks at", "its class"), "fig4_hit_rate", "mean_difference"),
           ("specific", ("knows its", "class"), "random_masks", "mean_balanced_accuracy"))
 PLANTED = list(SHARED)  # pairs of classes that share parts
@@ -81,46 +81,63 @@ def mistaken_pairs(outcome):
     return ranks(class_names(outcome, "table1_mistakes"), outcome.analyses["table1_mistakes"]["values"]["mistaken"])
 
 
+def by_objective(named):
+    """[("released", "vgg16 (3)"), ...] as text."""
+    groups = collections.defaultdict(list)
+    for objective, name in named:
+        groups[objective].append(name)
+    return "; ".join("%s, %s" % (objective, ", ".join(names)) for objective, names in groups.items()) or "in none"
+
+
+def is_near(place, pairs):
+    return place <= max(1, pairs // FEW)
+
+
 def findings(outcomes):
     total = max(similar_pairs(o)[1] for o in outcomes)
     yield "What the paper found, and the planted pairs' places by similarity, of %d pairs:" % total
     for line in (0, 1):
-        yield "%-22s" % ("", "network     objective")[line] + "".join("%-12s" % c[1][line] for c in CLAIMS) + "".join(
+        yield "%-22s" % ("", "network     objective")[line] + "".join("%-11s" % c[1][line] for c in CLAIMS) + "".join(
             "%-7s" % (pair[line] + ("/" if line == 0 else "")) for pair in PLANTED)
     for o in outcomes:
         cells = []
         for claim, _, analysis, fact in CLAIMS:
             value = o.analyses.get(analysis, {}).get(fact)
             pattern = "%s %.2f" if claim == "specific" else "%s %+.2f"
-            cells.append("%-12s" % ("-" if value is None else pattern % ("yes" if shown(o, claim) else "no ", value)))
-        places = similar_pairs(o)[0]
+            cells.append("%-11s" % ("-" if value is None else pattern % ("yes" if shown(o, claim) else "no ", value)))
+        places, total = similar_pairs(o)
         yield "%-11s %-9s " % (o.form, o.objective) + "".join(cells) + "".join(
-            "%-7s" % (places[p][0] if p in places else "-") for p in PLANTED)
+            "%-7s" % (("%d*" if is_near(places[p][0], total) else "%d") % places[p][0] if p in places else "-") for p in PLANTED)
     yield ("yes: a rule shows it at 5 % after Holm's correction. The numbers: correlation of similarity with depth; similarity with "
-           "the classes mistaken for, less with others; hit rate, less that of other classes; balanced accuracy.")
-
-
-def text_of_pair(pair):
-    return "%s and %s" % pair
+           "the classes mistaken for, less with others; hit rate, less that of other classes; balanced accuracy. *: among the most similar tenth.")
 
 
 def planted(outcomes):
-    """Sentences: where the classes that share parts stand among all pairs."""
+    """Sentences: where the classes that share parts stand among all pairs by similarity."""
     for pair in PLANTED:
-        near, far = [], []
+        near, far, pairs = [], [], 0
         for o in outcomes:
             places, total = similar_pairs(o)
             if pair in places:
-                (near if places[pair][0] <= max(1, total // FEW) else far).append("%s %s (place %d)" % (o.form, o.objective, places[pair][0]))
-        if near or far:
-            yield "%s share parts. Among the %d most similar of %d pairs in: %s. Not in: %s." % (
-                text_of_pair(pair).capitalize(), max(1, total // FEW), total, ", ".join(near) or "none", ", ".join(far) or "none")
-    for o in {o.form: o for o in reversed(outcomes)}.values():
-        places, total = mistaken_pairs(o)
-        counts = ["%s %d (place %d)" % (text_of_pair(p), count, place) for p, (place, count) in places.items()]
-        if counts:
-            yield "Mistakes of %s between %s; %d in all." % (
-                o.form, ", ".join(counts), o.analyses["table1_mistakes"]["mistakes_in_table"])
+                pairs = total
+                (near if is_near(places[pair][0], total) else far).append((o.objective, "%s (%d)" % (o.form, places[pair][0])))
+        if pairs:
+            yield "%s and %s share parts. Of %d pairs by similarity they are among the first %d: %s. They are not: %s." % (
+                pair[0].capitalize(), pair[1], pairs, max(1, pairs // FEW), by_objective(near), by_objective(far))
+
+
+def mistakes(outcomes):
+    """A sentence: the original networks' mistakes between classes that share parts."""
+    counts, most = [], []
+    for o in {o.form: o for o in outcomes}.values():
+        places, _ = mistaken_pairs(o)
+        if places:
+            counts.append("%s %s of %d" % (o.form, " and ".join(str(int(count)) for _, count in places.values()),
+                                           o.analyses["table1_mistakes"]["mistakes_in_table"]))
+            most += ["%s of %s" % ("/".join(p), o.form) for p, (place, count) in places.items() if place == 1 and count > 0]
+    if counts:
+        yield "Mistakes between %s: %s. The most frequent of all pairs: %s." % (
+            " and between ".join("/".join(p) for p in PLANTED), ", ".join(counts), ", ".join(most) or "in no network one of these")
 
 
 def connections(outcomes):
@@ -143,11 +160,13 @@ def left_out(length):
            "longer learning than %d steps, more composites." % length.steps)
 
 
-def screen(outcomes, remarks):
+def screen(outcomes, length):
     """The lines of the terminal, 80 columns each."""
-    for line in (*table(outcomes), "", *findings(outcomes), "", *remarks):
-        yield from textwrap.wrap(line, 80) if len(line) > 80 else [line.rstrip()]
+    remarks = [*mistakes(outcomes), *connections(outcomes), *left_out(length)]
+    for line in map(str.rstrip, (*table(outcomes), "", *findings(outcomes), "", *remarks)):
+        yield from textwrap.wrap(line, 80) if len(line) > 80 else [line]
 
 
 def notes(outcomes, length):
-    return [*planted(outcomes), *connections(outcomes), *left_out(length)]
+    """Paragraphs for the report's first screen, whose figures show the rest."""
+    return [*planted(outcomes), *mistakes(outcomes), *connections(outcomes), *left_out(length)]
