@@ -18,7 +18,10 @@ from findings.cli import work_off  # noqa: E402
 from findings.document import document  # noqa: E402
 from findings.work import OutOfTime, Worker  # noqa: E402
 
-SERIES = ("released", "specific-even", "beta")
+SERIES = ("released", "released-shuffled", "released-random", "specific-even", "beta")
+
+
+SERIES_TITLES = {name: series.title for name, series in catalogue.SERIES.items()}
 
 
 def short(name, *flags):
@@ -37,6 +40,8 @@ class Findings(Case):
         cls.networks = [tiny, replace(tiny, name="other", arch="vgg16")]
         series = {"released": short("released", "--objective", "released"),
                   "specific-even": short("specific-even", "--objective", "specific", "--negative-classes", "even"),
+                  "released-shuffled": short("released-shuffled", "--objective", "released", "--shuffle-labels", "233"),
+                  "released-random": short("released-random", "--objective", "released"),
                   "beta": short("beta", "--objective", "released", "--beta", "auto", "--beta-grid", "0.01,0.1,1")}
         cls.tasks = [replace(t, series=series[t.series.name]) for t in catalogue.learnings(cls.networks, SERIES)]
 
@@ -57,7 +62,7 @@ class Findings(Case):
         text = document(self.tasks, self.worker())
         self.check_numbers(text)
         # What is not there is said, and why; what is there is not made again.
-        self.assertIn("No numbers, not learnt yet (the time that it takes: [Networks](#networks)): released of `other`.", text)
+        self.assertIn("No numbers, not learnt yet (the time that it takes: [Networks](#networks)): released, β searched of `other`.", text)
         log = (self.work / "log.txt").read_text()
         self.assertEqual(work_off(args, self.worker(), tasks), [])
         again = (self.work / "log.txt").read_text()[len(log):]
@@ -65,7 +70,7 @@ class Findings(Case):
         self.assertEqual(document(self.tasks, self.worker()).split("## What it cost")[0], text.split("## What it cost")[0])
 
     def check_numbers(self, text):
-        def row(title, learnt="released"):
+        def row(title, learnt="released |"):
             section = text[text.index("### " + title):].split("\n### ")[0]
             rows = [r for r in section.splitlines() if r.startswith("| ResNet50, Imagenette, 96 pixels | " + learnt)]
             self.assertEqual(len(rows), 1, section)
@@ -88,8 +93,14 @@ class Findings(Case):
             self.assertIn("| %d of " % shown, [r for r in text.splitlines() if r.startswith("| ResNet50, Imagenette, 96 pixels | %d of" % shown)][0])
         with h5py.File(self.work / "tiny" / "specific-even-s233.h5", "r") as file:
             unshown = [c.attrs["false_alarms_unshown"] for c in file["classes"].values()]
-            self.assertIn("| %.1f [" % (sum(unshown) / len(unshown)), row("5a.1 False alarms", "specific"))
-        self.assertIn("0.01: ", row("5.6"))
+            self.assertIn("| %.1f [" % (sum(unshown) / len(unshown)), row("5a.1 False alarms", "specific, shown"))
+        self.assertIn("0.01: ", row("5.6", "released, β"))
+        for control in ("shuffled", "random"):
+            with h5py.File(self.work / "tiny" / ("analysis-released-%s.h5" % control), "r") as file:
+                label, = file["networks"]
+                self.assertIn(control, label)
+                facts = file["networks"][label]["fig2_accuracy"].attrs
+                self.assertIn("| %.1f [" % facts["mean_after"], row("5.1", SERIES_TITLES["released-" + control]))
 
     def test_what_is_worth_most_comes_first(self):
         names = [(t.network.kind, t.series.name, t.seed) for t in catalogue.learnings(catalogue.networks(None), list(catalogue.SERIES))]

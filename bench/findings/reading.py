@@ -58,7 +58,8 @@ def read_results(path):
                 groups["unshown"] = Group({"classes": len(done), "images": int(done[0]["other_images"])}, table=table)
             if "beta_search" in file:
                 search = file["beta_search"]
-                groups["beta"] = Group({"elbow": float(file.attrs["beta"]), "classes": len(search["classes"])},
+                elbow = float(file.attrs["beta"]) if np.isfinite(search["distance"][()]).any() else math.nan  # else the default
+                groups["beta"] = Group({"elbow": elbow, "classes": len(search["classes"])},
                                        table={n: list(search[n][()]) for n in ("beta", "mean_first", "mean_regular", "distance")})
     except (OSError, KeyError):
         pass

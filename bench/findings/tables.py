@@ -27,7 +27,7 @@ def paper_beta(g, subject):
 
 def beta_curve(g):
     rows = zip(*(g.table[name] for name in ("beta", "mean_first", "mean_regular")))
-    return "; ".join("%g: %.3g, %.3g" % row for row in rows)
+    return "; ".join("%g: %s" % (beta, UNDEFINED if math.isnan(first) else "%.3g, %.3g" % (first, regular)) for beta, first, regular in rows)
 
 
 @dataclass
