@@ -74,6 +74,21 @@ class Demonstration(unittest.TestCase):
         self.assertIn("Left out", page.read_text())
         self.assertLess(max(map(len, lines[lines.index(""):-2])), 81)
 
+    def test_full_adds_starts_and_networks_that_know_nothing(self):
+        done = run(self.out, "--full", "--networks", "darts")
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertIn("16 learnings of 4 steps", done.stdout)  # 2 objectives of 2 classes: 3 starts, and once with random weights
+        self.assertNotIn("Left out", done.stdout)
+        said = " ".join(done.stdout.split())
+        self.assertIn("The same of networks with random weights: ", said)
+        self.assertRegex(said, "not only the start that it is learnt from: shown for [^.]*; tested: released, darts")
+        self.assertRegex(said, "random weights, which know nothing, the same rules claim: [a-z]")
+        for name, runs in (("darts_released", 3), ("darts_random_released", 1)):
+            (network,) = json.loads((self.out / "full" / (name + "_analysis.json")).read_text())["networks"].values()
+            self.assertEqual(network["runs"], runs)
+        again = run(self.out, "--full", "--networks", "darts")
+        self.assertIn("all results were there", again.stdout)
+
     def test_a_second_call_takes_everything_over(self):
         before = files_of(self.out)
         again = run(self.out)

@@ -21,7 +21,7 @@ HERE = Path(__file__).resolve().parent
 sys.path[:0] = [str(HERE.parent), str(HERE)]
 from jobs import Failed, Job, Step, analysis_shares, die_with_parent, learning_shares, run_jobs  # noqa: E402
 from objects import CLASSES  # noqa: E402
-from screen import notes, read_outcome, screen  # noqa: E402
+from screen import VGG16_BETA, notes, read_outcome, screen  # noqa: E402
 from signals import Stopped, raise_on_signals  # noqa: E402
 
 FORMS = ("vgg16", "resnet50", "densenet121", "darts")
@@ -35,7 +35,7 @@ SECONDS = {"vgg16": (0.016, 0.032, 20), "resnet50": (0.010, 0.020, 15), "densene
            "darts": (0.009, 0.017, 13)}
 
 # The paper's beta for VGG16, 4.5, keeps nothing of this small one, which then answers anything.
-FLAGS = {("vgg16", "released"): ["--beta", "0.5"]}
+FLAGS = {("vgg16", "released"): ["--beta", VGG16_BETA]}
 
 
 class Length:
@@ -110,15 +110,26 @@ def draw(a):
     print("  " + done.stdout.strip())
 
 
-def job(a, length, folder, form, objective, threads):
-    """Learns all classes, with each seed, and analyses them."""
-    name, weights, images = str(folder / (form + "_" + objective)), str(HERE / (form + ".h5")), str(a.out / "images")
+def random_network(a, folder, form):
+    """Writes a network like this one that knows nothing; the whole file or none."""
+    weights = folder / (form + "_random.h5")
+    command = [str(a.programs / "nad_random"), "--weights", str(HERE / (form + ".h5")), "--data", str(a.out / "images"), "--out",
+               str(weights), "--threads", "1"]
+    steps = [Step("made", command, str(weights) + ".log", 1, lambda: lambda line: None)]
+    return Job(form + " random", [] if weights.exists() else steps)
+
+
+def job(a, length, folder, form, objective, seeds, threads):
+    """Learns all classes, with each seed, and analyses them. form: a network, or NETWORK_random."""
+    name, images = str(folder / (form + "_" + objective)), str(a.out / "images")
+    weights = str((folder if form.endswith("_random") else HERE) / (form + ".h5"))
+    form = form.replace("_random", "")
     same = ["--weights", weights, "--data", images, "--threads", str(threads), "--json"]
     classes = len(CLASSES) if a.classes == "all" else len(a.classes.split(","))
     *a_step, analysing = SECONDS[form]
     results, steps = [], []
-    for seed in length.seeds:
-        out = name + ("" if seed == length.seeds[0] else "_seed%d" % seed)
+    for seed in seeds:
+        out = name + ("" if seed == seeds[0] else "_seed%d" % seed)
         learn = [str(a.programs / "nad_run"), *same, "--classes", a.classes, "--objective", objective, "--steps",
                  str(length.steps), *FLAGS.get((form, objective), []), "--seed", str(seed), "--out", out + ".h5", "--resume", "--checkpoint-every", "5"]
         results.append(out + ".h5")
@@ -128,12 +139,12 @@ def job(a, length, folder, form, objective, threads):
                name + "_analysis.h5", "--draws", str(length.draws),
                "--composites", str(length.composites)]
     steps.append(Step("analysed", analyse, name + "_analysis.json", analysing, lambda: analysis_shares(ANALYSES)))
-    return Job(form + " " + objective, steps)
+    return Job(Path(name).name.replace("_" + objective, " " + objective), steps)
 
 
 def write_report(a, folder, outcomes, remarks):
     page = folder / "report.html"
-    files = [str(folder / (o.form + "_" + o.objective + end)) for o in outcomes for end in (".h5", "_analysis.h5")]
+    files = [str(path) for o in outcomes for path in sorted(folder.glob(o.form + "_" + o.objective + "*.h5"))]
     said = [word for remark in remarks for word in ("--note", remark)]
     done = subprocess.run([str(a.programs / "nad_report"), *files, "-o", str(page), "--title", "Four small networks taken apart",
                            *said], stdin=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
@@ -159,18 +170,24 @@ def demonstrate(a):
     available = cores()
     workers = min(a.jobs or available, len(a.networks) * len(OBJECTIVES))
     classes = len(CLASSES) if a.classes == "all" else len(a.classes.split(","))
-    jobs = [job(a, length, folder, form, objective, max(1, available // workers))
-            for form in a.networks for objective in OBJECTIVES]
+    kinds = [(form, objective) for form in a.networks for objective in OBJECTIVES]
+    controls = [(form + "_random", objective) for form, objective in kinds if a.full]
+    threads = max(1, available // workers)
+    jobs = [job(a, length, folder, *kind, length.seeds, threads) for kind in kinds]
+    jobs += [job(a, length, folder, *kind, length.seeds[:1], threads) for kind in controls]
     seconds = sum(step.seconds for j in jobs for step in j.steps) / workers
+    learnings = len(kinds) * len(length.seeds) + len(controls)
     print("%d networks x %d classes x %d objectives%s = %d learnings of %d steps, then their analyses.\nAbout %d:%02d minutes with "
           "%d programs side by side, if the cores are a Zen 5's and idle." % (
-              len(a.networks), classes, len(OBJECTIVES), " x %d starts" % len(length.seeds) if a.full else "",
-              len(a.networks) * classes * len(OBJECTIVES) * len(length.seeds), length.steps, *divmod(round(seconds), 60), workers))
+              len(a.networks), classes, len(OBJECTIVES), " x %d starts, and random networks" % len(length.seeds) if a.full else "",
+              learnings * classes, length.steps, *divmod(round(seconds), 60), workers))
     draw(a)
+    if a.full:
+        run_jobs([random_network(a, folder, form) for form in a.networks], workers)
     idle, processor, memory = run_jobs(jobs, workers)
-    outcomes = [read_outcome(folder, form, objective) for form in a.networks for objective in OBJECTIVES]
-    page = write_report(a, folder, outcomes, notes(outcomes, length))
-    print("", *screen(outcomes, length), sep="\n")
+    outcomes, random = [[read_outcome(folder, *kind) for kind in of] for of in (kinds, controls)]
+    page = write_report(a, folder, outcomes + random, notes(outcomes, random, length))
+    print("", *screen(outcomes, random, length), sep="\n")
     parts = sum(len(j.steps) for j in jobs)
     over = "; all results were there and are taken over" if idle == parts else \
         "; %d of %d parts were there and are taken over" % (idle, parts) if idle else ""

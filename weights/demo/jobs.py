@@ -146,7 +146,7 @@ class Progress:
 
 def new_work(running):
     """Whether the step that has ended had anything to do."""
-    return any(STEP_LINE.match(line) or FINDING_LINE.match(line) for line in running.lines)
+    return running.step.what == "made" or any(STEP_LINE.match(line) or FINDING_LINE.match(line) for line in running.lines)
 
 
 def run_jobs(jobs, workers):
@@ -180,7 +180,7 @@ def run_jobs(jobs, workers):
                 if not new_work(r):
                     idle, took = idle + 1, "taken over"
                     progress.taken_over += r.step.seconds
-                what = "  %-12s %-9s %-9s %10s" % (*r.job.label.split(), r.step.what, took)
+                what = "  %-18s %-9s %-9s %10s" % (*r.job.label.split(), r.step.what, took)
                 r.share = 0.0
                 advance(r)
                 progress.say(what + ("   left about " + progress.left(running, workers) if waiting or running else ""))

@@ -13,6 +13,7 @@ CLAIMS = (("falls_with_depth", ("similarity", "with depth"), "fig4_similarity", 
           ("looks_at_its_class", ("looks at", "its class"), "fig4_hit_rate", "mean_difference"),
           ("specific", ("knows its", "class"), "random_masks", "mean_balanced_accuracy"))
 PLANTED = list(SHARED)  # pairs of classes that share parts
+VGG16_BETA = "0.5"
 FEW = 10  # a tenth of all pairs are "the most similar"
 
 
@@ -40,14 +41,17 @@ def table(outcomes):
         masks = o.analyses.get("object_masks", {})
         constant = "!" if o.average["constant_answers"] else " "
         yield "%-11s %-9s %6s  %6s %6s  %6s%s %5s  %8s  %9s" % (
-            o.form, o.objective, percent(o.average["kept_percent"]), percent(o.average["top1_before"]),
+            o.form.replace("_random", ""), o.objective, percent(o.average["kept_percent"]), percent(o.average["top1_before"]),
             percent(o.average["top1_after"]), percent(o.average["false_alarms"]), constant,
             *(share(masks.get(fact)) for fact in ("best_inside", "best_original", "mask_share")))
+
+
+def legend(outcomes):
     yield ("Activated in the object: the share of the 5 % of pixels where the network is most active that lie on the object, at the "
            "gate where it is most; the same of the original; the object's share of the image.")
     if any(o.average["constant_answers"] for o in outcomes):
         yield "! constant answers, %s: each calls more than half of other classes' images its own, so that own accuracy says nothing." % (
-            ", ".join("%d of %d of %s %s" % (o.average["constant_answers"], o.average["classes"], o.form, o.objective)
+            ", ".join("%d of %d of %s %s" % (o.average["constant_answers"], o.average["classes"], o.form.replace("_", " "), o.objective)
                       for o in outcomes if o.average["constant_answers"]))
 
 
@@ -86,7 +90,7 @@ def by_objective(named):
     groups = collections.defaultdict(list)
     for objective, name in named:
         groups[objective].append(name)
-    return "; ".join("%s, %s" % (objective, ", ".join(names)) for objective, names in groups.items()) or "in none"
+    return "; ".join("%s, %s" % (objective, ", ".join(names)) for objective, names in groups.items()) or "none"
 
 
 def is_near(place, pairs):
@@ -153,20 +157,43 @@ def connections(outcomes):
                "test." % (objective, min(depth, key=depth.get), min(alike, key=alike.get)))
 
 
-def left_out(length):
+def starts(outcomes):
+    """A sentence, where there are several starts."""
+    tested = [o for o in outcomes if o.analyses.get("stability", {}).get("starts_within") is not None]
+    if tested:
+        is_shown = [(o.objective, o.form) for o in tested if shown(o, "stable")]
+        yield "The class decides the sub-architecture, not only the start that it is learnt from: shown for %s; tested: %s." % (
+            by_objective(is_shown), by_objective([(o.objective, o.form) for o in tested]))
+
+
+def knowing_nothing(random):
+    """A sentence: what the rules claim of networks with random weights."""
+    if random:
+        made = ["%s of %s %s" % (claim.replace("_", " "), o.form.replace("_random", ""), o.objective)
+                for o in random for claim in o.analyses["claims"]["table"]["claim"] if shown(o, claim)]
+        yield "Of networks with random weights, which know nothing, the same rules claim: %s." % (", ".join(made) or "nothing")
+
+
+def left_out(outcomes, length):
+    if ("vgg16", "released") in [(o.form, o.objective) for o in outcomes]:
+        yield "VGG16's released gates are learnt with beta %s: the paper's 4.5 leaves next to nothing of so small a network." % VGG16_BETA
     if length.full:
         return
     yield ("Left out, scripts/demo --full does it: other starts (whether a sub-architecture is its class's or its start's), "
-           "longer learning than %d steps, more composites." % length.steps)
+           "networks with random weights, longer learning than %d steps, more composites." % length.steps)
 
 
-def screen(outcomes, length):
+def screen(outcomes, random, length):
     """The lines of the terminal, 80 columns each."""
-    remarks = [*mistakes(outcomes), *connections(outcomes), *left_out(length)]
-    for line in map(str.rstrip, (*table(outcomes), "", *findings(outcomes), "", *remarks)):
+    nothing = ["", "The same of networks with random weights:", *table(random)] if random else []
+    for line in map(str.rstrip, (*table(outcomes), *nothing, *legend(outcomes + random), "", *findings(outcomes), "", *remarks(outcomes, random, length))):
         yield from textwrap.wrap(line, 80) if len(line) > 80 else [line]
 
 
-def notes(outcomes, length):
+def remarks(outcomes, random, length):
+    return [*mistakes(outcomes), *connections(outcomes), *starts(outcomes), *knowing_nothing(random), *left_out(outcomes, length)]
+
+
+def notes(outcomes, random, length):
     """Paragraphs for the report's first screen, whose figures show the rest."""
-    return [*planted(outcomes), *mistakes(outcomes), *connections(outcomes), *left_out(length)]
+    return [*planted(outcomes), *remarks(outcomes, random, length)]
