@@ -54,7 +54,7 @@ class Demonstration(unittest.TestCase):
 
     def test_what_it_says_is_what_the_files_hold(self):
         lines = self.first.stdout.splitlines()
-        self.assertIn("8 learnings of 4 steps", lines[0])
+        self.assertIn("8 learnings of 4 (released) and 4 (specific) steps", lines[0])
         for name in NAMES:
             form, objective = name.split("_")
             average = json.loads((self.out / (name + ".json")).read_text())["average"]
@@ -77,7 +77,7 @@ class Demonstration(unittest.TestCase):
     def test_full_adds_starts_and_networks_that_know_nothing(self):
         done = run(self.out, "--full", "--networks", "darts")
         self.assertEqual(done.returncode, 0, done.stderr)
-        self.assertIn("16 learnings of 4 steps", done.stdout)  # 2 objectives of 2 classes: 3 starts, and once with random weights
+        self.assertIn("16 learnings of 4 (released) and 4 (specific) steps", done.stdout)  # 2 objectives of 2 classes: 3 starts, and once with random weights
         self.assertNotIn("Left out", done.stdout)
         said = " ".join(done.stdout.split())
         self.assertIn("The same of networks with random weights: ", said)

@@ -180,7 +180,7 @@ def left_out(outcomes, length):
     if length.full:
         return
     yield ("Left out, scripts/demo --full does it: other starts (whether a sub-architecture is its class's or its start's), "
-           "networks with random weights, longer learning than %d steps, more composites." % length.steps)
+           "networks with random weights, longer learning than %d and %d steps, more composites." % tuple(length.steps.values()))
 
 
 def screen(outcomes, random, length):
