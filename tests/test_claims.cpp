@@ -31,6 +31,23 @@ std::map<std::string, Findings> clear_findings() {
   return found;
 }
 
+// Of a network that knows nothing: made, and nothing found.
+std::map<std::string, Findings> silent_findings() {
+  std::map<std::string, Findings> found = clear_findings();
+  for (auto& [name, f] : found) {
+    f.facts["p"] = 0.5;
+    f.table = {{"gate", std::vector<int64_t>{0}}};
+  }
+  found["fig4_similarity"].facts["depth_p"] = 0.5;
+  return found;
+}
+
+// The control's findings, by name.
+std::vector<Claim> beside(const std::map<std::string, Findings>& findings,
+                          const std::map<std::string, Findings>& control) {
+  return make_claims(findings, {{"resnet50_released_random_weights", &control}});
+}
+
 int64_t shown(const std::vector<Claim>& claims) {
   return std::count_if(claims.begin(), claims.end(), [](const Claim& c) { return c.shown; });
 }
@@ -95,17 +112,82 @@ Findings stability_of(const Subject& subject) {
 }  // namespace
 
 TEST_CASE("clear findings make every claim") {
-  const std::vector<Claim> claims = make_claims(clear_findings());
+  const std::vector<Claim> claims = beside(clear_findings(), silent_findings());
   CHECK(claims.size() == 5);
   CHECK(shown(claims) == 5);
   for (const Claim& claim : claims) CHECK(claim.sentence.rfind("not shown", 0) == std::string::npos);
   CHECK(named(claims, "specific").sentence.find("balanced accuracy 0.9") != std::string::npos);
 }
 
+TEST_CASE("without a network of random weights the label may be behind two of the claims") {
+  const std::vector<Claim> claims = make_claims(clear_findings());
+  CHECK(shown(claims) == 3);
+  for (const char* name : {"falls_with_depth", "stable"}) {
+    CHECK_FALSE(named(claims, name).shown);
+    CHECK(named(claims, name).sentence.find("not without a control") != std::string::npos);
+  }
+  // One whose analysis was not made is none.
+  auto control = silent_findings();
+  control["stability"].table.clear();
+  control["stability"].facts.clear();
+  CHECK_FALSE(named(beside(clear_findings(), control), "stable").shown);
+  CHECK(named(beside(clear_findings(), control), "falls_with_depth").shown);
+}
+
+TEST_CASE("what a control reaches is not shown, unless the network has clearly more of it") {
+  auto findings = clear_findings(), control = silent_findings();
+  const auto set = [](Findings& f, const char* name, double low, double high) {
+    f.facts[std::string(name) + "_low"] = low;
+    f.facts[std::string(name) + "_high"] = high;
+  };
+  set(findings["fig4_hit_rate"], "mean_difference", 0.08, 0.12);
+  set(control["fig4_hit_rate"], "mean_difference", 0.02, 0.09);
+  CHECK(named(beside(findings, control), "looks_at_its_class").shown);  // the control's p is 0.5
+  control["fig4_hit_rate"].facts["p"] = 0.04;
+  const Claim reached = named(beside(findings, control), "looks_at_its_class");
+  CHECK_FALSE(reached.shown);
+  CHECK(reached.sentence.rfind("not shown: ", 0) == 0);
+  CHECK(reached.sentence.find("resnet50_released_random_weights reaches it too: own - swap") != std::string::npos);
+  CHECK(shown(beside(findings, control)) == 4);
+  set(control["fig4_hit_rate"], "mean_difference", 0.02, 0.07);
+  CHECK(named(beside(findings, control), "looks_at_its_class").shown);
+  // Similarities of masks that keep more differ by less: shares of what is possible are compared.
+  set(findings["stability"], "mean_difference", 0.30, 0.40);
+  findings["stability"].facts["mean_chance"] = 0.5;
+  set(control["stability"], "mean_difference", 0.05, 0.08);
+  control["stability"].facts["mean_chance"] = 0.9;
+  control["stability"].facts["p"] = 0.0005;
+  CHECK_FALSE(named(beside(findings, control), "stable").shown);
+  control["stability"].facts["mean_chance"] = 0.7;
+  CHECK(named(beside(findings, control), "stable").shown);
+  // A fall with depth has no interval: a control's is enough.
+  control["fig4_similarity"].facts["depth_p"] = 0.05;
+  CHECK_FALSE(named(beside(findings, control), "falls_with_depth").shown);
+  // A constant answer of the control reaches nothing.
+  control["random_masks"].facts["p"] = 0.01;
+  control["random_masks"].facts["mean_false_alarms"] = 0.9;
+  CHECK(named(beside(findings, control), "specific").shown);
+}
+
+TEST_CASE("a control is a network with random weights, of the same form and objective") {
+  const Facts network = {
+      {"arch", "vgg16"}, {"objective", "paper"}, {"num_classes", int64_t{9}}, {"input_size", int64_t{32}}};
+  Facts control = network;
+  CHECK_FALSE(is_control_of(control, network));
+  control["control"] = "shuffled labels";
+  CHECK_FALSE(is_control_of(control, network));
+  for (const char* what : {"random weights", "random weights, shuffled labels"}) {
+    control["control"] = what;
+    CHECK(is_control_of(control, network));
+  }
+  control["objective"] = "released";
+  CHECK_FALSE(is_control_of(control, network));
+}
+
 TEST_CASE("constant answers are not specific, whatever p is") {
   auto found = clear_findings();
   found["random_masks"].facts["mean_false_alarms"] = 0.8;
-  const std::vector<Claim> claims = make_claims(found);
+  const std::vector<Claim> claims = beside(found, silent_findings());
   CHECK_FALSE(named(claims, "specific").shown);
   CHECK(named(claims, "specific").sentence.rfind("not shown", 0) == 0);
   CHECK(shown(claims) == 4);
@@ -113,9 +195,9 @@ TEST_CASE("constant answers are not specific, whatever p is") {
 
 TEST_CASE("what was not tested is not shown, and one test alone must reach a fifth of the level") {
   std::map<std::string, Findings> alone;
-  alone["stability"] = with_p(0.02, {{"starts_difference", 0.2}});
+  alone["fig4_hit_rate"] = with_p(0.02, {{"mean_difference", 0.2}});
   CHECK(shown(make_claims(alone)) == 0);
-  alone["stability"].facts["p"] = 0.009;
+  alone["fig4_hit_rate"].facts["p"] = 0.009;
   CHECK(shown(make_claims(alone)) == 1);
   CHECK(named(make_claims(alone), "specific").sentence.find("not tested") != std::string::npos);
   alone["random_masks"].missing = "a fifth class";
@@ -132,7 +214,7 @@ TEST_CASE("planted masks: the class decides, and similarity falls with depth") {
   const Study study{planted, settings, nullptr, found, [](double) {}};
   found["fig4_similarity"] = kFig4Similarity.make(study);
   found["stability"] = kStability.make(study);
-  const std::vector<Claim> claims = make_claims(found);
+  const std::vector<Claim> claims = beside(found, silent_findings());
   CHECK(named(claims, "falls_with_depth").shown);
   CHECK(named(claims, "stable").shown);
   CHECK(shown(claims) == 2);
@@ -158,7 +240,7 @@ TEST_CASE("a run given twice is no other run, and runs that share their start ma
   CHECK(shared.number("mean_within") > shared.number("mean_between"));
   CHECK(std::isnan(shared.number("p")));
   CHECK(shared.missing.find("another seed") != std::string::npos);
-  CHECK_FALSE(named(make_claims({{"stability", shared}}), "stable").shown);
+  CHECK_FALSE(named(beside({{"stability", shared}}, silent_findings()), "stable").shown);
 
   // Of three runs with two starts the first of each is tested.
   const Findings mixed = stability_of(subject_of({files[0], files[1], files[2]}, &notes)), two = stability_of(both);

@@ -166,8 +166,18 @@ class Controls(Case):
                   "resnet50_released_shuffled_labels": "shuffled labels"}
         with h5py.File(out, "r") as file:
             self.assertEqual({n: g.attrs.get("control") for n, g in file["networks"].items()}, labels)
-            for network in file["networks"].values():
+            for label, network in file["networks"].items():
                 self.assertEqual(len(network["claims/table/sentence"]), 5)
+                self.assertEqual(network["claims"].attrs["controls"], 0 if label.endswith("random_weights") else 1)
+        # The control in another file; without it the claims are made again.
+        alone = self.dir / "alone.h5"
+        for flags, controls in (([], 0), (["--control", out], 1), ([], 0)):
+            result = call(ANALYSE, files[0], "--only", "fig4_similarity,claims", "--out", alone, *flags)
+            self.assertEqual(result.returncode, 0, result.stderr)
+            with h5py.File(alone, "r") as file:
+                (network,) = file["networks"].values()
+                self.assertEqual(network["claims"].attrs["controls"], controls)
+        self.assertEqual(call(ANALYSE, files[0], "--out", alone, "--control", files[1]).returncode, 3)
         if REPORT.exists():
             result = call(REPORT, *files, out, "-o", page)
             self.assertEqual(result.returncode, 0, result.stderr)

@@ -47,6 +47,10 @@ std::string findings_key(const Analysis& analysis, const Study& study) {
   for (const std::string& other : analysis.from) {
     const auto found = study.so_far.find(other);
     text += "|" + (found == study.so_far.end() ? "" : found->second.key);
+    for (const Control& control : study.controls) {
+      const auto of_control = control.findings->find(other);
+      if (of_control != control.findings->end()) text += "|" + control.label + " " + of_control->second.key;
+    }
   }
   const std::string key = hexadecimal(hash_bytes(kHashStart, text.data(), text.size()));
   if (!analysis.network) return key;

@@ -21,6 +21,12 @@ struct AnalysisSettings {
   uint64_t seed = 233;
 };
 
+// A network that knows nothing, beside which claims are made (docs/METHOD.md, 5a.6 and 5a.8).
+struct Control {
+  std::string label;
+  const std::map<std::string, Findings>* findings = nullptr;
+};
+
 // What an analysis works on.
 struct Study {
   const Subject& subject;
@@ -29,6 +35,7 @@ struct Study {
   const std::map<std::string, Findings>& so_far;  // of the same subject
   // Called often, with the share that is done: [0, 1]. May throw to stop.
   std::function<void(double)> progress;
+  std::vector<Control> controls = {};  // of the same architecture and objective, by label
 };
 
 struct Analysis {

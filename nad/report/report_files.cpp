@@ -6,6 +6,7 @@
 
 #include "engine/error.h"
 #include "nad/analyse/analysis.h"
+#include "nad/analyse/claims.h"
 #include "nad/store/file_kind.h"
 
 namespace nad {
@@ -89,11 +90,16 @@ void add_analysed(std::vector<ReportNetwork>& networks, const std::string& path,
 }
 
 // Of results without an analysis file: what they settle alone, and what the others would need.
-void add_findings(ReportNetwork& network) {
+// combined: those that are made from other analyses, or those that are not.
+void add_findings(ReportNetwork& network, bool combined, const std::vector<ReportNetwork>& networks) {
   const AnalysisSettings settings;
-  const Study study = {*network.subject, settings, nullptr, network.analyses, [](double) {}};
+  Study study = {*network.subject, settings, nullptr, network.analyses, [](double) {}};
+  for (const ReportNetwork& other : networks) {
+    if (&other != &network && is_control_of(other.facts, network.facts))
+      study.controls.push_back({other.label, &other.analyses});
+  }
   for (const Analysis& analysis : all_analyses()) {
-    if (network.analyses.count(analysis.name)) continue;
+    if (combined == analysis.from.empty() || network.analyses.count(analysis.name)) continue;
     Findings findings;
     findings.missing = lacking(analysis, study);
     if (findings.missing.empty()) findings = analysis.make(study);
@@ -134,8 +140,10 @@ Report read_report(const std::vector<std::string>& paths, std::vector<std::strin
       add_analysed(report.networks, path, label, std::move(network), notes);
     }
   }
-  for (ReportNetwork& network : report.networks) {
-    if (network.subject) add_findings(network);
+  for (const bool combined : {false, true}) {
+    for (ReportNetwork& network : report.networks) {
+      if (network.subject) add_findings(network, combined, report.networks);
+    }
   }
   if (report.networks.empty()) {
     throw Error(ErrorKind::data, "none of the files holds a finished class or an analysis",

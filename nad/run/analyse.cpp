@@ -6,6 +6,7 @@
 #include <filesystem>
 #include <set>
 
+#include "nad/analyse/claims.h"
 #include "nad/run/network_laboratory.h"
 #include "nad/run/output_place.h"
 #include "nad/run/program.h"
@@ -31,14 +32,16 @@ class SubjectAnalyses {
         weights_(std::move(weights)),
         progress_(progress) {}
 
-  // save() is called after every one that was made. Findings that are not chosen, or cannot be made with what is at hand,
+  // combined: those that are made from other analyses, or those that are not. save() is called after every one that was made. Findings that are not chosen, or cannot be made with what is at hand,
   // stay. Returns the exit code of those that failed.
   template <class Save>
-  int make_all(Save&& save) {
+  int make_all(bool combined, std::vector<Control> controls, Save&& save) {
+    controls_ = std::move(controls);
     int exit_code = 0;
     int64_t otherwise = 0;
     for (const Analysis& analysis : all_analyses()) {
       stop_if_asked();
+      if (combined == analysis.from.empty()) continue;
       const bool chosen =
           options_.only.empty() || std::count(options_.only.begin(), options_.only.end(), analysis.name);
       const std::string label = label_ + " " + analysis.name;
@@ -66,11 +69,15 @@ class SubjectAnalyses {
 
  private:
   Study study(const std::string& label) {
-    return {subject_, options_.settings, laboratory_.laboratory.get(), network_.analyses,
+    return {subject_,
+            options_.settings,
+            laboratory_.laboratory.get(),
+            network_.analyses,
             [this, label](double share) {
               stop_if_asked();
               progress_.work(label, share);
-            }};
+            },
+            controls_};
   }
 
   void open() {
@@ -119,6 +126,7 @@ class SubjectAnalyses {
   AnalysedNetwork& network_;
   const std::string weights_;
   Progress& progress_;
+  std::vector<Control> controls_;
   bool opened_ = false;
   NetworkLaboratory laboratory_;
 };
@@ -208,6 +216,19 @@ void write_csv(const std::string& out, const std::string& label, const std::stri
   write_durably(path.string(), {bytes, bytes + text.size()}, "table");
 }
 
+// Those of the files, but for the network itself.
+std::vector<Control> controls_of(const AnalysedNetwork& network, const std::vector<const AnalysisFile*>& files) {
+  std::vector<Control> controls;
+  for (const AnalysisFile* file : files) {
+    for (const auto& [label, other] : file->networks) {
+      const auto masks = other.facts.find("masks_hash"), mine = network.facts.find("masks_hash");
+      const bool itself = masks != other.facts.end() && mine != network.facts.end() && masks->second == mine->second;
+      if (!itself && is_control_of(other.facts, network.facts)) controls.push_back({label, &other.analyses});
+    }
+  }
+  return controls;
+}
+
 }  // namespace
 
 std::string csv_folder(const std::string& analysis_path) {
@@ -217,28 +238,35 @@ std::string csv_folder(const std::string& analysis_path) {
 Analysed analyse(const AnalyseOptions& o, const std::string& command_line, Progress& progress) {
   OutputRules rules{.may_exist = true, .inputs = o.results, .try_writing = false};
   rules.inputs.insert(rules.inputs.end(), o.weights.begin(), o.weights.end());
+  rules.inputs.insert(rules.inputs.end(), o.controls.begin(), o.controls.end());
   check_output(o.out, rules);
   const FileLock lock(o.out, "--out");
   rules.try_writing = true;
   check_output(o.out, rules);
   const std::vector<Subject> subjects = read_subjects(o, progress);
   const auto weights = weights_by_hash(o, subjects);
+  std::vector<AnalysisFile> given;  // controls
+  for (const std::string& path : o.controls) given.push_back(read_analysis(path));
 
   Analysed analysed;
   analysed.file = earlier_file(o);
   analysed.file.facts = {{"program", program_version("nad_analyse")}, {"command_line", command_line}};
+  std::vector<const AnalysisFile*> files = {&analysed.file};
+  for (const AnalysisFile& file : given) files.push_back(&file);
+  const auto make_all = [&](const Subject& s, bool combined) {
+    const std::string label = place_of(analysed.file, s);
+    AnalysedNetwork& network = analysed.file.networks.at(label);
+    const auto path = weights.find(s.results().settings.weights_hash);
+    SubjectAnalyses analyses(o, s, label, network, path == weights.end() ? "" : path->second, progress);
+    const int code = analyses.make_all(combined, controls_of(network, files), [&](const std::string& name) {
+      write_analysis(o.out, analysed.file);
+      write_csv(o.out, label, name, network.analyses.at(name));
+    });
+    analysed.exit_code = std::max(analysed.exit_code, code);
+  };
   try {
-    for (const Subject& s : subjects) {
-      const std::string label = place_of(analysed.file, s);
-      AnalysedNetwork& network = analysed.file.networks.at(label);
-      const auto path = weights.find(s.results().settings.weights_hash);
-      SubjectAnalyses analyses(o, s, label, network, path == weights.end() ? "" : path->second, progress);
-      const int code = analyses.make_all([&](const std::string& name) {
-        write_analysis(o.out, analysed.file);
-        write_csv(o.out, label, name, network.analyses.at(name));
-      });
-      analysed.exit_code = std::max(analysed.exit_code, code);
-    }
+    for (const Subject& s : subjects) make_all(s, false);
+    for (const Subject& s : subjects) make_all(s, true);  // beside the others' findings
   } catch (const Stopped&) {
     throw Error(ErrorKind::interrupted,
                 "interrupted by " + signal_name(stop_signal()) + ": what was made is saved in " + o.out,

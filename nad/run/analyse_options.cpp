@@ -31,6 +31,12 @@ void declare(CLI::App& app, AnalyseOptions& o, Texts& t) {
   app.add_option("--masks", t.masks,
                  "where the objects are in the val images: DIR/<class>/<image>.png, grey, white on the object")
       ->type_name("DIR");
+  app.add_option(
+         "--control", o.controls,
+         "analysis files that hold the same networks with random weights, beside which claims are made; those that "
+         "are analysed along need no flag")
+      ->type_name("A.h5")
+      ->allow_extra_args(false);
   app.add_option("--out", t.out, "analysis file; one that is there is gone on with; default: analysis.h5")
       ->type_name("A.h5");
   app.add_option("--only", t.only, "names of analyses, separated by commas; default: all")->type_name("NAMES");
