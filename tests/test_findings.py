@@ -78,6 +78,8 @@ class Findings(Case):
         with h5py.File(self.work / "tiny" / "analysis.h5", "r") as file:
             network = file["networks/resnet50_released"]
             self.assertEqual(network.attrs["runs"], 2)
+            self.assertEqual([n["claims"].attrs["controls"] for n in file["networks"].values()],
+                             [n.attrs["objective"] == "released" for n in file["networks"].values()])
             facts = network["fig2_accuracy"].attrs
             self.assertIn("| %.1f [%.1f, %.1f] |" % tuple(facts["mean_after" + e] for e in ("", "_low", "_high")), row("5.1"))
             facts = network["transfer"].attrs

@@ -8,7 +8,7 @@ import time
 
 import h5py
 
-from findings.catalogue import ROOT
+from findings.catalogue import FIRST_SEED, ROOT, SERIES, Learning
 
 # The quick ones first; claims follow from the others. Fig. 6 is in the results of the series `beta`.
 ANALYSES = ("fig2_accuracy", "fig4_similarity", "transfer", "table1_mistakes", "faithfulness", "size_sweep", "complement",
@@ -159,7 +159,24 @@ class Worker:
                 str(self.programs / "nad_analyse"), *[str(t.out(self.work)) for t in runs], "--weights", str(task.weights(self.work)),
                 "--data", str(task.network.data(self.data, self.work)), "--out", str(task.analysis(self.work)), "--only", analysis,
                 "--device", "cpu", "--threads", str(self.threads), *self.analysis_flags,
-                *(["--masks", str(masks)] if analysis == "object_masks" else [])])
+                *(["--masks", str(masks)] if analysis == "object_masks" else []),
+                *(self.control_flags(task) if analysis == "claims" else [])])
             if keys(task.analysis(self.work)) != before:
                 self.note("costs.json", "%s %s %s" % (task.network.name, task.series.name, analysis), round(seconds, 1))
         self.note("analysed.json", name, seeds)
+        if task.series.random_weights:
+            self.claim_beside(task, tasks)
+
+    def control_flags(self, task):
+        """Claims are made beside the network with random weights (METHOD, 5a.8), where it is analysed."""
+        control = Learning(task.network, SERIES["released-random"], FIRST_SEED).analysis(self.work)
+        return ["--control", str(control)] if control.exists() and not task.series.random_weights else []
+
+    def claim_beside(self, control, tasks):
+        """The claims of the network's other series once more, now that there is a control."""
+        others = [t for t in tasks if t.network == control.network and t.series.analysed and not t.series.random_weights
+                  and t.analysis(self.work).exists() and self.is_whole(t)]
+        for out in sorted({t.analysis(self.work) for t in others}):
+            self.run("claims of %s beside random weights" % control.network.name, [
+                str(self.programs / "nad_analyse"), *[str(t.out(self.work)) for t in others if t.analysis(self.work) == out],
+                "--out", str(out), "--only", "claims", *self.control_flags(others[0])])
