@@ -86,6 +86,7 @@ class Demonstration(unittest.TestCase):
         for name, runs in (("darts_released", 3), ("darts_random_released", 1)):
             (network,) = json.loads((self.out / "full" / (name + "_analysis.json")).read_text())["networks"].values()
             self.assertEqual(network["runs"], runs)
+            self.assertEqual(network["analyses"]["claims"]["controls"], 3 == runs)
         again = run(self.out, "--full", "--networks", "darts")
         self.assertIn("all results were there", again.stdout)
 
@@ -174,6 +175,7 @@ class Words(unittest.TestCase):
         self.assertTrue(screen.shown(outcome, "falls_with_depth"))
         self.assertFalse(screen.shown(outcome, "specific"))
         self.assertFalse(screen.shown(outcome, "similar_mistakes"))
+        self.assertTrue(screen.lacks_control(outcome, "falls_with_depth"))
 
 
 if __name__ == "__main__":

@@ -122,8 +122,9 @@ def random_network(a, folder, form):
     return Job(form + " random", [] if weights.exists() else steps)
 
 
-def job(a, length, folder, form, objective, seeds, threads):
-    """Learns all classes, with each seed, and analyses them. form: a network, or NETWORK_random."""
+def job(a, length, folder, form, objective, seeds, threads, control=None):
+    """Learns all classes, with each seed, and analyses them. form: a network, or NETWORK_random, whose analysis is the other's
+    control."""
     name, images = str(folder / (form + "_" + objective)), str(a.out / "images")
     weights = str((folder if form.endswith("_random") else HERE) / (form + ".h5"))
     form = form.replace("_random", "")
@@ -142,6 +143,8 @@ def job(a, length, folder, form, objective, seeds, threads):
     analyse = [str(a.programs / "nad_analyse"), *results, *same, "--masks", images + "/masks/val", "--out",
                name + "_analysis.h5", "--draws", str(length.draws),
                "--composites", str(length.composites)]
+    if control:
+        analyse += ["--control", control]
     steps.append(Step("analysed", analyse, name + "_analysis.json", analysing, lambda: analysis_shares(ANALYSES)))
     return Job(Path(name).name.replace("_" + objective, " " + objective), steps)
 
@@ -177,9 +180,10 @@ def demonstrate(a):
     kinds = [(form, objective) for form in a.networks for objective in OBJECTIVES]
     controls = [(form + "_random", objective) for form, objective in kinds if a.full]
     threads = max(1, available // workers)
-    jobs = [job(a, length, folder, *kind, length.seeds, threads) for kind in kinds]
-    jobs += [job(a, length, folder, *kind, length.seeds[:1], threads) for kind in controls]
-    seconds = sum(step.seconds for j in jobs for step in j.steps) / workers
+    jobs = [job(a, length, folder, form, objective, length.seeds, threads,
+                str(folder / ("%s_random_%s_analysis.h5" % (form, objective))) if a.full else None) for form, objective in kinds]
+    first = [job(a, length, folder, *kind, length.seeds[:1], threads) for kind in controls]
+    seconds = sum(step.seconds for j in first + jobs for step in j.steps) / workers
     learnings = len(kinds) * len(length.seeds) + len(controls)
     print("%d networks x %d classes x %d objectives%s = %d learnings of %s steps, then their analyses.\nAbout %d:%02d minutes with "
           "%d programs side by side, if the cores are a Zen 5's and idle." % (
@@ -188,6 +192,7 @@ def demonstrate(a):
     draw(a)
     if a.full:
         run_jobs([random_network(a, folder, form) for form in a.networks], workers)
+        run_jobs(first, workers)
     idle, processor, memory = run_jobs(jobs, workers)
     outcomes, random = [[read_outcome(folder, *kind) for kind in of] for of in (kinds, controls)]
     page = write_report(a, folder, outcomes + random, notes(outcomes, random, length))

@@ -61,6 +61,11 @@ def shown(outcome, claim):
     return claim in found.get("claim", []) and bool(found["shown"][found["claim"].index(claim)])
 
 
+def lacks_control(outcome, claim):
+    """Whether the rule asks for a network with random weights beside it and has none: even those are less alike in depth."""
+    return claim == "falls_with_depth" and not outcome.analyses.get("claims", {}).get("controls")
+
+
 def ranks(names, values):
     """{planted pair: (its place among all pairs of classes by the sum of both directions, the last of equal ones; its sum)}, and
     the number of pairs."""
@@ -108,12 +113,15 @@ def findings(outcomes):
         for claim, _, analysis, fact in CLAIMS:
             value = o.analyses.get(analysis, {}).get(fact)
             pattern = "%s %.2f" if claim == "specific" else "%s %+.2f"
-            cells.append("%-11s" % ("-" if value is None else pattern % ("yes" if shown(o, claim) else "no ", value)))
+            verdict = "yes" if shown(o, claim) else "?  " if lacks_control(o, claim) else "no "
+            cells.append("%-11s" % ("-" if value is None else pattern % (verdict, value)))
         places, total = similar_pairs(o)
         yield "%-11s %-9s " % (o.form, o.objective) + "".join(cells) + "".join(
             "%-7s" % (("%d*" if is_near(places[p][0], total) else "%d") % places[p][0] if p in places else "-") for p in PLANTED)
     yield ("yes: a rule shows it at 5 % after Holm's correction. The numbers: correlation of similarity with depth; similarity with "
            "the classes mistaken for, less with others; hit rate, less that of other classes; balanced accuracy. *: among the most similar tenth.")
+    if any(lacks_control(o, "falls_with_depth") for o in outcomes):
+        yield "?: no rule says so without a network with random weights beside it, whose similarity may fall too (--full)."
 
 
 def planted(outcomes):
