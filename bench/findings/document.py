@@ -14,17 +14,18 @@ HEAD = """# What was found
 
 What the paper claims, and what this program sees, with the controls that decide what a figure means ([METHOD](METHOD.md),
 sections 5 to 6). One script makes this page: it learns, analyses and tabulates, and goes on where it was stopped. Last written
-on %(date)s with %(whole)d of %(wanted)d runs learnt; the rest takes about %(left)s more.
+on %(date)s with %(whole)d of %(wanted)d runs learnt; to learn the rest takes about %(left)s more.
 
     scripts/findings --data DATA --work WORK                       # --budget MINUTES or --until HH:MM stops it
     scripts/findings --data DATA --work WORK --tables-only         # this page, from what is there
 
 How to read it. *Released* is what the authors' program minimises, *specific* this project's objective, which shows images of
 other classes too (METHOD, 2a). Values are percent unless a header says otherwise; brackets hold 95 %% intervals; n is in every
-table or above it. What has no numbers is named below its table with the reason, and with the time that it takes. Times are wall
-time on one thread of a machine with other work. A claim is *shown* where a coded rule found it at 5 %% after Holm's correction
-over the five rules (METHOD, 5a.8); those rules make every sentence below, none is written by hand. The drawn objects are the
-demonstration's (`weights/demo`); the other networks and their images are not part of this repository.
+table or above it. What has no numbers is named below its table with the reason, and with the time that it takes. Times are
+wall time beside whatever else the machine did: upper bounds. A claim is *shown* where a coded rule found it at 5 %% after
+Holm's correction over the five rules, beside its control (METHOD, 5a.8); those rules make every sentence below, none is
+written by hand. The drawn objects are the demonstration's (`weights/demo`); the other networks and their images are not part
+of this repository.
 """
 NOT_LEARNT = "not learnt yet (the time that it takes: [Networks](#networks))"
 
@@ -203,7 +204,7 @@ def costs(subjects, worker):
         values = [known.get("%s %s %s" % (s.network.name, s.series.name, a)) for a in ANALYSES]
         if learning:
             rows.append([s.network.title(), s.series.title, "%.0f" % learning, *["" if v is None else "%.0f" % v for v in values]])
-    return ["## What it cost", "", "Seconds of wall time, one thread of a machine with other work. Learning: all classes of all runs; an "
+    return ["## What it cost", "", "Seconds of wall time beside whatever else the machine did. Learning: all classes of all runs; an "
             "analysis: the last time it was made. Empty: not run yet; what is not learnt has no row.", "",
             *table_of(["network", "learnt", "learning", *ANALYSES], rows)]
 

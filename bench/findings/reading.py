@@ -7,10 +7,10 @@ import numpy as np
 
 from findings.catalogue import FIRST_SEED, Learning, Network, Series
 
-# For what has never been timed here: seconds of a step at full width and 224 pixels in bf16 (bench/RESULTS.md), and how a
-# small network's compares.
+# For what has never been timed here: seconds of a step at full width and 224 pixels in bf16 on two threads (bench/RESULTS.md), and
+# how one thread and a small network compare.
 STEP_SECONDS = {"vgg16": 0.64, "resnet50": 0.41, "densenet121": 0.32, "darts": 0.13}
-STEPS, SHARE = 400, {"imagenet": 1, "small": 0.1, "demo": 0.05}
+STEPS, SHARE = 400, {"imagenet": 2, "small": 0.25, "demo": 0.08}
 
 
 class Group:
