@@ -116,6 +116,7 @@ class KernelCases {
     add("softmax_loss", loss_text, softmax_loss_problem, loss);
     const SpecificCase specific = {SpecificTarget::all, classes, 2 * images, 1000, valid, valid};
     add("specific_loss", specific_text, specific_loss_problem, specific);
+    add("operating_point", specific_text, operating_point_problem, specific);
     const std::set<std::pair<int64_t, int64_t>> distinct(network_.gated_channels.begin(),
                                                          network_.gated_channels.end());
     for (const auto& [channels, plane] : distinct) {

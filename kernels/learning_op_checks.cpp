@@ -47,7 +47,7 @@ void check_args(const SpecificLossArgs& a) {
   check_shape(op, "dlogits", a.dlogits, a.logits.shape);
   require(a.logits.shape.c >= 2, op, "a network of one class has no other classes");
   require(a.groups.others && a.predicted && a.apart_count && a.hyper, op, "an argument has no memory");
-  require(a.cross_entropy && a.specificity && a.others_answered, op, "an output has no memory");
+  require(a.cross_entropy && a.specificity && a.own_answered && a.others_answered, op, "an output has no memory");
 }
 
 void check_args(const GateValuesArgs& a) {
@@ -88,6 +88,16 @@ void check_args(const GateUpdateArgs& a) {
   if (a.objective == Objective::specific) {
     require(a.adam_mean && a.adam_square && a.adam_steps, op, "the specific objective needs Adam's state");
   }
+}
+
+void check_args(const OperatingPointArgs& a) {
+  const char* op = "operating_point";
+  check_groups(op, a.groups, nullptr);
+  require(a.groups.valid && a.groups.others && a.apply && a.correct_count && a.apart_count && a.own_answered &&
+              a.others_answered,
+          op, "an argument has no memory");
+  require(a.full_beta && a.hyper && a.means && a.weights, op, "an output has no memory");
+  require(a.max_false_alarms >= 0 && a.max_false_alarms < 1, op, "the limit must be a share");
 }
 
 void check_args(const AugmentArgs& a) {

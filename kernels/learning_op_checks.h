@@ -14,6 +14,7 @@ void check_args(const GateValuesArgs& args);
 void check_args(const GateNoiseArgs& args);
 void check_args(const GateStatisticsArgs& args);
 void check_args(const GateUpdateArgs& args);
+void check_args(const OperatingPointArgs& args);
 void check_args(const AugmentArgs& args);
 
 }  // namespace nad

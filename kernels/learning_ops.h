@@ -69,7 +69,7 @@ enum class SpecificTarget : uint8_t { named_class, all };
 //     all: mean over the others of KL(t || softmax(z)), t = softmax(o) where the sample is predicted as c, else
 //       softmax(o) over k != c, t_c = 0;  d/dz = softmax(z) - t
 //   dlogits = d (cross_entropy[g] + hyper[g].lambda * specificity[g]) / d z
-//   others_answered[g] = others whose first maximum of z is c
+//   own_answered[g], others_answered[g] = valid own samples and others whose first maximum of z is c
 struct SpecificLossArgs {
   Groups groups;                         // with others
   CTensor original, logits;              // [N, 1, 1, K], K at least 2
@@ -80,6 +80,7 @@ struct SpecificLossArgs {
   SpecificTarget target = SpecificTarget::named_class;
   double* cross_entropy = nullptr;     // [G]
   double* specificity = nullptr;       // [G]
+  int32_t* own_answered = nullptr;     // [G]
   int32_t* others_answered = nullptr;  // [G]
   Tensor dlogits;                      // [N, 1, 1, K]
 };
@@ -172,6 +173,33 @@ struct GateUpdateArgs {
   uint64_t* adam_steps = nullptr;      // [G], specific
 };
 
+// The weights of `specific` follow what the class has come to (docs/METHOD.md section 2a). Of every group with apply[g],
+// c its class, answers those of the gated network, P the limit:
+//   alarms = (others answered c - others that the original answers c) / others, 0 where there are none
+//   gain   = (own images answered c - own images that the original answers c) / valid
+//   means  = 0.9 means + 0.1 (alarms, gain)
+//   lambda <- lambda * exp(0.5 (mean alarms - P)), kept in [1, 16]
+//   beta   <- full_beta * (mean gain / 0.1, kept in [0, 1])
+// The weights that the step had are put down in any case; with P = 0 nothing else happens.
+struct OperatingPointArgs {
+  Groups groups;                             // with others
+  const int32_t* apply = nullptr;            // [G], ClassifyArgs
+  const int32_t* correct_count = nullptr;    // [G], the same
+  const int32_t* apart_count = nullptr;      // [G], the same
+  const int32_t* own_answered = nullptr;     // [G], SpecificLossArgs
+  const int32_t* others_answered = nullptr;  // [G], the same
+  double max_false_alarms = 0;               // P, a share below 1
+  const float* full_beta = nullptr;          // [G]
+  float* hyper = nullptr;                    // [G, 3]: lr, beta, lambda; in: of this step, out: of the next
+  double* means = nullptr;                   // [G, 2]: alarms, gain
+  double* weights = nullptr;                 // [G, 2]: beta, lambda of this step
+};
+
+inline constexpr double kMeanDecay = 0.9;   // of the means over steps
+inline constexpr double kLambdaRate = 0.5;  // of dual ascent
+inline constexpr double kMaxLambda = 16;    // and at least 1
+inline constexpr double kFullGain = 0.1;    // from which on beta is what it may be
+
 // ---- images ------------------------------------------------------------------------------------------------------
 // What one input image is made of. In the backend's memory, so that it may change from step to step.
 struct AugmentSample {
@@ -200,6 +228,7 @@ struct LearningOps {
   Entry<GateNoiseArgs> gate_noise;
   Entry<GateStatisticsArgs> gate_statistics;
   Entry<GateUpdateArgs> gate_update;
+  Entry<OperatingPointArgs> operating_point;
   Entry<AugmentArgs> augment;
 };
 

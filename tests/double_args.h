@@ -136,7 +136,7 @@ struct SpecificLossArgs {
   const double* hyper;
   SpecificTarget target;
   double *cross_entropy, *specificity;
-  int32_t* others_answered;
+  int32_t *own_answered, *others_answered;
   Tensor dlogits;
 };
 struct GateValuesArgs {

@@ -1,6 +1,8 @@
 // From a case (tests/cases.h) to a problem (tests/compare.h): losses and gate learning.
 #pragma once
 
+#include <array>
+
 #include "tests/build_problem.h"
 
 namespace nad::test {
@@ -113,6 +115,7 @@ inline Problem specific_loss_problem(const SpecificCase& c, Data data) {
   const SpecificArrays in = add_specific(b, c);
   const int cross_entropy = b.flat_output("cross_entropy", Type::f64, c.groups);
   const int specificity = b.flat_output("specificity", Type::f64, c.groups);
+  const int own_answered = b.flat_output("own_answered", Type::i32, c.groups);
   const int answered = b.flat_output("others_answered", Type::i32, c.groups);
   const int dlogits = b.output("dlogits", {c.groups * c.batch, 1, 1, c.classes});
   b.problem.plan = [=](Planner& planner, const OpTable&, const Placed& p) {
@@ -127,6 +130,7 @@ inline Problem specific_loss_problem(const SpecificCase& c, Data data) {
                   c.target,
                   p.pointer<double>(cross_entropy),
                   p.pointer<double>(specificity),
+                  p.pointer<int32_t>(own_answered),
                   p.pointer<int32_t>(answered),
                   p.tensor(dlogits)});
   };
@@ -302,6 +306,47 @@ inline Problem gate_update_problem(const GateCase& c, Data data) {
                                                        p.pointer<float>(mean),
                                                        p.pointer<float>(square_mean),
                                                        p.pointer<uint64_t>(steps)});
+  };
+  return b.finish();
+}
+
+// Counts of all kinds; a group that is not applied, one without others, weights at both of their bounds.
+inline Problem operating_point_problem(const SpecificCase& c, Data data) {
+  Builder b("operating_point " + specific_text(c), data);
+  std::vector<int32_t> apply, correct, apart, own, answered;
+  std::vector<float> full, hypers;
+  for (size_t g = 0; g < c.valid.size(); ++g) {
+    const auto i = static_cast<int32_t>(g);
+    apply.push_back(c.valid[g] > 0);
+    correct.push_back(c.valid[g] / 2);
+    own.push_back(c.valid[g] - i % 2);
+    apart.push_back(c.others[g] - c.others[g] / 3);
+    answered.push_back(i % 2 ? 0 : c.others[g]);
+    full.push_back(2.0f + static_cast<float>(g));
+    for (const float v : {0.1f, 0.45f, i % 2 ? 1.001f : 15.9f}) hypers.push_back(v);
+  }
+  const std::array<int, 7> counts = {
+      b.flat_input("valid", c.valid),           b.flat_input("others", c.others),   b.flat_input("apply", apply),
+      b.flat_input("correct_count", correct),   b.flat_input("apart_count", apart), b.flat_input("own_answered", own),
+      b.flat_input("others_answered", answered)};
+  const int full_beta = b.flat_input("full_beta", full), hyper = b.flat_input("hyper", hypers, true);
+  const int means = b.flat_input("means", to_double(b.uniform(2 * c.groups, 0, 0.2)), true);
+  const int weights = b.flat_output("weights", Type::f64, 2 * c.groups);
+  b.problem.separable = false;
+  b.problem.relative = 1e-6;
+  b.problem.plan = [=](Planner& planner, const OpTable&, const Placed& p) {
+    const auto count = [&](size_t i) { return p.pointer<int32_t>(counts[i]); };
+    return learning_ops(planner).operating_point(planner, {{c.groups, c.batch, count(0), count(1)},
+                                                           count(2),
+                                                           count(3),
+                                                           count(4),
+                                                           count(5),
+                                                           count(6),
+                                                           0.05,
+                                                           p.pointer<float>(full_beta),
+                                                           p.pointer<float>(hyper),
+                                                           p.pointer<double>(means),
+                                                           p.pointer<double>(weights)});
   };
   return b.finish();
 }

@@ -154,7 +154,7 @@ TEST_CASE("losses and gate learning equal the reference") {
   compare_all(loss_cases(), kBoth, classify_problem);
   compare_all(broken_cases(), kRandom, classify_problem);
   compare_all(loss_cases(), kRandom, softmax_loss_problem);
-  compare_all(specific_cases(), kRandom, classify_others_problem, specific_loss_problem);
+  compare_all(specific_cases(), kRandom, classify_others_problem, specific_loss_problem, operating_point_problem);
   compare_all(gate_learning_cases(), kRandom, gate_values_problem, gate_noise_problem, gate_statistics_problem,
               gate_update_problem);
 }
@@ -169,7 +169,8 @@ TEST_CASE("same bytes in any order of lanes and blocks, and alone") {
   compare_some_with_themselves(adaptive_cases(), adaptive_pool_problem, adaptive_pool_backward_problem);
   compare_some_with_themselves(norm_cases(), batch_norm_problem);
   compare_some_with_themselves(loss_cases(), classify_problem, softmax_loss_problem);
-  compare_some_with_themselves(specific_cases(), classify_others_problem, specific_loss_problem);
+  compare_some_with_themselves(specific_cases(), classify_others_problem, specific_loss_problem,
+                               operating_point_problem);
   compare_some_with_themselves(gate_learning_cases(), gate_values_problem, gate_noise_problem,
                                gate_statistics_problem, gate_update_problem);
 }

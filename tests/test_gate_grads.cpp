@@ -140,7 +140,7 @@ struct SpecificLoss {
   SpecificCase c;
   Groups groups;
   dbl::Values original, logits, dlogits;
-  std::vector<int32_t> labels, predicted, apart, answered;
+  std::vector<int32_t> labels, predicted, apart, own_answered, answered;
   std::vector<double> hyper, cross_entropy, specificity, work;
 
   explicit SpecificLoss(const SpecificCase& loss_case)
@@ -149,7 +149,7 @@ struct SpecificLoss {
         original({c.groups * c.batch, 1, 1, c.classes}, 21),
         logits(original.shape, 22),
         dlogits(original.shape, 23) {
-    apart = answered = std::vector<int32_t>(static_cast<size_t>(c.groups));
+    apart = own_answered = answered = std::vector<int32_t>(static_cast<size_t>(c.groups));
     cross_entropy = specificity = std::vector<double>(apart.size());
     work.resize(static_cast<size_t>(2 * c.groups * c.batch));
     for (double& z : logits.data) z *= 3;
@@ -165,8 +165,8 @@ struct SpecificLoss {
   double run() {
     reference::specific_loss(
         dbl::SpecificLossArgs{groups, original.view(), logits.view(), labels.data(), predicted.data(), apart.data(),
-                              hyper.data(), c.target, cross_entropy.data(), specificity.data(), answered.data(),
-                              dlogits.view()},
+                              hyper.data(), c.target, cross_entropy.data(), specificity.data(), own_answered.data(),
+                              answered.data(), dlogits.view()},
         work.data());
     double sum = 0;
     for (size_t g = 0; g < apart.size(); ++g) sum += cross_entropy[g] + hyper[3 * g + 2] * specificity[g];

@@ -232,6 +232,7 @@ TEST_CASE("what objective specific adds comes back; other objectives leave none 
   s.objective = "specific";
   s.specific_target = "all";
   s.lambda = 2.5;
+  s.max_false_alarms = 0.0625;
   s.negatives = 40;
   s.negative_classes = "odd";
   s.negatives_hash = "00000000000000aa";
@@ -240,14 +241,21 @@ TEST_CASE("what objective specific adds comes back; other objectives leave none 
   finished.false_alarms_unshown = 15;
   for (auto& [index, c] : wrote.classes) {
     for (StepRecord& step : c.history) step.specificity = step.skipped ? ClassResult::kNone : 0.25 * step.total;
-    for (StepRecord& step : c.history) step.others_answered = step.correct + 1;
+    for (StepRecord& step : c.history) {
+      step.others_answered = step.correct + 1;
+      step.own_answered = step.correct + 2;
+      step.beta = 0.5 * step.correct;
+      step.lambda = 1 + step.correct;
+    }
   }
-  wrote.classes.at(3).moments = {{{1, 2, 3}, {-4, 0.5f}}, {{5, 6, 7}, {8, 9}}, 1};
+  wrote.classes.at(3).moments = {
+      {{1, 2, 3}, {-4, 0.5f}}, {{5, 6, 7}, {8, 9}}, 1, OperatingPoint{0.5, 3, 0.25, -0.125}};
   write_results(path, wrote);
   const Results read = read_results(path);
   CHECK(first_difference(read.settings, s) == "");
   CHECK(read.settings.specific_target == "all");
   CHECK(read.settings.lambda == 2.5);
+  CHECK(read.settings.max_false_alarms == 0.0625);
   CHECK(read.settings.negatives == 40);
   CHECK(read.settings.negative_classes == "odd");
   CHECK(read.settings.negatives_hash == s.negatives_hash);
@@ -261,6 +269,8 @@ TEST_CASE("what objective specific adds comes back; other objectives leave none 
     for (size_t i = 0; i < r.history.size(); i++) {
       CHECK(same(r.history[i].specificity, w.history[i].specificity));
       CHECK(r.history[i].others_answered == w.history[i].others_answered);
+      CHECK(r.history[i].own_answered == w.history[i].own_answered);
+      CHECK((r.history[i].beta == w.history[i].beta && r.history[i].lambda == w.history[i].lambda));
     }
   }
   write_results(folder / "again.h5", read);
@@ -274,6 +284,8 @@ TEST_CASE("what objective specific adds comes back; other objectives leave none 
   CHECK(changed([](RunSettings& r) { r.specific_target = "class"; }) ==
         "the specific target is all there and class here");
   CHECK(changed([](RunSettings& r) { r.lambda = 1; }) == "lambda is 2.5 there and 1 here");
+  CHECK(changed([](RunSettings& r) { r.max_false_alarms = 0; }) ==
+        "the limit of false alarms is 0.0625 there and 0 here");
   CHECK(changed([](RunSettings& r) { r.negatives = 2000; }) == "negatives is 40 there and 2000 here");
   CHECK(changed([](RunSettings& r) { r.negative_classes = "all"; }) ==
         "the classes of negatives is odd there and all here");
@@ -282,7 +294,8 @@ TEST_CASE("what objective specific adds comes back; other objectives leave none 
   wrote.classes.at(3).moments = {};
   write_results(path, wrote);
   const hid_t file = H5Fopen(path.c_str(), H5F_ACC_RDONLY, H5P_DEFAULT);
-  for (const char* name : {"specific_target", "lambda", "negatives", "negative_classes", "negatives_hash"})
+  for (const char* name :
+       {"specific_target", "lambda", "max_false_alarms", "negatives", "negative_classes", "negatives_hash"})
     CHECK(H5Aexists(file, name) == 0);
   CHECK(H5Lexists(file, "classes/217/specificity", H5P_DEFAULT) == 0);
   CHECK(H5Aexists_by_name(file, "classes/217", "false_alarms_unshown", H5P_DEFAULT) == 0);

@@ -61,6 +61,7 @@ TEST_CASE("defaults are those of the method") {
   CHECK_FALSE(o.beta.has_value());
   CHECK_FALSE(o.lr.has_value());
   CHECK_FALSE(o.lambda.has_value());
+  CHECK_FALSE(o.max_false_alarms.has_value());
   CHECK(o.target == SpecificTarget::named_class);
   CHECK(o.negatives == 0);
   CHECK(o.negative_classes == NegativeClasses::all);
@@ -189,12 +190,16 @@ TEST_CASE("defaults go by the objective") {
   CHECK(defaults_of(Objective::released, network).lr == 0.1);
   CHECK(defaults_of(Objective::released, network).beta.value == 0.02);
   const ObjectiveDefaults specific = defaults_of(Objective::specific, network);
-  CHECK((specific.lr == 0.03 && specific.beta.value == 2 && specific.lambda == 1));
+  CHECK((specific.lr == 0.01 && specific.beta.value == 8));
+  CHECK((specific.lambda == 1 && specific.max_false_alarms == 0.05));
+  CHECK(specific.start == 0.5f);
   const auto all_open = [](const GateVectors& gates) {
     return std::all_of(gates[0].begin(), gates[0].end(), in_mask);
   };
-  CHECK(all_open(first_gates(Objective::specific, {64}, 1)));
-  CHECK_FALSE(all_open(first_gates(Objective::released, {64}, 1)));
+  CHECK(all_open(first_gates(Objective::specific, specific, {64}, 1)));
+  CHECK_FALSE(all_open(first_gates(Objective::released, specific, {64}, 1)));
+  const ObjectiveDefaults fixed = defaults_of(Objective::specific, network, true);
+  CHECK((fixed.lr == 0.03 && fixed.beta.value == 2 && fixed.max_false_alarms == 0 && fixed.start == 1));
 }
 
 TEST_CASE("flags of objective specific") {
@@ -218,7 +223,14 @@ TEST_CASE("flags of objective specific") {
     }
     return std::string("no error");
   };
+  CHECK(parse({"--weights", "w", "--objective", "specific", "--max-false-alarms", "2.5"})->max_false_alarms == 0.025);
   CHECK(refused({"--lambda", "2"}) == "--lambda needs --objective specific");
+  CHECK(refused({"--max-false-alarms", "2"}) == "--max-false-alarms needs --objective specific");
+  CHECK(refused({"--objective", "specific", "--max-false-alarms", "2", "--lambda", "1"}) ==
+        "--lambda and --max-false-alarms exclude each other; give one of them");
+  for (const char* limit : {"0", "-1", "100", "many"}) {
+    CHECK(refused({"--objective", "specific", "--max-false-alarms", limit}).find("--max-false-alarms '") == 0);
+  }
   CHECK(refused({"--specific-target", "all"}) == "--specific-target needs --objective specific");
   CHECK(refused({"--negatives", "5"}) == "--negatives needs --objective specific");
   CHECK(refused({"--negative-classes", "odd"}) == "--negative-classes needs --objective specific");

@@ -3,6 +3,7 @@
 // to the byte, learns the same alone and among others, and a step that is skipped leaves Adam as it was.
 #define DOCTEST_CONFIG_IMPLEMENT_WITH_MAIN
 #include <cstring>
+#include <type_traits>
 
 #include "engine/rng.h"
 #include "nad/learn/gated_forward.h"
@@ -22,7 +23,7 @@ bool same_gates(const GateVectors& a, const GateVectors& b) {
 }
 
 bool same_moments(const Moments& a, const Moments& b) {
-  return same_gates(a.mean, b.mean) && same_gates(a.square, b.square) && a.steps == b.steps;
+  return same_gates(a.mean, b.mean) && same_gates(a.square, b.square) && a.steps == b.steps && a.point == b.point;
 }
 
 struct Learning {
@@ -168,6 +169,36 @@ TEST_CASE("a class that is resumed with its moments learns the bytes of one that
   }
 }
 
+TEST_CASE("so does one whose weights follow a limit, in its settling too") {
+  LearnOptions options = SpecificGolden("vgg16_small", SpecificTarget::all).options(SpecificTarget::all);
+  options.max_false_alarms = 0.05;
+  Learning through("vgg16_small", options, SpecificTarget::all), before("vgg16_small", options, SpecificTarget::all);
+  const auto steps = [](Learning& l, int64_t from, int64_t to) {
+    for (int64_t t = from; t < to; ++t) {
+      l.learner.set_pace(0, t, 10);
+      l.step(t);
+    }
+  };
+  through.assign_start(), before.assign_start();
+  steps(through, 0, 10);
+  for (const int64_t stop : {5, 8}) {
+    CAPTURE(stop);
+    before.assign_start();
+    steps(before, 0, stop);
+    const Moments kept = before.learner.moments(0);
+    for (const bool with_point : {true, false}) {
+      CAPTURE(with_point);
+      Learning after("vgg16_small", options, SpecificTarget::all);
+      Moments given = kept;
+      if (!with_point) given.point.reset();
+      after.learner.assign(0, before.learner.logits(0), {}, 0, given);
+      steps(after, stop, 10);
+      CHECK(same_gates(through.learner.logits(0), after.learner.logits(0)) == with_point);
+      CHECK(same_moments(through.learner.moments(0), after.learner.moments(0)) == with_point);
+    }
+  }
+}
+
 TEST_CASE("a step that is skipped leaves logits and moments as they were") {
   Learning l("resnet50_small");
   l.assign_start();
@@ -216,6 +247,131 @@ TEST_CASE("a class learns the same bytes alone and among others, in any slot, wi
   }
 }
 
+namespace {
+
+// What the ops of a backend make of a weights' state by counts: its point [4], that of one group.
+struct PointOp {
+  Context context;
+  Buffer memory;
+  OperatingPointArgs args;
+  Kernel kernel;
+
+  PointOp(const std::string& name, double limit)
+      : context(make_backend(name)), memory(context.backend().allocate(16 * 256)) {
+    int64_t used = 0;
+    const auto take = [&](auto*& pointer) {
+      pointer = reinterpret_cast<std::remove_reference_t<decltype(pointer)>>(memory.get() + 256 * used++);
+    };
+    int32_t* places[7];
+    for (int32_t*& place : places) take(place);
+    args.groups = {1, 32, places[0], places[1]};
+    args.apply = places[2], args.correct_count = places[3], args.apart_count = places[4];
+    args.own_answered = places[5], args.others_answered = places[6];
+    float* full = nullptr;
+    take(full), take(args.hyper), take(args.means), take(args.weights);
+    args.full_beta = full;
+    args.max_false_alarms = limit;
+    Planner planner(context);
+    kernel = learning_backend(context.backend()).learning_ops().operating_point(planner, args);
+  }
+  template <class T>
+  void put(const T* place, std::vector<T> values) {
+    context.backend().upload(const_cast<T*>(place), values.data(), sizeof(T) * values.size());
+  }
+  std::vector<double> point() {
+    float hyper[3];
+    std::vector<double> values(4);
+    context.backend().download(hyper, args.hyper, sizeof hyper);
+    context.backend().download(values.data() + 2, args.means, 2 * sizeof(double));
+    values[0] = static_cast<double>(hyper[1]), values[1] = static_cast<double>(hyper[2]);
+    return values;
+  }
+};
+
+}  // namespace
+
+TEST_CASE("the weights follow false alarms and gain as the peer's do") {
+  const GoldenResults golden(golden_file("specific"), "operating_point");
+  const std::vector<double> counts = golden.read("counts"), full = golden.read("full_beta");
+  const std::vector<double> points = golden.read("point");
+  REQUIRE(points.size() == 4 * (full.size() + 1));
+  for (const std::string& backend : backend_names()) {
+    CAPTURE(backend);
+    PointOp op(backend, golden.read("limit")[0]);
+    op.put(op.args.hyper, {0.01f, 0.0f, 1.0f});
+    op.put(op.args.means, {0.0, 0.0});
+    double most = 0;
+    for (size_t t = 0; t < full.size(); ++t) {
+      CAPTURE(t);
+      const auto n = [&](size_t k) { return static_cast<int32_t>(counts[6 * t + k]); };
+      op.put(op.args.groups.valid, {n(0)});
+      op.put(op.args.correct_count, {n(1)});
+      op.put(op.args.own_answered, {n(2)});
+      op.put(op.args.groups.others, {n(3)});
+      op.put(op.args.apart_count, {n(3) - n(4)});
+      op.put(op.args.others_answered, {n(5)});
+      op.put(op.args.full_beta, {static_cast<float>(full[t])});
+      const std::vector<double> before = op.point();
+      op.put(op.args.apply, {0});  // a step that is skipped
+      op.kernel(op.context);
+      CHECK(op.point() == before);
+      op.put(op.args.apply, {1});
+      op.kernel(op.context);
+      const std::vector<double> after = op.point();
+      for (size_t k = 0; k < 4; ++k) {
+        CAPTURE(k);
+        CHECK(std::abs(after[k] - points[4 * (t + 1) + k]) <= 1e-5 * std::abs(points[4 * (t + 1) + k]) + 1e-12);
+      }
+      double used[2];
+      op.context.backend().download(used, op.args.weights, sizeof used);
+      CHECK((used[0] == before[0] && used[1] == before[1]));
+      most = std::max(most, after[1]);
+    }
+    CHECK(most > 4);
+    CHECK(op.point()[1] < most / 1.2);
+  }
+}
+
+TEST_CASE("a class closes gates at full pace, then settles") {
+  LearnOptions options;
+  options.objective = Objective::specific;
+  options.lr = 0.01, options.beta = 8;
+  CHECK(pace_at(options, 0, 400) == Pace{0.01, 8});
+  CHECK(pace_at(options, 279, 400) == Pace{0.01, 8});
+  CHECK(pace_at(options, 280, 400).beta == 0);
+  CHECK(pace_at(options, 340, 400).lr == doctest::Approx(0.005));
+  CHECK(pace_at(options, 399, 400).lr == doctest::Approx(0.001));
+  CHECK(pace_at(options, 0, 1).beta == 8);
+}
+
+TEST_CASE("a step with weights that follow a limit is the step with the weights that it says") {
+  for (const char* name : kSpecificNetworks) {
+    CAPTURE(name);
+    LearnOptions options = SpecificGolden(name, SpecificTarget::named_class).options(SpecificTarget::named_class);
+    Learning fixed(name, options);
+    options.max_false_alarms = 0.05;
+    Learning moving(name, options);
+    fixed.assign_start(), moving.assign_start();
+    OperatingPoint point = *moving.learner.moments(0).point;
+    CHECK(point == OperatingPoint{0, options.lambda, 0, 0});
+    for (int64_t t = 0; t < 10; ++t) {
+      CAPTURE(t);
+      fixed.learner.set_beta(0, point.beta);
+      fixed.learner.set_lambda(0, point.lambda);
+      fixed.step(t);
+      moving.learner.set_pace(0, t, 100);
+      moving.step(t);
+      const StepLoss loss = moving.learner.loss(0), same = fixed.learner.loss(0);
+      CHECK((loss.beta == point.beta && loss.lambda == point.lambda));
+      CHECK((loss.skipped == same.skipped && (loss.skipped || loss.total == same.total)));
+      CHECK(same_gates(moving.learner.logits(0), fixed.learner.logits(0)));
+      point = *moving.learner.moments(0).point;
+      CHECK((loss.skipped || point.false_alarms != 0 || point.gain != 0 || t < 2));
+    }
+    CHECK(point.lambda != options.lambda);
+  }
+}
+
 TEST_CASE("the weight of other classes' images decides how much they say") {
   Learning l("resnet50_small");
   GateVectors results[2];
@@ -254,13 +410,13 @@ TEST_CASE("an image takes little more memory than under the released objective")
 
 TEST_CASE("an open start is the original network") {
   const std::vector<int64_t> channels = {64, 300};
-  const GateVectors open = open_gates(channels, 7), other = open_gates(channels, 8),
+  const GateVectors open = open_gates(channels, 7, 0.5f), other = open_gates(channels, 8, 0.5f),
                     drawn = initial_gates(channels, 7);
   for (size_t i = 0; i < channels.size(); ++i) {
     REQUIRE(static_cast<int64_t>(open[i].size()) == channels[i]);
     for (size_t c = 0; c < open[i].size(); ++c) {
       CHECK(in_mask(open[i][c]));
-      CHECK(open[i][c] == doctest::Approx(1 + 0.1 * static_cast<double>(drawn[i][c])));
+      CHECK(open[i][c] == doctest::Approx(0.5 + 0.1 * static_cast<double>(drawn[i][c])));
     }
   }
   CHECK_FALSE(same_gates(open, other));

@@ -33,6 +33,7 @@ const LearningOps& learning_ops() {
       .gate_noise = plan_gate_noise,
       .gate_statistics = plan_gate_statistics,
       .gate_update = plan_gate_update,
+      .operating_point = plan_operating_point,
       .augment = plan_augment,
   };
   return table;

@@ -28,6 +28,7 @@ Kernel plan_gate_values(Planner& planner, const GateValuesArgs& args);
 Kernel plan_gate_noise(Planner& planner, const GateNoiseArgs& args);
 Kernel plan_gate_statistics(Planner& planner, const GateStatisticsArgs& args);
 Kernel plan_gate_update(Planner& planner, const GateUpdateArgs& args);
+Kernel plan_operating_point(Planner& planner, const OperatingPointArgs& args);
 Kernel plan_augment(Planner& planner, const AugmentArgs& args);
 
 const OpTable& ops();

@@ -23,14 +23,14 @@ constexpr int threads = warps * warp_size;
 constexpr int no_class = -1;
 
 struct SpecificView {
-  Global<const float> original, logits;         // [N, K]
-  Global<float> dlogits;                        // [N, K]
-  Global<const int32_t> labels, predicted;      // [N]
-  Global<const int32_t> valid, others, counts;  // [G]; counts: samples that the mean over others is over
-  Global<const float> hyper;                    // [G, 3]
-  Global<double> sample_loss, sample_answered;  // [N]
-  Global<double> cross_entropy, specificity;    // [G]
-  Global<int32_t> others_answered;              // [G]
+  Global<const float> original, logits;           // [N, K]
+  Global<float> dlogits;                          // [N, K]
+  Global<const int32_t> labels, predicted;        // [N]
+  Global<const int32_t> valid, others, counts;    // [G]; counts: samples that the mean over others is over
+  Global<const float> hyper;                      // [G, 3]
+  Global<double> sample_loss, sample_answered;    // [N]
+  Global<double> cross_entropy, specificity;      // [G]
+  Global<int32_t> own_answered, others_answered;  // [G]
   int64_t original_stride, logits_stride, dlogits_stride, batch, own, groups;
   int classes;
   bool all;
@@ -117,6 +117,7 @@ __global__ void __launch_bounds__(threads) specific_loss_kernel(SpecificView a) 
   if (counts && !other) {
     const int32_t label = a.labels[n];
     loss = Sample{a, shared, n, 1.0 / valid, z}.cross_entropy(label);
+    answered = is_answer(z, a.classes, c, shared);
     written = true;
   } else if (counts) {
     const int32_t best = a.predicted[n], total = a.counts[g];
@@ -136,8 +137,11 @@ __global__ void __launch_bounds__(threads) specific_loss_kernel(SpecificView a) 
 __global__ void __launch_bounds__(threads) mean_specific_loss_kernel(SpecificView a) {
   const int64_t g = global_index();
   if (g >= a.groups) return;
-  double own = 0, others = 0, answered = 0;
-  for (int64_t n = g * a.batch; n < g * a.batch + a.own; ++n) own += a.sample_loss[n];
+  double own = 0, others = 0, own_answered = 0, answered = 0;
+  for (int64_t n = g * a.batch; n < g * a.batch + a.own; ++n) {
+    own += a.sample_loss[n];
+    own_answered += a.sample_answered[n];
+  }
   for (int64_t n = g * a.batch + a.own; n < (g + 1) * a.batch; ++n) {
     others += a.sample_loss[n];
     answered += a.sample_answered[n];
@@ -145,6 +149,7 @@ __global__ void __launch_bounds__(threads) mean_specific_loss_kernel(SpecificVie
   const int32_t valid = a.valid[g], total = a.counts[g];
   a.cross_entropy[g] = valid > 0 ? own / valid : 0.0;
   a.specificity[g] = total > 0 ? others / total : 0.0;
+  a.own_answered[g] = static_cast<int32_t>(own_answered);
   a.others_answered[g] = static_cast<int32_t>(answered);
 }
 
@@ -167,6 +172,7 @@ Kernel plan_specific_loss(Planner& planner, const SpecificLossArgs& args) {
   view.hyper = global(args.hyper, 3 * groups);
   view.cross_entropy = global(args.cross_entropy, groups);
   view.specificity = global(args.specificity, groups);
+  view.own_answered = global(args.own_answered, groups);
   view.others_answered = global(args.others_answered, groups);
   view.original_stride = args.original.stride;
   view.logits_stride = args.logits.stride;

@@ -5,7 +5,7 @@
 //   another class's, all:  sum_k t_k (log t_k - log softmax(z)_k), t = softmax(o), over k != c where not predicted as c
 //     d/dz = softmax(z) - t
 // Each over the number of samples of its kind in the group; those of others times lambda in the gradient.
-// `work` holds per sample its loss and whether it is another class's image that is answered c: 2 N doubles.
+// `work` holds per sample its loss and whether it counts and is answered c: 2 N doubles.
 #pragma once
 
 #include <algorithm>
@@ -94,6 +94,7 @@ double specific_loss_sample(const Args& a, int64_t n, double& answered) {
   if (place < own) {
     const int32_t valid = a.groups.valid[g];
     const SpecificSample<T> sample(z, dz, classes, 1.0 / valid);
+    answered = place < valid && std::max_element(z, z + classes) - z == c;
     if (place < valid) return sample.cross_entropy(a.labels[n]);
     sample.nothing();
     return 0;
@@ -114,8 +115,11 @@ void specific_loss(const Args& a, double* work) {
     for (int64_t n = begin; n < end; ++n) work[n] = specific_loss_sample(a, n, work[samples + n]);
   });
   for (int64_t g = 0; g < a.groups.count; ++g) {
-    double own_sum = 0, others_sum = 0, answered = 0;
-    for (int64_t n = g * batch; n < g * batch + own; ++n) own_sum += work[n];
+    double own_sum = 0, others_sum = 0, own_answered = 0, answered = 0;
+    for (int64_t n = g * batch; n < g * batch + own; ++n) {
+      own_sum += work[n];
+      own_answered += work[samples + n];
+    }
     for (int64_t n = g * batch + own; n < (g + 1) * batch; ++n) {
       others_sum += work[n];
       answered += work[samples + n];
@@ -123,6 +127,7 @@ void specific_loss(const Args& a, double* work) {
     const int32_t valid = a.groups.valid[g], others = others_that_count(a, g);
     a.cross_entropy[g] = valid > 0 ? own_sum / valid : 0;
     a.specificity[g] = others > 0 ? others_sum / others : 0;
+    a.own_answered[g] = static_cast<int32_t>(own_answered);
     a.others_answered[g] = static_cast<int32_t>(answered);
   }
 }

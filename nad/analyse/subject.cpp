@@ -21,8 +21,9 @@ bool same_subject(const RunSettings& a, const RunSettings& b) {
   return a.weights_hash == b.weights_hash && a.objective == b.objective && a.beta == b.beta && a.lr == b.lr &&
          a.batch == b.batch && a.steps == b.steps && a.epochs == b.epochs && a.least_steps == b.least_steps &&
          a.shuffled_labels == b.shuffled_labels && a.whole_batch == b.whole_batch &&
-         (!a.shows_others() || (a.specific_target == b.specific_target && a.lambda == b.lambda &&
-                                a.negative_classes == b.negative_classes));
+         (!a.shows_others() ||
+          (a.specific_target == b.specific_target && a.lambda == b.lambda &&
+           a.max_false_alarms == b.max_false_alarms && a.negative_classes == b.negative_classes));
 }
 
 bool share_a_class(const Results& a, const Results& b) {

@@ -3,14 +3,25 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 
 #include "nad/gates/gate_vectors.h"
 
 namespace nad {
 
+// What weighs the terms of a class's next step, and the means over its steps so far that move these weights: the share
+// of other classes' images that are answered as the class, and by how much its own are answered more often than by the
+// original network.
+struct OperatingPoint {
+  double beta = 0, lambda = 0, false_alarms = 0, gain = 0;
+
+  bool operator==(const OperatingPoint&) const = default;
+};
+
 struct Moments {
-  GateVectors mean, square;  // [gates][C]: of the gradient and of its square; empty: zeros
-  int64_t steps = 0;         // that were not skipped
+  GateVectors mean, square;             // [gates][C]: of the gradient and of its square; empty: zeros
+  int64_t steps = 0;                    // that were not skipped
+  std::optional<OperatingPoint> point;  // empty: as learning starts
 
   bool operator==(const Moments&) const = default;
 };

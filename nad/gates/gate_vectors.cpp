@@ -27,10 +27,10 @@ GateVectors initial_gates(const std::vector<int64_t>& channels, uint64_t key) {
   return gates;
 }
 
-GateVectors open_gates(const std::vector<int64_t>& channels, uint64_t key) {
+GateVectors open_gates(const std::vector<int64_t>& channels, uint64_t key, float middle) {
   GateVectors gates = initial_gates(channels, key);
   for (std::vector<float>& gate : gates) {
-    for (float& logit : gate) logit = 1.0f + 0.1f * logit;
+    for (float& logit : gate) logit = middle + 0.1f * logit;
   }
   return gates;
 }

@@ -20,7 +20,7 @@ uint64_t class_key(uint64_t seed, int64_t class_index);
 
 // Logits drawn from N(0, 1): random_normal(random_key(key, gate), channel). channels: [gates]
 GateVectors initial_gates(const std::vector<int64_t>& channels, uint64_t key);
-// Every gate open: 1 + 0.1 n, n the same draws. What `specific` starts from (docs/METHOD.md section 2a).
-GateVectors open_gates(const std::vector<int64_t>& channels, uint64_t key);
+// Every gate open: middle + 0.1 n, n the same draws. What `specific` starts from (docs/METHOD.md section 2a).
+GateVectors open_gates(const std::vector<int64_t>& channels, uint64_t key, float middle);
 
 }  // namespace nad

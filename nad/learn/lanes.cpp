@@ -13,7 +13,8 @@ void Lanes::start(size_t lane, Entry entry) {
   l.images = std::move(entry.images);
   l.others = std::move(entry.others);
   l.batches = std::make_unique<ClassBatches>(context_, learner_, *l.images, entry.batches, l.others.get());
-  l.left = entry.batches.steps - entry.batches.first_step;
+  l.steps = entry.batches.steps;
+  l.left = l.steps - entry.batches.first_step;
   l.read_every = entry.read_every;
 }
 
@@ -32,6 +33,7 @@ bool Lanes::step() {
   for (size_t lane = 0; lane < lanes_.size(); lane++) {
     Lane& l = lanes_[lane];
     if (!l.batches || l.left == 0) continue;
+    learner_.set_pace(static_cast<int64_t>(lane), l.steps - l.left, l.steps);
     fed[lane] = l.batches->feed(learner_, static_cast<int64_t>(lane));
     any = true;
     l.left--;

@@ -67,7 +67,7 @@ class Lanes {
     std::shared_ptr<const DecodedClass> images;  // these two outlive the batches
     std::shared_ptr<const Others> others;
     std::unique_ptr<ClassBatches> batches;  // null: the lane is free
-    int64_t left = 0;                       // steps to take
+    int64_t steps = 0, left = 0;            // of the class, and those to take
     int64_t read_every = 1;
   };
 

@@ -13,7 +13,9 @@ struct LearnOptions {
   Objective objective = Objective::released;
   SpecificTarget target = SpecificTarget::named_class;  // specific
   double beta = 0;
-  double lambda = 1;  // specific: weight of the images of other classes
+  double lambda = 1;  // specific: weight of the images of other classes, at the start
+  // specific: the share of other classes' images that lambda follows, below 1; 0: lr, beta and lambda stay as they are.
+  double max_false_alarms = 0;
   double lr = 0.1;
   int64_t slots = 1;         // G, classes per step
   int64_t batch = 16;        // B, images of its own per class and step
@@ -25,6 +27,7 @@ struct LearnOptions {
   std::vector<float> byte_values;
 
   bool correct_only() const { return uses_taps(objective) && !whole_batch; }
+  bool follows_limit() const { return objective == Objective::specific && max_false_alarms > 0; }
   bool noisy() const { return objective == Objective::variational; }
   bool shows_others() const {
     return objective == Objective::specific;

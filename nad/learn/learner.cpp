@@ -32,6 +32,7 @@ Learner::Learner(Context& context, const Tape& network, const LearnOptions& opti
       state_(context.backend(), options_, gate_channels(plan_)),
       history_(context.backend(), options.slots, static_cast<int64_t>(plan_.gates().size())),
       weights_(static_cast<size_t>(options.slots), {options.beta, options.lambda}),
+      paces_(static_cast<size_t>(options.slots)),
       step_(context, plan_, options_, state_, history_.record()) {
   const std::vector<int32_t> rows = options_.rows().row_of_sample();
   context.backend().upload(plan_.rows(), rows.data(), sizeof(int32_t) * rows.size());
@@ -71,6 +72,17 @@ void Learner::assign_moments(int64_t slot, const Moments& moments) {
     backend.upload(gate.adam_square + slot * gate.channels, square.data(), sizeof(float) * square.size());
     backend.upload(gate.adam_steps + slot, &steps, sizeof steps);
   }
+  assign_point(slot, moments.point);
+}
+
+void Learner::assign_point(int64_t slot, const std::optional<OperatingPoint>& given) {
+  const OperatingPoint start{options_.follows_limit() ? 0 : options_.beta, options_.lambda, 0, 0};
+  const OperatingPoint point = given.value_or(start);
+  upload_pace(slot, {options_.lr, options_.beta});
+  set_beta(slot, point.beta);
+  set_lambda(slot, point.lambda);
+  const double means[] = {point.false_alarms, point.gain};
+  context_.backend().upload(state_.means + 2 * slot, means, sizeof means);
 }
 
 int64_t Learner::first_other(int64_t slot) const {
@@ -154,6 +166,19 @@ void Learner::set_lambda(int64_t slot, double lambda) {
   upload_weight(slot, 2, lambda);
 }
 
+void Learner::set_pace(int64_t slot, int64_t step, int64_t steps) {
+  if (!options_.follows_limit()) return;
+  const Pace pace = pace_at(options_, step, steps);
+  if (pace != paces_[static_cast<size_t>(slot)]) upload_pace(slot, pace);
+}
+
+void Learner::upload_pace(int64_t slot, const Pace& pace) {
+  const float beta = static_cast<float>(pace.beta);
+  context_.backend().upload(state_.full_beta + slot, &beta, sizeof beta);
+  upload_weight(slot, 0, pace.lr);
+  paces_[static_cast<size_t>(slot)] = pace;
+}
+
 void Learner::upload_weight(int64_t slot, int64_t which, double value) {
   const float number = static_cast<float>(value);
   context_.backend().upload(state_.hyper + 3 * slot + which, &number, sizeof number);
@@ -186,6 +211,11 @@ Moments Learner::moments(int64_t slot) {
   uint64_t steps = 0;
   context_.backend().download(&steps, state_.gates.front().adam_steps + slot, sizeof steps);
   result.steps = static_cast<int64_t>(steps);
+  float hyper[3];
+  double means[2];
+  context_.backend().download(hyper, state_.hyper + 3 * slot, sizeof hyper);
+  context_.backend().download(means, state_.means + 2 * slot, sizeof means);
+  result.point = {static_cast<double>(hyper[1]), static_cast<double>(hyper[2]), means[0], means[1]};
   return result;
 }
 

@@ -15,6 +15,7 @@
 #include <cstdint>
 #include <map>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -26,6 +27,7 @@
 #include "nad/learn/gated_forward.h"
 #include "nad/learn/learning_state.h"
 #include "nad/learn/loss_history.h"
+#include "nad/learn/pace.h"
 #include "nad/learn/recorded_step.h"
 
 namespace nad {
@@ -65,10 +67,12 @@ class Learner {
   void set_beta(double beta);
   void set_beta(int64_t slot, double beta);
   void set_lambda(int64_t slot, double lambda);
+  // Where the weights follow a limit, from the next step on: nad/learn/pace.h of step `step` of `steps`.
+  void set_pace(int64_t slot, int64_t step, int64_t steps);
   void step();
   // Of the last step, or of the step `back` steps before it, back < kLossHistory; throws Error(not_finite). The
   // losses of the last steps stay on the device until one of them is asked for: only that waits for the device.
-  StepLoss loss(int64_t slot, int64_t back = 0) { return history_.loss(slot, back, options_.objective); }
+  StepLoss loss(int64_t slot, int64_t back = 0) { return history_.loss(slot, back, options_); }
   void wait() { context_.backend().synchronize(); }  // until all steps so far are done
   GateVectors logits(int64_t slot);                  // after the last step
   GateVectors sigma(int64_t slot);
@@ -95,6 +99,8 @@ class Learner {
   void set_other_count(int64_t slot, int64_t count);
   void upload_weight(int64_t slot, int64_t which, double value);  // of LearningState::hyper
   void assign_moments(int64_t slot, const Moments& moments);
+  void assign_point(int64_t slot, const std::optional<OperatingPoint>& point);
+  void upload_pace(int64_t slot, const Pace& pace);
   void set_labels(int64_t slot, const int32_t* labels, int64_t valid, uint64_t step);
   GateVectors download(int64_t slot, float* LearningState::Gate::*which);
 
@@ -104,7 +110,8 @@ class Learner {
   GatedForward forward_;
   LearningState state_;
   LossHistory history_;
-  std::vector<LossWeights> weights_;  // [G], of the next step
+  std::vector<LossWeights> weights_;  // [G], of the next step; where they follow a limit the step says them itself
+  std::vector<Pace> paces_;           // [G], on the device
   RecordedStep step_;
 };
 

@@ -35,6 +35,8 @@ size_t LearningState::carve(std::byte* base, const LearnOptions& options) {
   if (options.shows_others()) {
     carver.take(others, g);
     carver.take(apart, g);
+    carver.take(full_beta, g);
+    carver.take(means, 2 * g);
   }
   if (!options.byte_values.empty()) {
     carver.take(samples, n);

@@ -25,6 +25,8 @@ struct LearningState {
   int32_t *others = nullptr, *apart = nullptr;      // [G], specific: Groups::others, ClassifyArgs::apart_count
   uint64_t *keys = nullptr, *steps = nullptr;       // [G]
   float* hyper = nullptr;                           // [G, 3]: lr, beta, lambda
+  float* full_beta = nullptr;                       // [G], specific: OperatingPointArgs
+  double* means = nullptr;                          // [G, 2], specific: the same
   AugmentSample* samples = nullptr;                 // [N], or null where batches are pixels only
   float* byte_values = nullptr;                     // [3, 256], with samples
   size_t bytes = 0;

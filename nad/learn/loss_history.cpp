@@ -21,7 +21,9 @@ size_t carve(Carver carver, LossRecord* record, int64_t slots, int64_t gates) {
   carver.take(record ? record->correct_count : counts, slots);
   carver.take(record ? record->cross_entropy : sums, slots);
   carver.take(record ? record->specificity : sums, slots);
+  carver.take(record ? record->own_answered : counts, slots);
   carver.take(record ? record->others_answered : counts, slots);
+  carver.take(record ? record->weights : sums, 2 * slots);
   carver.take(record ? record->terms : sums, gates * 2 * slots);
   return carver.used();
 }
@@ -57,19 +59,24 @@ void LossHistory::fetch() {
   fetched_ = kept_;
 }
 
-StepLoss LossHistory::loss(int64_t slot, int64_t back, Objective objective) {
+StepLoss LossHistory::loss(int64_t slot, int64_t back, const LearnOptions& options) {
   if (back < 0 || back >= std::min(kept_, kLossHistory)) {
     throw std::logic_error("Learner::loss of " + std::to_string(back) + " steps ago");
   }
   fetch();
   const auto place = static_cast<size_t>((kept_ - 1 - back) % kLossHistory);
   const LossRecord record(host_.data() + place * record_bytes_, slots_, gates_);
-  const LossWeights weights = weights_[place * static_cast<size_t>(slots_) + static_cast<size_t>(slot)];
-  const bool specific = objective == Objective::specific;
+  LossWeights weights = weights_[place * static_cast<size_t>(slots_) + static_cast<size_t>(slot)];
+  const bool specific = options.objective == Objective::specific;
 
   StepLoss loss;
   loss.specificity = std::numeric_limits<double>::quiet_NaN();
-  if (specific) loss.others_answered = record.others_answered[slot];
+  if (specific) {
+    loss.own_answered = record.own_answered[slot];
+    loss.others_answered = record.others_answered[slot];
+    if (options.follows_limit()) weights = {record.weights[2 * slot], record.weights[2 * slot + 1]};
+  }
+  loss.beta = weights.beta, loss.lambda = weights.lambda;
   loss.correct = record.correct_count[slot];
   if (loss.correct < 0) throw Error(ErrorKind::not_finite, "the original network's logits are not finite", kHint);
   loss.skipped = record.apply[slot] == 0;
@@ -79,8 +86,8 @@ StepLoss LossHistory::loss(int64_t slot, int64_t back, Objective objective) {
     return loss;
   }
   loss.cross_entropy = record.cross_entropy[slot];
-  loss.reconstruction =
-      objective == Objective::released ? loss.cross_entropy / static_cast<double>(gates_) : loss.cross_entropy;
+  loss.reconstruction = options.objective == Objective::released ? loss.cross_entropy / static_cast<double>(gates_)
+                                                                 : loss.cross_entropy;
   if (specific) {
     loss.specificity = record.specificity[slot];
     loss.reconstruction += weights.lambda * loss.specificity;

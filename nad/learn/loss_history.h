@@ -18,8 +18,9 @@ struct StepLoss {
   double regularisation = 0, cross_entropy = 0;  // all four: NaN where the step was skipped
   double specificity = 0;                        // `specific`, before lambda; NaN elsewhere and where skipped
   int correct = 0;                               // own samples that the original network classifies correctly
-  int others_answered = 0;                       // `specific`: others that the gated network takes for the class
-  bool skipped = false;                          // K without a sample: no update
+  int own_answered = 0, others_answered = 0;  // `specific`: own and others that the gated network takes for the class
+  double beta = 0, lambda = 0;                // what the step weighed its terms by
+  bool skipped = false;                       // K without a sample: no update
 };
 
 // What a slot's step weighs its terms by.
@@ -29,12 +30,13 @@ struct LossWeights {
 
 // What one step leaves of its losses: pieces of a block, on the device or in its copy on the host.
 struct LossRecord {
-  int32_t* apply = nullptr;            // [G], ClassifyArgs
-  int32_t* correct_count = nullptr;    // [G]
-  double* cross_entropy = nullptr;     // [G]
-  double* specificity = nullptr;       // [G], SpecificLossArgs; `specific`
-  int32_t* others_answered = nullptr;  // [G], the same
-  double* terms = nullptr;             // [gates, G, 2], GateUpdateArgs
+  int32_t* apply = nullptr;                                     // [G], ClassifyArgs
+  int32_t* correct_count = nullptr;                             // [G]
+  double* cross_entropy = nullptr;                              // [G]
+  double* specificity = nullptr;                                // [G], SpecificLossArgs; `specific`
+  int32_t *own_answered = nullptr, *others_answered = nullptr;  // [G], the same
+  double* weights = nullptr;                                    // [G, 2], OperatingPointArgs; `specific`
+  double* terms = nullptr;                                      // [gates, G, 2], GateUpdateArgs
   int64_t slots = 0;
 
   LossRecord(std::byte* block, int64_t slots, int64_t gates);
@@ -51,7 +53,7 @@ class LossHistory {
   void keep(const std::vector<LossWeights>& weights);
   // The loss of the last step that was kept, or of the one `back` steps before, back < kLossHistory. Throws
   // Error(not_finite), std::logic_error for a step that is not there.
-  StepLoss loss(int64_t slot, int64_t back, Objective objective);
+  StepLoss loss(int64_t slot, int64_t back, const LearnOptions& options);
   size_t bytes() const { return bytes_; }
 
  private:

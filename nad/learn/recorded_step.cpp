@@ -64,6 +64,7 @@ void RecordedStep::record_loss(Planner& planner, const LearningOps& ops) {
     a.target = options_.target;
     a.cross_entropy = record_.cross_entropy;
     a.specificity = record_.specificity;
+    a.own_answered = record_.own_answered;
     a.others_answered = record_.others_answered;
     a.dlogits = plan_.logits_gradient();
     between_.push_back({"specific_loss", ops.specific_loss(planner, a)});
@@ -104,6 +105,12 @@ void RecordedStep::record_after(Planner& planner, const LearningOps& ops) {
     a.adam_steps = gate.adam_steps;
     after_.push_back({"gate_update", ops.gate_update(planner, a)});
   }
+  if (options_.objective != Objective::specific) return;
+  after_.push_back(
+      {"operating_point",
+       ops.operating_point(planner, {groups(), record_.apply, record_.correct_count, state_.apart,
+                                     record_.own_answered, record_.others_answered, options_.max_false_alarms,
+                                     state_.full_beta, state_.hyper, state_.means, record_.weights})});
 }
 
 template <class Visit>

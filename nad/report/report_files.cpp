@@ -39,6 +39,7 @@ Facts facts_of(const Subject& subject) {
   if (s.shows_others()) {
     facts["specific_target"] = s.specific_target;
     facts["lambda"] = s.lambda;
+    facts["max_false_alarms"] = s.max_false_alarms;
     facts["negatives"] = s.negatives;
     facts["negative_classes"] = s.negative_classes;
   }

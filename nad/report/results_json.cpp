@@ -45,6 +45,7 @@ Json settings_json(const Results& results) {
   if (!s.shows_others()) return json;
   json["specific_target"] = s.specific_target;
   json["lambda"] = number(s.lambda);
+  json["max_false_alarms"] = number(s.max_false_alarms);
   json["negatives"] = s.negatives;
   json["negative_classes"] = s.negative_classes;
   return json;

@@ -23,6 +23,11 @@ std::string beta_text(const RunSetup& s, const RunSettings& r) {
                                                    : " (" + s.defaults.beta.why + ")");
 }
 
+std::string operating_text(const RunSettings& r) {
+  return r.max_false_alarms > 0 ? format("at most %g %% false alarms", 100 * r.max_false_alarms)
+                                : format("lambda %g", r.lambda);
+}
+
 std::string length_text(const RunSetup& s, const RunSettings& r) {
   if (r.steps > 0) return std::to_string(r.steps) + " steps per class";
   const std::string epochs = std::to_string(r.epochs) + " epochs";
@@ -80,9 +85,9 @@ void say_banner(const RunSetup& s, const RunState& state, Progress& progress) {
   line("classes", std::to_string(s.classes.size()) + " of " + std::to_string(r.num_classes) + ", " +
                       std::to_string(r.classes_per_step) + " per step" +
                       (s.options.classes_per_step == 0 ? " (auto)" : ""));
-  line("objective",
-       r.objective + (r.shows_others() ? format(", target %s, lambda %g", r.specific_target.c_str(), r.lambda) : "") +
-           ", beta " + beta_text(s, r) + format(", lr %g", r.lr));
+  line("objective", r.objective +
+                        (r.shows_others() ? ", target " + r.specific_target + ", " + operating_text(r) : "") +
+                        ", beta " + beta_text(s, r) + format(", lr %g", r.lr));
   if (r.shows_others()) line("others", others_text(s, r));
   const std::string control = control_text(r);
   if (!control.empty()) line("control", control);

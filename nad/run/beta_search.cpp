@@ -141,7 +141,7 @@ void Search::start(Candidate& c, size_t lane, size_t point) {
   const uint64_t key = class_key(setup_.options.seed, c.task.index);
   lanes_.start(lane, {.images = c.images,
                       .batches = learning_batches(setup_, state_, c.steps, 0),
-                      .logits = first_gates(setup_.options.objective, state_.results.channels, key),
+                      .logits = first_gates(setup_.options.objective, setup_.defaults, state_.results.channels, key),
                       .sigma = {},
                       .key = key,
                       .read_every = steps_between_losses(setup_, state_, c.steps)});

@@ -12,16 +12,19 @@ std::map<std::string, HostTensor> load_tensors(const WeightsFile& file, const Ne
   return file.read_all(required_tensors(network));
 }
 
-ObjectiveDefaults defaults_of(Objective objective, const NetworkDescription& network) {
-  if (objective == Objective::specific) return {.beta = {2, "default"}, .lr = 0.03, .lambda = 1};
+ObjectiveDefaults defaults_of(Objective objective, const NetworkDescription& network, bool fixed_lambda) {
+  if (objective == Objective::specific && fixed_lambda) return {.beta = {2, "default"}, .lr = 0.03, .start = 1};
+  if (objective == Objective::specific)
+    return {.beta = {8, "default"}, .lr = 0.01, .max_false_alarms = 0.05, .start = 0.5};
   constexpr int64_t kPlaces365 = 365;
   const bool places365 = network.num_classes == kPlaces365;
   return {
       .beta = {default_beta(network.arch, places365), places365 ? "Places365's default: 365 classes" : "default"}};
 }
 
-GateVectors first_gates(Objective objective, const std::vector<int64_t>& channels, uint64_t key) {
-  return objective == Objective::specific ? open_gates(channels, key) : initial_gates(channels, key);
+GateVectors first_gates(Objective objective, const ObjectiveDefaults& defaults, const std::vector<int64_t>& channels,
+                        uint64_t key) {
+  return objective == Objective::specific ? open_gates(channels, key, defaults.start) : initial_gates(channels, key);
 }
 
 Objective parse_objective(const std::string& name) {

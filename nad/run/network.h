@@ -29,11 +29,15 @@ struct BetaDefault {
 struct ObjectiveDefaults {
   BetaDefault beta;
   double lr = 0.1;
-  double lambda = 1;  // specific
+  double lambda = 1;            // specific: at the start
+  double max_false_alarms = 0;  // specific: a share
+  float start = 0;              // specific: of its gates, open_gates()
 };
-ObjectiveDefaults defaults_of(Objective objective, const NetworkDescription& network);
-// Where its gates start: N(0, 1), or all of them open. key: class_key().
-GateVectors first_gates(Objective objective, const std::vector<int64_t>& channels, uint64_t key);
+// fixed_lambda: specific, its weights follow no limit.
+ObjectiveDefaults defaults_of(Objective objective, const NetworkDescription& network, bool fixed_lambda = false);
+// Where its gates start: N(0, 1), or for `specific` all of them open, around defaults.start. key: class_key().
+GateVectors first_gates(Objective objective, const ObjectiveDefaults& defaults, const std::vector<int64_t>& channels,
+                        uint64_t key);
 
 // "released", "paper", "variational", "specific"; "fp32", "tf32", "bf16"; "all", "first", "second"; "class", "all".
 // Throw Error(usage) that lists the known names.

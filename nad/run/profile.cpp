@@ -23,7 +23,7 @@ std::vector<Learner::Timing> profile(const RunSetup& setup, RunState& state, Pro
   batches.feed(learner, 0);
   const uint64_t key = class_key(setup.options.seed, task->index);
   for (int64_t slot = 0; slot < learner.options().slots; slot++) {
-    learner.assign(slot, first_gates(setup.options.objective, learner.channels(), key), {}, key);
+    learner.assign(slot, first_gates(setup.options.objective, setup.defaults, learner.channels(), key), {}, key);
     batches.repeat(learner, slot);
   }
   learner.step();

@@ -35,7 +35,10 @@ StepRecord record_of(const StepLoss& loss) {
           .correct = loss.correct,
           .skipped = loss.skipped,
           .specificity = loss.specificity,
-          .others_answered = loss.others_answered};
+          .own_answered = loss.own_answered,
+          .others_answered = loss.others_answered,
+          .beta = loss.beta,
+          .lambda = loss.lambda};
 }
 
 }  // namespace
@@ -140,7 +143,7 @@ ClassResult Run::begin(const ClassTask& task, const DecodedClass& images) const 
     }
   } else {
     const uint64_t key = class_key(setup_.options.seed, task.index);
-    result.logits = first_gates(setup_.options.objective, state_.results.channels, key);
+    result.logits = first_gates(setup_.options.objective, setup_.defaults, state_.results.channels, key);
   }
   result.index = task.index;
   result.id = task.id;

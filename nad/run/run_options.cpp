@@ -16,7 +16,8 @@ namespace {
 // Values as typed; CLI11 finds the flags, what they may be is checked here, with one style of message.
 struct Texts {
   std::optional<std::string> data, out, objective, beta, beta_grid, lr, epochs, steps, batch, seed, classes_per_step,
-      order_seed, half, shuffle_labels, target, lambda, negatives, negative_classes, log_every, checkpoint_every;
+      order_seed, half, shuffle_labels, target, lambda, max_false_alarms, negatives, negative_classes, log_every,
+      checkpoint_every;
   DeviceFlags device;
   bool no_eval = false;
 };
@@ -64,7 +65,12 @@ void declare_specific(CLI::App& app, Texts& t) {
                  "specific: what other classes' images ask for: class (default), not to be taken for the class; all, "
                  "to be answered as the original network does")
       ->type_name("T");
-  app.add_option("--lambda", t.lambda, "specific: weight of other classes' images; default: 1")->type_name("X");
+  app.add_option("--max-false-alarms", t.max_false_alarms,
+                 "specific: percent of other classes' training images that may be taken for the class; default: 5")
+      ->type_name("P");
+  app.add_option("--lambda", t.lambda,
+                 "specific: a fixed weight of other classes' images, in place of one that follows --max-false-alarms")
+      ->type_name("X");
   app.add_option("--negatives", t.negatives,
                  "specific: other classes' images that are kept; auto (default): " + std::to_string(kAutoNegatives) +
                      ", or as many as fit in " + std::to_string(kAutoNegativeBytes >> 20) + " MiB")
@@ -121,6 +127,7 @@ void convert(const Texts& t, RunOptions& o) {
   if (t.shuffle_labels) o.shuffle_labels = whole_number<uint64_t>("--shuffle-labels", *t.shuffle_labels, 0, kAnySeed);
   if (t.target) o.target = parse_target(*t.target);
   if (t.lambda) o.lambda = real_number("--lambda", *t.lambda, true);
+  if (t.max_false_alarms) o.max_false_alarms = real_number("--max-false-alarms", *t.max_false_alarms, false) / 100;
   if (t.negatives && t.negatives != "auto")
     o.negatives = whole_number<int64_t>("--negatives", *t.negatives, 1, 1'000'000, "auto or ");
   if (t.negative_classes) o.negative_classes = parse_negative_classes(*t.negative_classes);
@@ -136,12 +143,17 @@ void check_together(const RunOptions& o, const Texts& t) {
   if (t.beta_grid && !o.beta_auto) throw Error(ErrorKind::usage, "--beta-grid needs --beta auto");
   const std::pair<const char*, bool> specific[] = {{"--specific-target", t.target.has_value()},
                                                    {"--lambda", t.lambda.has_value()},
+                                                   {"--max-false-alarms", t.max_false_alarms.has_value()},
                                                    {"--negatives", t.negatives.has_value()},
                                                    {"--negative-classes", t.negative_classes.has_value()}};
   for (const auto& [flag, given] : specific) {
     if (given && o.objective != Objective::specific)
       throw Error(ErrorKind::usage, std::string(flag) + " needs --objective specific");
   }
+  if (t.lambda && t.max_false_alarms)
+    throw Error(ErrorKind::usage, "--lambda and --max-false-alarms exclude each other", "give one of them");
+  if (o.max_false_alarms && *o.max_false_alarms >= 1)
+    throw wrong_value("--max-false-alarms", *t.max_false_alarms, "percent below 100");
   if (o.beta_auto && o.objective == Objective::specific) {
     throw Error(ErrorKind::usage, "--beta auto does not search for --objective specific",
                 "give --beta X or leave it out");

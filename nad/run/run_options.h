@@ -33,8 +33,9 @@ struct RunOptions : DeviceOptions {
   std::optional<double> lr;       // absent = the objective's
   // Objective `specific` alone.
   SpecificTarget target = SpecificTarget::named_class;
-  std::optional<double> lambda;  // absent = the objective's
-  int64_t negatives = 0;         // images of other classes that are kept; 0 = auto
+  std::optional<double> lambda;            // absent = the objective's, moved by the limit
+  std::optional<double> max_false_alarms;  // a share; absent = the objective's
+  int64_t negatives = 0;                   // images of other classes that are kept; 0 = auto
   NegativeClasses negative_classes = NegativeClasses::all;
   std::optional<int64_t> epochs, steps;  // at most one; neither: kAutoEpochs, but at least kAutoSteps
   int64_t batch = 16;

@@ -115,7 +115,7 @@ RunSetup prepare_run(const RunOptions& options) {
   RunSetup setup;
   setup.options = options;
   open_network(setup);
-  setup.defaults = defaults_of(options.objective, setup.network);
+  setup.defaults = defaults_of(options.objective, setup.network, options.lambda.has_value());
   if (options.beta_auto) {
     setup.beta_grid = options.beta_grid.empty() ? default_beta_grid(setup.defaults.beta.value) : options.beta_grid;
   }

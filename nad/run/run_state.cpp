@@ -51,6 +51,7 @@ RunSettings resolve_settings(const RunSetup& s, const Backend& backend, const st
   r.lr = o.lr.value_or(s.defaults.lr);
   r.specific_target = to_string(o.target);
   r.lambda = o.lambda.value_or(s.defaults.lambda);
+  r.max_false_alarms = o.lambda ? 0 : o.max_false_alarms.value_or(s.defaults.max_false_alarms);
   r.negatives = o.negatives;
   r.negative_classes = to_string(o.negative_classes);
   set_length(o, &r);
@@ -121,6 +122,7 @@ LearnOptions learn_options(const RunSetup& s, const RunState& state) {
   learn.beta = std::isnan(r.beta) ? s.defaults.beta.value : r.beta;
   learn.target = s.options.target;
   learn.lambda = r.lambda;
+  learn.max_false_alarms = r.max_false_alarms;
   learn.lr = r.lr;
   learn.whole_batch = r.whole_batch;
   learn.slots = r.classes_per_step;

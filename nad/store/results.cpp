@@ -49,6 +49,7 @@ std::string first_difference(const RunSettings& there, const RunSettings& here) 
   if (here.shows_others()) {
     compare("the specific target", there.specific_target, here.specific_target);
     compare("lambda", there.lambda, here.lambda);
+    compare("the limit of false alarms", there.max_false_alarms, here.max_false_alarms);
     compare("negatives", there.negatives, here.negatives);
     compare("the classes of negatives", there.negative_classes, here.negative_classes);
   }

@@ -27,7 +27,8 @@ struct RunSettings {
   std::string half = "all";  // of every class's training images: first, second or all
   // Objective `specific` only.
   std::string specific_target = "class";  // class or all
-  double lambda = 1;                      // weight of the term of other classes' images
+  double lambda = 1;                      // weight of the term of other classes' images; where it moves, the first
+  double max_false_alarms = 0;            // share of them that moves lambda and beta; 0: they stay
   int64_t negatives = 0;                  // other classes' images that are kept for a run, at most
   std::string negative_classes = "all";   // that they are of: all, even or odd, by their rank among the folders
   // Of a control (docs/METHOD.md, 5a.6); with neither seed and K as the objective has it, no file speaks of them.
@@ -41,6 +42,7 @@ struct RunSettings {
 
   std::string control() const;  // "random weights", "shuffled labels", both with a comma, or empty
   bool shows_others() const { return objective == "specific"; }
+  bool follows_limit() const { return shows_others() && max_false_alarms > 0; }
   bool splits_others() const { return shows_others() && negative_classes != "all"; }
 };
 
@@ -54,7 +56,8 @@ struct StepRecord {
   bool skipped = false;  // no update
   // Objective `specific`: the term of other classes' images, and how many of those the gated network takes for its own.
   double specificity = std::numeric_limits<double>::quiet_NaN();
-  int32_t others_answered = 0;
+  int32_t own_answered = 0, others_answered = 0;
+  double beta = 0, lambda = 0;  // what it weighed its terms by
 };
 
 struct ClassResult {

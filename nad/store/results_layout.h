@@ -60,6 +60,12 @@ void visit_control_settings(Settings& s, Visit&& visit) {
   visit("shuffled_labels", s.shuffled_labels);
 }
 
+// Those that files written before them lack.
+template <class Settings, class Visit>
+void visit_later_specific_settings(Settings& s, Visit&& visit) {
+  visit("max_false_alarms", s.max_false_alarms);
+}
+
 template <class Class, class Visit>
 void visit_class(Class& c, Visit&& visit) {
   visit("id", c.id);
@@ -88,6 +94,15 @@ template <class Class, class Visit>
 void visit_split_class(Class& c, Visit&& visit) {
   visit("false_alarms_shown", c.false_alarms_shown);
   visit("false_alarms_unshown", c.false_alarms_unshown);
+}
+
+// Of a class in progress, where RunSettings::follows_limit().
+template <class Point, class Visit>
+void visit_point(Point& p, Visit&& visit) {
+  visit("next_beta", p.beta);
+  visit("next_lambda", p.lambda);
+  visit("mean_false_alarms", p.false_alarms);
+  visit("mean_gain", p.gain);
 }
 
 // Each visit: name of the dataset, values, whether there is one per class. The names are those of the first version:

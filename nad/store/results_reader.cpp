@@ -75,7 +75,7 @@ GateVectors read_vectors(const Reader& r, const std::string& name, const std::ve
 }
 
 // What the steps of a class found out.
-std::vector<StepRecord> read_history(const Reader& r, bool shows_others) {
+std::vector<StepRecord> read_history(const Reader& r, const RunSettings& settings) {
   const int64_t taken = r.rows("losses");
   const std::vector<double> losses = r.dataset<double>("losses", {taken, 4});
   const std::vector<int32_t> correct = r.dataset<int32_t>("correct", {taken});
@@ -85,12 +85,22 @@ std::vector<StepRecord> read_history(const Reader& r, bool shows_others) {
     const double* of_step = &losses[4 * i];
     history.push_back({of_step[0], of_step[1], of_step[2], of_step[3], correct[i], skipped[i] != 0});
   }
-  if (!shows_others) return history;
+  if (!settings.shows_others()) return history;
   const std::vector<double> specificity = r.dataset<double>("specificity", {taken});
   const std::vector<int32_t> others_answered = r.dataset<int32_t>("others_answered", {taken});
   for (size_t i = 0; i < history.size(); i++) {
     history[i].specificity = specificity[i];
     history[i].others_answered = others_answered[i];
+    history[i].beta = settings.beta;
+    history[i].lambda = settings.lambda;
+  }
+  if (!settings.follows_limit()) return history;
+  const std::vector<int32_t> own_answered = r.dataset<int32_t>("own_answered", {taken});
+  const std::vector<double> beta = r.dataset<double>("beta", {taken}), lambda = r.dataset<double>("lambda", {taken});
+  for (size_t i = 0; i < history.size(); i++) {
+    history[i].own_answered = own_answered[i];
+    history[i].beta = beta[i];
+    history[i].lambda = lambda[i];
   }
   return history;
 }
@@ -111,10 +121,12 @@ ClassResult read_class(const Reader& r, int64_t index, const std::vector<int64_t
   c.logits = read_vectors(r, "logits", channels);
   if (r.has_group("sigma")) c.sigma = read_vectors(r, "sigma", channels);
   if (r.has_group("adam_mean")) {
-    c.moments = {read_vectors(r, "adam_mean", channels), read_vectors(r, "adam_square", channels), 0};
+    c.moments = {read_vectors(r, "adam_mean", channels), read_vectors(r, "adam_square", channels), 0, {}};
     r.get("adam_steps", &c.moments.steps);
+    if (settings.follows_limit())
+      visit_point(c.moments.point.emplace(), [&](const char* name, double& value) { r.get(name, &value); });
   }
-  c.history = read_history(r, settings.shows_others());
+  c.history = read_history(r, settings);
   const bool moves = settings.shows_others() && !c.finished && c.taken() > 0;
   if (moves && (c.moments.mean.empty() || c.moments.steps < 0 || c.moments.steps > c.taken()))
     throw r.bad("is in progress without a state of Adam that fits its steps");
@@ -170,6 +182,9 @@ Results read_results(const std::string& path) {
   });
   if (results.settings.shows_others()) {
     visit_specific_settings(results.settings, [&](const char* name, auto& value) { root.get(name, &value); });
+    visit_later_specific_settings(results.settings, [&](const char* name, auto& value) {
+      if (root.has(name)) root.get(name, &value);
+    });
   }
   visit_control_settings(results.settings, [&](const char* name, std::optional<uint64_t>& seed) {
     if (root.has(name)) root.get(name, &seed.emplace());

@@ -9,23 +9,31 @@ using hdf5::Handle;
 using hdf5::Writer;
 
 // What the steps of a class found out.
-void write_history(const Writer& writer, hid_t id, const std::vector<StepRecord>& history, bool shows_others) {
-  std::vector<double> losses, specificity;
-  std::vector<int32_t> correct, others_answered;
+void write_history(const Writer& writer, hid_t id, const std::vector<StepRecord>& history,
+                   const RunSettings& settings) {
+  std::vector<double> losses, specificity, beta, lambda;
+  std::vector<int32_t> correct, own_answered, others_answered;
   std::vector<uint8_t> skipped;
   for (const StepRecord& step : history) {
     losses.insert(losses.end(), {step.total, step.reconstruction, step.regularisation, step.cross_entropy});
     correct.push_back(step.correct);
     skipped.push_back(step.skipped);
     specificity.push_back(step.specificity);
+    own_answered.push_back(step.own_answered);
     others_answered.push_back(step.others_answered);
+    beta.push_back(step.beta);
+    lambda.push_back(step.lambda);
   }
   writer.dataset(id, "losses", losses, {history.size(), 4});
   writer.dataset(id, "correct", correct);
   writer.dataset(id, "skipped", skipped);
-  if (!shows_others) return;
+  if (!settings.shows_others()) return;
   writer.dataset(id, "specificity", specificity);
   writer.dataset(id, "others_answered", others_answered);
+  if (!settings.follows_limit()) return;
+  writer.dataset(id, "own_answered", own_answered);
+  writer.dataset(id, "beta", beta);
+  writer.dataset(id, "lambda", lambda);
 }
 
 void write_class(const Writer& writer, hid_t parent, const ClassResult& c, const RunSettings& settings) {
@@ -48,8 +56,9 @@ void write_class(const Writer& writer, hid_t parent, const ClassResult& c, const
     writer.per_gate(id, "adam_mean", c.moments.mean);
     writer.per_gate(id, "adam_square", c.moments.square);
     write("adam_steps", c.moments.steps);
+    if (c.moments.point && settings.follows_limit()) visit_point(*c.moments.point, write);
   }
-  write_history(writer, id, c.history, settings.shows_others());
+  write_history(writer, id, c.history, settings);
 }
 
 void write_search(const Writer& writer, const BetaSearch& s) {
@@ -72,7 +81,10 @@ void write_results(const std::string& path, const Results& results) {
   write("format_version", kResultsVersion);
   visit_settings(results.settings, write);
   visit_later_settings(results.settings, write);
-  if (results.settings.shows_others()) visit_specific_settings(results.settings, write);
+  if (results.settings.shows_others()) {
+    visit_specific_settings(results.settings, write);
+    visit_later_specific_settings(results.settings, write);
+  }
   visit_control_settings(results.settings, [&](const char* name, const std::optional<uint64_t>& seed) {
     if (seed) write(name, *seed);
   });

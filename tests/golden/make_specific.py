@@ -13,6 +13,10 @@ as it is, mirrored left to right, upside down, and both; number 4 k + i is image
     correct, answered [T]  own images that the original gets right, others that the gated network takes for the class
     logits [T + 1, C]      of all gates, one after the other, before each step and at the end; float32
     gradient [T, C]        at the logits, zeros where the step is skipped; float32
+/results/operating_point, what the weights of the next step follow (operating_point() of the peer):
+    counts [T, 6]          its counts, drawn at random
+    full_beta [T], limit   its other arguments
+    point [T + 1, 4]       beta, lambda, mean alarms and mean gain before each step and at the end
 Trajectories part where rounding moves a gate across 0, so whoever compares starts every step from these logits. The
 seed is the first under which no ReLU or max-pool is so near a tie that rounding decides a gradient: where all open
 channels are 0 over the window of a max-pool, its choice is anyone's, and the gradients of closed channels with it.
@@ -131,6 +135,20 @@ def learn(net, images, target, seed):
     return result
 
 
+def follow(seed=20211010, steps=60, limit=0.05, batch=16):
+    """Weights that follow a class that first answers too readily, then too seldom."""
+    rng = np.random.RandomState(seed)
+    counts, full, points = [], [], [(0.0, 1.0, 0.0, 0.0)]
+    for t in range(steps):
+        valid, others = rng.randint(1, batch + 1), rng.randint(0, batch + 1)
+        right, taken = rng.randint(1, valid + 1), rng.randint(0, others // 4 + 1)
+        readily = 0.9 if t < steps // 4 else 0.02
+        counts.append((valid, right, rng.binomial(valid, readily), others, taken, rng.binomial(others, readily)))
+        full.append(8.0 if t < steps * 3 // 4 else 0.0)
+        points.append(peer.operating_point(points[-1], counts[-1], limit, full[-1]))
+    return dict(counts=np.array(counts, np.int32), full_beta=np.array(full), limit=np.array([limit]), point=np.array(points))
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--out", default=os.path.join(HERE, "specific.h5"))
@@ -151,6 +169,8 @@ def main():
                 flips = int(((r["logits"][1:] > 0) != (r["logits"][:-1] > 0)).sum())
                 print("%s %s: seed %d, class %d, correct %s, answered %s, open %.2f, flips %d" % (
                     name, target, seed, r["weights"][3], r["correct"], r["answered"], (r["logits"][0] > 0).mean(), flips))
+        for key, value in follow().items():
+            f.create_dataset("results/operating_point/" + key, data=value)
     print("%s: %d bytes" % (args.out, os.path.getsize(args.out)))
 
 

@@ -496,6 +496,18 @@ def specific_losses(net, own, others, c, m, beta, lam, target="class", closed=No
                 answered=int((z.argmax(1) == c).sum()), logits=logits.detach())
 
 
+def operating_point(point, counts, limit, full_beta):
+    """The weights of the next step where lambda follows a limit of false alarms. point: beta, lambda, mean alarms, mean
+    gain; counts: valid own images, those that the original and the gated network get right; others, those that the two
+    answer c."""
+    _, lam, alarms, gain = point
+    valid, right, gated_right, others, taken, gated_taken = counts
+    alarms = 0.9 * alarms + 0.1 * ((gated_taken - taken) / others if others else 0.0)
+    gain = 0.9 * gain + 0.1 * (gated_right - right) / valid
+    lam = min(max(lam * math.exp(0.5 * (alarms - limit)), 1.0), 16.0)
+    return full_beta * min(max(gain / 0.1, 0.0), 1.0), lam, alarms, gain
+
+
 def specific_update(m, adam, bound=4.0):
     adam.step()                                        # torch.optim.Adam(m, lr): 0.9, 0.999, 1e-8
     with torch.no_grad():

@@ -105,7 +105,10 @@ function runLine(n) {
         number(t.finished) + " of " + plural(f.num_classes, "class", "classes") :
         plural(t.finished, "class", "classes"),
     f.objective ? "objective " + f.objective : "",
-    f.specific_target ? "target " + f.specific_target + ", λ " + number(f.lambda) : "",
+    f.specific_target ? "target " + f.specific_target +
+            (f.max_false_alarms ? ", at most " + number(100 * f.max_false_alarms) + " % false alarms" :
+                                  ", λ " + number(f.lambda)) :
+                        "",
     known(f.beta) ? "β " + number(f.beta) + (f.beta_auto ? " (from the search)" : "") : "",
     known(f.steps)      ? plural(f.steps, "step") + " a class" :
         known(f.epochs) ? plural(f.epochs, "pass", "passes") + " over the images" +
