@@ -115,6 +115,7 @@ class Demonstration(unittest.TestCase):
                 if number == signal.SIGTERM:
                     self.assertEqual(child.returncode, 143)
                     self.assertEqual(said, "demo: interrupted by SIGTERM; the same command goes on\n")
+                    self.assertEqual(list(out.glob("*.part")), [])
                 self.assertFalse((out / "report.html").exists())
                 done = run(out)  # at once: no program of the killed call is left to be in the way
                 self.assertEqual(done.returncode, 0, done.stdout + done.stderr)

@@ -111,6 +111,7 @@ class Running:
             except subprocess.TimeoutExpired:
                 self.child.kill()
                 self.child.wait()
+            os.unlink(self.step.out + ".part")
 
 
 class Progress:
