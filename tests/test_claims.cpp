@@ -26,7 +26,7 @@ std::map<std::string, Findings> clear_findings() {
   found["fig4_similarity"] = with_p(0, {{"depth_p", 0.0005}, {"depth_correlation", -0.9}});
   found["table1_mistakes"] = with_p(0.0005, {{"difference", 0.05}});
   found["random_masks"] = with_p(1.0 / 101, {{"mean_false_alarms", 0.1}, {"mean_balanced_accuracy", 0.9}});
-  found["stability"] = with_p(0.0005, {{"starts_difference", 0.2}});
+  found["stability"] = with_p(0.0005, {{"starts", int64_t{2}}, {"starts_difference", 0.2}});
   found["fig4_hit_rate"] = with_p(0.0005, {{"mean_difference", 0.1}});
   return found;
 }
@@ -131,7 +131,14 @@ TEST_CASE("without a network of random weights the label may be behind two of th
   control["stability"].table.clear();
   control["stability"].facts.clear();
   CHECK_FALSE(named(beside(clear_findings(), control), "stable").shown);
+  CHECK(named(beside(clear_findings(), control), "stable").sentence.find("the one given lacks stability") !=
+        std::string::npos);
   CHECK(named(beside(clear_findings(), control), "falls_with_depth").shown);
+  // Nor one of which all runs have the same start, and so no test.
+  control = silent_findings();
+  control["stability"].facts["starts"] = int64_t{1};
+  control["stability"].facts["p"] = std::nan("");
+  CHECK_FALSE(named(beside(clear_findings(), control), "stable").shown);
 }
 
 TEST_CASE("what a control reaches is not shown, unless the network has clearly more of it") {

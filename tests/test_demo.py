@@ -20,6 +20,7 @@ from cli_tools import OTHER_SOURCE, PROGRAM, SOURCE, contents, default_signals
 DEMO = SOURCE / "weights" / "demo" / "demo.py"
 sys.path.insert(0, str(DEMO.parent))
 import demo  # noqa: E402
+import jobs  # noqa: E402
 import screen  # noqa: E402
 
 NAMES = ["vgg16_released", "vgg16_specific", "darts_released", "darts_specific"]
@@ -77,13 +78,14 @@ class Demonstration(unittest.TestCase):
     def test_full_adds_starts_and_networks_that_know_nothing(self):
         done = run(self.out, "--full", "--networks", "darts")
         self.assertEqual(done.returncode, 0, done.stderr)
-        self.assertIn("16 learnings of 4 (released) and 4 (specific) steps", done.stdout)  # 2 objectives of 2 classes: 3 starts, and once with random weights
+        # 2 objectives of 2 classes: 3 starts, and 2 with random weights
+        self.assertIn("20 learnings of 4 (released) and 4 (specific) steps", done.stdout)
         self.assertNotIn("Left out", done.stdout)
         said = " ".join(done.stdout.split())
         self.assertIn("The same of networks with random weights: ", said)
         self.assertRegex(said, "not only the start that it is learnt from: shown for [^.]*; tested: released, darts")
         self.assertRegex(said, "random weights, which know nothing, the same rules claim: [a-z]")
-        for name, runs in (("darts_released", 3), ("darts_random_released", 1)):
+        for name, runs in (("darts_released", 3), ("darts_random_released", 2)):
             (network,) = json.loads((self.out / "full" / (name + "_analysis.json")).read_text())["networks"].values()
             self.assertEqual(network["runs"], runs)
             self.assertEqual(network["analyses"]["claims"]["controls"], 3 == runs)
@@ -163,6 +165,13 @@ class Command(unittest.TestCase):
 
 
 class Words(unittest.TestCase):
+    def test_progress_of_nothing(self):
+        """Random networks that are there are jobs without a step."""
+        progress = jobs.Progress([jobs.Job("vgg16 random", [])], True)
+        with mock.patch("sys.stderr", io.StringIO()), mock.patch("os.get_terminal_size", return_value=os.terminal_size((80, 24))), \
+                mock.patch.object(io.StringIO, "fileno", return_value=2):
+            progress.draw([], 2)
+
     def test_places_of_pairs(self):
         names = ["car", "cup", "lorry", "teapot"]
         matrix = [[0, .1, .9, .2], [.1, 0, .3, .3], [.9, .3, 0, .2], [.2, .3, .2, 0]]

@@ -265,6 +265,7 @@ TEST_CASE("wrong flags are usage errors of one line") {
                                                        {"--weights", "w", "--half", "third"},
                                                        {"--weights", "w", "--shuffle-labels", "yes"},
                                                        {"--weights", "w", "--order-seed", "-1"},
+                                                       {"--weights", "w", "--whole-batch", "--objective", "paper"},
                                                        {"--weights", "w", "--steps", "1", "--epochs", "1"}};
   for (const auto& args : cases) {
     try {

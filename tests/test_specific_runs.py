@@ -30,7 +30,7 @@ class Specific(Case):
         out = self.dir / "r.h5"
         result = self.learn(out, *SPECIFIC, "--classes", "0,3", "--steps", 12, "--json", "--log-every", 4)
         printed = json.loads(result.stdout)
-        self.assertIn("objective     specific, target class, at most 5 % false alarms, beta 8 (default), lr 0.01", result.stderr)
+        self.assertIn("objective     specific, target class, false alarms to stay within 5 % of the original's, beta 8 (default), lr 0.01", result.stderr)
         self.assertIn("others: 56 images of 10 classes", result.stderr)
         self.assertRegex(result.stderr, r"class 3 .*: step 8/12, loss .*, correct ./[24], false alarms ./4, ")
         with h5py.File(out, "r") as file:

@@ -148,8 +148,9 @@ def commands(subjects):
     for name in BOTH:
         lines.append("    build/nad_run --weights %s --data %s %s \\\n      --seed %d --precision bf16 --out WORK/%s/%s-s%d.h5 --resume" % (
             weights, images, " ".join(SERIES[name].flags), FIRST_SEED, network.name, name, FIRST_SEED))
-    lines.append("    build/nad_analyse WORK/%s/released-s*.h5 --weights %s \\\n      --data %s --out WORK/%s/analysis.h5" % (
-        network.name, weights, images, network.name))
+    masks = " --masks %s/masks/val" % images if network.kind == "demo" else ""
+    lines.append("    build/nad_analyse WORK/%s/released-s*.h5 --weights %s \\\n      --data %s%s --out WORK/%s/analysis.h5" % (
+        network.name, weights, images, masks, network.name))
     return lines + ["", "Every table is a group of that analysis file (its name stands in brackets), and a CSV beside it that has each "
                     "class's own numbers and Wilson's interval.", ""]
 

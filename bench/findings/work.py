@@ -163,9 +163,9 @@ class Worker:
                 *(self.control_flags(task) if analysis == "claims" else [])])
             if keys(task.analysis(self.work)) != before:
                 self.note("costs.json", "%s %s %s" % (task.network.name, task.series.name, analysis), round(seconds, 1))
-        self.note("analysed.json", name, seeds)
         if task.series.random_weights:
             self.claim_beside(task, tasks)
+        self.note("analysed.json", name, seeds)  # last: what is stopped before it is made again
 
     def control_flags(self, task):
         """Claims are made beside the network with random weights (METHOD, 5a.8), where it is analysed."""

@@ -64,7 +64,7 @@ __global__ void __launch_bounds__(warps* warp_size)
     if (lane_index() != 0) continue;
     if (!finite) atomic_add(count, 1, 1);
     const int32_t label = labels[other ? g * batch : n];
-    const bool own = !other && counts, correct = own && best == label, taken = correct_only ? correct : own;
+    const bool is_own = !other && counts, correct = is_own && best == label, taken = correct_only ? correct : is_own;
     predicted[n] = best;
     tap_weight[n] = taken ? 1.0f : 0.0f;
     if (correct) atomic_add(count, 0, 1);  // whole numbers: any order gives the same sum

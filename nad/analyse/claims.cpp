@@ -79,10 +79,11 @@ const Findings* with_test(const std::map<std::string, Findings>& findings, const
   return found == findings.end() || std::isnan(found->second.number(rule.p)) ? nullptr : &found->second;
 }
 
-// A statistic that is not defined, where masks keep all, is none that reaches anything.
+// A statistic that is not defined, where masks keep all, is none that reaches anything; but a test of starts needs two.
 bool was_made(const std::map<std::string, Findings>& findings, const Rule& rule) {
   const auto found = findings.find(rule.analysis);
-  return found != findings.end() && !found->second.table.empty();
+  if (found == findings.end() || found->second.table.empty()) return false;
+  return rule.name != "stable" || found->second.number("starts") >= 2;
 }
 
 // Whether a control has the claim's effect too, and no less of it.
@@ -101,7 +102,9 @@ std::string objection(const Findings& network, const std::vector<Control>& contr
     }
     tested = tested || was_made(*control.findings, rule);
   }
-  return rule.needs_control && !tested ? "not without a control that knows nothing, and none is given" : "";
+  if (!rule.needs_control || tested) return "";
+  return "not without a control that knows nothing, and " +
+         (controls.empty() ? std::string("none is given") : "the one given lacks " + rule.analysis);
 }
 
 Findings make(const Study& study) {

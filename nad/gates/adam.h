@@ -9,9 +9,8 @@
 
 namespace nad {
 
-// What weighs the terms of a class's next step, and the means over its steps so far that move these weights: the share
-// of other classes' images that are answered as the class, and by how much its own are answered more often than by the
-// original network.
+// What weighs the terms of a class's next step, and the means over its steps so far that move these weights: by how much
+// other classes' images (false_alarms) and its own (gain) are answered as the class more often than by the original network.
 struct OperatingPoint {
   double beta = 0, lambda = 0, false_alarms = 0, gain = 0;
 

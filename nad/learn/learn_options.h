@@ -14,7 +14,8 @@ struct LearnOptions {
   SpecificTarget target = SpecificTarget::named_class;  // specific
   double beta = 0;
   double lambda = 1;  // specific: weight of the images of other classes, at the start
-  // specific: the share of other classes' images that lambda follows, below 1; 0: lr, beta and lambda stay as they are.
+  // specific: the share of other classes' images, beyond the original's, at which lambda holds the false alarms, below 1;
+  // 0: lr, beta and lambda stay as they are.
   double max_false_alarms = 0;
   double lr = 0.1;
   int64_t slots = 1;         // G, classes per step

@@ -32,8 +32,9 @@ class SubjectAnalyses {
         weights_(std::move(weights)),
         progress_(progress) {}
 
-  // combined: those that are made from other analyses, or those that are not. save() is called after every one that was made. Findings that are not chosen, or cannot be made with what is at hand,
-  // stay. Returns the exit code of those that failed.
+  // combined: those that are made from other analyses, or those that are not. save() is called after every one that was
+  // made. Findings that are not chosen, or cannot be made with what is at hand, stay. Returns the exit code of those that
+  // failed.
   template <class Save>
   int make_all(bool combined, std::vector<Control> controls, Save&& save) {
     controls_ = std::move(controls);

@@ -24,8 +24,9 @@ std::string beta_text(const RunSetup& s, const RunSettings& r) {
 }
 
 std::string operating_text(const RunSettings& r) {
-  return r.max_false_alarms > 0 ? format("at most %g %% false alarms", 100 * r.max_false_alarms)
-                                : format("lambda %g", r.lambda);
+  return r.max_false_alarms > 0
+             ? format("false alarms to stay within %g %% of the original's", 100 * r.max_false_alarms)
+             : format("lambda %g", r.lambda);
 }
 
 std::string length_text(const RunSetup& s, const RunSettings& r) {

@@ -66,7 +66,8 @@ void declare_specific(CLI::App& app, Texts& t) {
                  "to be answered as the original network does")
       ->type_name("T");
   app.add_option("--max-false-alarms", t.max_false_alarms,
-                 "specific: percent of other classes' training images that may be taken for the class; default: 5")
+                 "specific: percent of other classes' training images that may be taken for the class, beyond those "
+                 "that the original network takes for it; aimed at, not guaranteed; default: 5")
       ->type_name("P");
   app.add_option("--lambda", t.lambda,
                  "specific: a fixed weight of other classes' images, in place of one that follows --max-false-alarms")
@@ -150,6 +151,9 @@ void check_together(const RunOptions& o, const Texts& t) {
     if (given && o.objective != Objective::specific)
       throw Error(ErrorKind::usage, std::string(flag) + " needs --objective specific");
   }
+  if (o.whole_batch && o.objective != Objective::released && o.objective != Objective::specific)
+    throw Error(ErrorKind::usage, "--whole-batch needs --objective released or specific",
+                "leave it out: the others take the whole batch already");
   if (t.lambda && t.max_false_alarms)
     throw Error(ErrorKind::usage, "--lambda and --max-false-alarms exclude each other", "give one of them");
   if (o.max_false_alarms && *o.max_false_alarms >= 1)

@@ -182,22 +182,22 @@ def demonstrate(a):
     threads = max(1, available // workers)
     jobs = [job(a, length, folder, form, objective, length.seeds, threads,
                 str(folder / ("%s_random_%s_analysis.h5" % (form, objective))) if a.full else None) for form, objective in kinds]
-    first = [job(a, length, folder, *kind, length.seeds[:1], threads) for kind in controls]
+    # Two starts, so that the claim about starts has something to be held against.
+    first = [job(a, length, folder, *kind, length.seeds[:2], threads) for kind in controls]
     seconds = sum(step.seconds for j in first + jobs for step in j.steps) / workers
-    learnings = len(kinds) * len(length.seeds) + len(controls)
+    learnings = len(kinds) * len(length.seeds) + 2 * len(controls)
     print("%d networks x %d classes x %d objectives%s = %d learnings of %s steps, then their analyses.\nAbout %d:%02d minutes with "
           "%d programs side by side, if the cores are a Zen 5's and idle." % (
               len(a.networks), classes, len(OBJECTIVES), " x %d starts, and random networks" % len(length.seeds) if a.full else "",
               learnings * classes, " and ".join("%d (%s)" % (n, name) for name, n in length.steps.items()), *divmod(round(seconds), 60), workers))
     draw(a)
-    if a.full:
-        run_jobs([random_network(a, folder, form) for form in a.networks], workers)
-        run_jobs(first, workers)
-    idle, processor, memory = run_jobs(jobs, workers)
+    made = [random_network(a, folder, form) for form in a.networks] if a.full else []
+    ran = [run_jobs(some, workers) for some in (made, first, jobs)]  # each needs the one before it
+    idle, processor, memory = sum(r[0] for r in ran), sum(r[1] for r in ran), max(r[2] for r in ran)
     outcomes, random = [[read_outcome(folder, *kind) for kind in of] for of in (kinds, controls)]
     page = write_report(a, folder, outcomes + random, notes(outcomes, random, length))
     print("", *screen(outcomes, random, length), sep="\n")
-    parts = sum(len(j.steps) for j in jobs)
+    parts = sum(len(j.steps) for j in made + first + jobs)
     over = "; all results were there and are taken over" if idle == parts else \
         "; %d of %d parts were there and are taken over" % (idle, parts) if idle else ""
     print("%d s (%d s of processor), at most %d MB of memory%s." % (

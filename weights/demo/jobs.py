@@ -132,7 +132,7 @@ class Progress:
     def draw(self, running, workers):
         if not self.terminal:
             return
-        share = (self.done + sum(r.share * r.step.seconds for r in running)) / self.total
+        share = (self.done + sum(r.share * r.step.seconds for r in running)) / (self.total or 1)  # 0: no job has a step
         now = ", ".join("%s %s %.0f %%" % (r.job.label, r.step.what, 100 * r.share) for r in running[:2])
         line = "[%s] left %s  %s" % (("=" * int(24 * share)).ljust(24), self.left(running, workers), now)
         sys.stderr.write("\r\x1b[K" + line[:os.get_terminal_size(sys.stderr.fileno()).columns - 1])

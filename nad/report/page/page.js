@@ -106,8 +106,9 @@ function runLine(n) {
         plural(t.finished, "class", "classes"),
     f.objective ? "objective " + f.objective : "",
     f.specific_target ? "target " + f.specific_target +
-            (f.max_false_alarms ? ", at most " + number(100 * f.max_false_alarms) + " % false alarms" :
-                                  ", λ " + number(f.lambda)) :
+            (f.max_false_alarms ?
+                 ", false alarms to stay within " + number(100 * f.max_false_alarms) + " % of the original's" :
+                 ", λ " + number(f.lambda)) :
                         "",
     known(f.beta) ? "β " + number(f.beta) + (f.beta_auto ? " (from the search)" : "") : "",
     known(f.steps)      ? plural(f.steps, "step") + " a class" :
