@@ -116,7 +116,12 @@ class Specific(Case):
         # Room for the step, not for the others: a quarter of what is free has to hold them.
         self.learn(host, *args, "--classes-per-step", 1, env=dict(os.environ, HOST_CUDA_MEMORY=str(TIGHT)))
         self.assert_same(shared, host)
-        with h5py.File(shared, "r") as file:
+        # At a fixed weight, gates close from the first step on.
+        fixed, fixed_alone = self.dir / "fixed2.h5", self.dir / "fixed1.h5"
+        self.learn(fixed, *args, "--lambda", 1)
+        self.learn(fixed_alone, *args, "--lambda", 1, "--classes-per-step", 1)
+        self.assert_same(fixed, fixed_alone)
+        with h5py.File(fixed, "r") as file:
             for c in file["classes"].values():
                 self.assertLess(c["skipped"][()].sum(), 4)
                 self.assertTrue(any(0 < gate[()].sum() < len(gate) for gate in c["mask"].values()))
