@@ -15,7 +15,7 @@ mirror=$(apt-get indextargets --format '$(REPO_URI)' 'Created-By: Packages' 'Ori
 # A command in a root, in mount and process spaces of its own: nothing stays mounted or running after it.
 inside() {
   unshare --mount --pid --fork --kill-child bash -c '
-    mount --bind /dev "$1/dev" && mount -t proc proc "$1/proc"
+    mount --rbind /dev "$1/dev" && mount -t proc proc "$1/proc"  # with pseudo terminals
     exec chroot "$1" env -i HOME=/root LC_ALL=C.UTF-8 PATH=/usr/sbin:/usr/bin:/sbin:/bin bash -c "cd /nad && $2"' - "$1" "$2"
 }
 
