@@ -60,7 +60,9 @@ class Plain(unittest.TestCase):
         self.assertEqual(code, 0, text)
         rates = 5 * 17 * 8 + 6 * 4 * 17 * 4
         self.assertIn("%d numbers compared" % (rates + 3 * 6 * 12 + 3 * 6 + 6 * 4 + 17 * 4), text)
-        self.assertLess(text.count("flip: "), rates / 20, text)
+        # Small maps give resized ones full of equal values, which PyTorch's versions round apart differently: 5 in a hundred
+        # with Debian 13's.
+        self.assertLess(text.count("flip: "), rates / 10, text)
 
     def test_what_is_wrong_is_found(self):
         def spoilt(change):
