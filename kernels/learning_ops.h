@@ -8,6 +8,7 @@
 #include <cstdint>
 
 #include "engine/context.h"
+#include "kernels/resize_filter.h"
 
 namespace nad {
 
@@ -217,6 +218,7 @@ struct AugmentArgs {
   const AugmentSample* samples = nullptr;  // [N]
   const float* byte_values = nullptr;      // [3, 256]: the normalised value of every byte, per channel
   int64_t max_side = 0;                    // of an image
+  Interpolation interpolation = Interpolation::bilinear;
 };
 
 // ---- the table ---------------------------------------------------------------------------------------------------

@@ -49,7 +49,8 @@ std::vector<Sample> random_samples(int count) {
 }
 
 // What the op of a backend makes of the samples, every third one left out: [N, S, S, 3], -7 where nothing is written.
-std::vector<float> augment(Backend& backend, Context& context, const std::vector<Sample>& samples, int size) {
+std::vector<float> augment(Backend& backend, Context& context, const std::vector<Sample>& samples, int size,
+                           Interpolation interpolation) {
   const auto n = static_cast<int64_t>(samples.size());
   std::vector<Buffer> images;
   std::vector<AugmentSample> records(samples.size());
@@ -67,7 +68,7 @@ std::vector<float> augment(Backend& backend, Context& context, const std::vector
                   draw.crop.height,
                   draw.flip};
   }
-  const std::vector<float> values = byte_values(Normalization{});
+  const std::vector<float> values = byte_values(Preprocessing{});
   const auto put = [&](const void* data, size_t bytes) {
     Buffer buffer = backend.allocate(bytes);
     backend.upload(buffer.get(), data, bytes);
@@ -84,6 +85,7 @@ std::vector<float> augment(Backend& backend, Context& context, const std::vector
   args.samples = reinterpret_cast<const AugmentSample*>(list.get());
   args.byte_values = reinterpret_cast<const float*>(table.get());
   args.max_side = 60;
+  args.interpolation = interpolation;
   Planner planner(context);
   learning_backend(backend).learning_ops().augment(planner, args)(context);
   backend.download(result.data(), y.get(), bytes);
@@ -98,11 +100,15 @@ bool same_bytes(const std::vector<T>& a, const std::vector<T>& b) {
 }  // namespace
 
 TEST_CASE("the op equals the host's preprocessor byte for byte") {
-  for (int size : {1, 7, 32}) {
+  for (const auto [size, interpolation] :
+       {std::pair(1, Interpolation::bilinear), std::pair(7, Interpolation::bicubic),
+        std::pair(32, Interpolation::bilinear), std::pair(32, Interpolation::bicubic)}) {
     CAPTURE(size);
     const std::vector<Sample> samples = random_samples(24);
     std::vector<float> expected;
-    Preprocessor preprocessor(size, Normalization{});
+    Preprocessing preprocessing;
+    preprocessing.interpolation = interpolation;
+    Preprocessor preprocessor(size, preprocessing);
     for (size_t k = 0; k < samples.size(); ++k) {
       std::vector<float> one(static_cast<size_t>(size * size * 3), -7.0f);
       if (k % 4 != 3) preprocessor.augment(samples[k].image, samples[k].draw, one.data());
@@ -111,7 +117,7 @@ TEST_CASE("the op equals the host's preprocessor byte for byte") {
     for (const char* name : {"reference", "cpu", "cuda"}) {
       CAPTURE(name);
       Context context(make_backend(name));
-      CHECK(same_bytes(augment(context.backend(), context, samples, size), expected));
+      CHECK(same_bytes(augment(context.backend(), context, samples, size, interpolation), expected));
     }
   }
 }
@@ -136,7 +142,7 @@ Learnt learn(const std::string& backend, bool draws, bool graph, Objective objec
   options.beta = 0.02;
   options.batch = 3;
   options.slots = 2;
-  if (draws) options.byte_values = byte_values(Normalization{});
+  if (draws) options.byte_values = byte_values(Preprocessing{});
   Context context(make_backend(backend, {.graph = graph}));
   Learner learner(context, network, load_tensors(file, network), options);
 
@@ -204,7 +210,7 @@ TEST_CASE("images that are too large, and backends that do not augment, get pixe
   const WeightsFile file(kNetwork);
   const NetworkDescription network = describe(file);
   LearnOptions options;
-  options.byte_values = byte_values(Normalization{});
+  options.byte_values = byte_values(Preprocessing{});
   Context context(make_backend("cuda"));
   CHECK(learning_backend(context.backend()).augments());
   CHECK_FALSE(learning_backend(*make_backend("cpu")).augments());

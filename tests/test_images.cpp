@@ -228,13 +228,16 @@ TEST_CASE("damaged bytes never crash the decoder") {
   }
 }
 
-TEST_CASE("resizing equals Pillow bit for bit, and a window equals that part of the whole") {
+namespace {
+
+// results: the records' folder.
+void check_resizing(nad::Interpolation interpolation, const std::string& results) {
   const Image image = source("00");
-  nad::Resizer resizer, portable(false);
+  nad::Resizer resizer(interpolation), portable(interpolation, false);
   for (const std::string& name : golden_names("resize/", "/box")) {
     CAPTURE(name);
     const std::vector<int32_t>& p = golden(name).ints;
-    const std::vector<uint8_t>& expected = golden(name.substr(0, name.size() - 3) + "rgb").bytes;
+    const std::vector<uint8_t>& expected = golden(results + name.substr(6, name.size() - 9) + "rgb").bytes;
     const Box crop{p[0], p[1], p[2], p[3]};
     const int width = p[4], height = p[5];
     std::vector<uint8_t> out(expected.size() + 16, 0xA5);
@@ -254,6 +257,13 @@ TEST_CASE("resizing equals Pillow bit for bit, and a window equals that part of 
       CHECK(std::equal(row, row + 3 * window.width, part.begin() + 3 * y * window.width));
     }
   }
+}
+
+}  // namespace
+
+TEST_CASE("resizing equals Pillow bit for bit, and a window equals that part of the whole") {
+  check_resizing(nad::Interpolation::bilinear, "resize");
+  check_resizing(nad::Interpolation::bicubic, "bicubic");
 }
 
 TEST_CASE("resizing rejects boxes and images that do not fit") {
@@ -282,6 +292,19 @@ TEST_CASE("evaluation preprocessing equals torchvision") {
     const Record& expected = golden(name);
     std::vector<float> out(expected.floats.size(), std::numeric_limits<float>::quiet_NaN());
     nad::preprocess_eval(source(name.substr(name.size() - 2)), expected.shape[0], {}, out.data());
+    CHECK(out == expected.floats);
+  }
+}
+
+TEST_CASE("evaluation with another share and bicubic equals torchvision") {
+  for (const std::string& name : golden_names("evaluate_bicubic/")) {
+    CAPTURE(name);
+    const Record& expected = golden(name);
+    std::vector<float> out(expected.floats.size(), std::numeric_limits<float>::quiet_NaN());
+    nad::Preprocessing preprocessing;
+    preprocessing.resize_size = std::stoi(name.substr(20));
+    preprocessing.interpolation = nad::Interpolation::bicubic;
+    nad::preprocess_eval(source(name.substr(17, 2)), expected.shape[0], preprocessing, out.data());
     CHECK(out == expected.floats);
   }
 }

@@ -198,6 +198,7 @@ TEST_CASE("wrong attributes give one line that names them") {
       {"resnet50", "widths", Integers{64, 128, 256}, "has 3 values, stage_depths has 4"},
       {"resnet50", "stem_width", int64_t{1} << 40, "expected 1 to 65536"},
       {"resnet50", "expansion", int64_t{-4}, "holds -4"},
+      {"resnet50", "stride_conv", int64_t{3}, "holds 3, expected 1 to 2"},
       {"resnet50", "batchnorm_eps", -1e-5, "negative or not finite"},
       {"resnet50", "batchnorm_eps", std::string("1e-5"), "unexpected type"},
       {"densenet121", "growth", int64_t{0}, "holds 0"},

@@ -14,13 +14,18 @@ namespace {
 TEST_CASE("header, tensors and images of a complete file") {
   const Watch watch;
   const Folder folder;
-  const WeightsFile file(make_file(folder / "w.h5", [](hid_t f) { put_int(f, "growth", 12); }));
+  const WeightsFile file(make_file(folder / "w.h5", [](hid_t f) {
+    put_int(f, "growth", 12);
+    put_string(f, "interpolation", "bicubic");
+  }));
+  CHECK(file.interpolation() == "bicubic");
   CHECK(file.path() == folder / "w.h5");
   CHECK(file.arch() == "resnet50");
   CHECK(file.num_classes() == 3);
   CHECK(file.input_size() == 64);
   CHECK(file.mean() == std::array<float, 3>{0.5f, 0.25f, 0.125f});
   CHECK(file.stddev() == std::array<float, 3>{1, 2, 4});
+  CHECK(file.resize_size() == 73);  // 64 * 256 / 224
   CHECK(file.class_ids() == std::vector<std::string>{"n1", "n2", "n3"});
   CHECK(file.class_names()[2] == "Käfer");
   CHECK(file.attributes().get<int64_t>("growth", 32) == 12);
@@ -52,6 +57,8 @@ TEST_CASE("defaults where optional parts are absent") {
     H5Ldelete(f, "images", H5P_DEFAULT);
   }));
   CHECK(file.input_size() == 224);
+  CHECK(file.resize_size() == 256);
+  CHECK(file.interpolation() == "bilinear");
   CHECK(file.mean()[0] == 0.485f);
   CHECK(file.stddev()[2] == 0.225f);
   CHECK(file.class_ids().empty());

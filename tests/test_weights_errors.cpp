@@ -29,6 +29,12 @@ const std::vector<BadCase> kBadCases = {
     {"class count is zero", [](hid_t f) { put_int(f, "num_classes", 0); }, {"'num_classes' is 0", "expected 1 to"}},
     {"input size is negative", [](hid_t f) { put_int(f, "input_size", -1); }, {"'input_size' is -1"}},
     {"input size is absurd", [](hid_t f) { put_int(f, "input_size", 1 << 20); }, {"'input_size' is 1048576"}},
+    {"an image smaller than the input",
+     [](hid_t f) { put_int(f, "resize_size", 63); },
+     {"'resize_size' is 63, less"}},
+    {"an unknown interpolation",
+     [](hid_t f) { put_string(f, "interpolation", "lanczos"); },
+     {"'interpolation' is 'lanczos'", "'bilinear' or 'bicubic'"}},
     {"a mean of two",
      [](hid_t f) {
        put_floats(f, "mean", {0, 0});

@@ -215,6 +215,20 @@ void read_batches(const CaseReader& reader, ReplayCase* out) {
 
 }  // namespace
 
+std::optional<RawImages> read_raw_images(const std::string& path) {
+  const CaseReader reader(path);
+  if (!reader.has("raw_images")) return std::nullopt;
+  for (const char* name : {"images", "images_u8", "labels", "batches"}) {
+    if (reader.has(name)) reader.fail("'raw_images' stand alone, '" + std::string(name) + "' is there too");
+  }
+  std::vector<int64_t> shape;
+  RawImages out;
+  out.rgb = reader.read<uint8_t>("raw_images", 4, &shape);
+  out.count = shape[0], out.height = shape[1], out.width = shape[2];
+  if (out.rgb.empty() || shape[3] != 3) reader.fail("raw_images must be [N, height, width, 3]");
+  return out;
+}
+
 ReplayCase read_replay_case(const std::string& path, const std::array<float, 3>& mean,
                             const std::array<float, 3>& stddev) {
   const CaseReader reader(path);
@@ -251,6 +265,13 @@ void write_replay_result(const std::string& path, const ReplayResult& result) {
   const hsize_t count = static_cast<hsize_t>(result.count), classes = static_cast<hsize_t>(result.classes);
   writer.dataset(root, "logits_orig", result.logits_original, {count, classes});
   writer.dataset(root, "logits_hard", result.logits_hard, {count, classes});
+  write_durably(path, writer.bytes(), "replay result");
+}
+
+void write_raw_logits(const std::string& path, const std::vector<float>& logits, int64_t count) {
+  const hdf5::Writer writer("replay result");
+  const auto rows = static_cast<hsize_t>(count);
+  writer.dataset(writer.root(), "logits_orig", logits, {rows, logits.size() / rows});
   write_durably(path, writer.bytes(), "replay result");
 }
 

@@ -10,6 +10,15 @@
 
 namespace nad {
 
+// Images before any preparation: [count, height, width, 3], 8-bit RGB.
+struct RawImages {
+  int64_t count = 0, height = 0, width = 0;
+  std::vector<uint8_t> rgb;
+};
+
+// The dataset raw_images of a case that asks for logits only; none where it has no such dataset. Throws Error(data).
+std::optional<RawImages> read_raw_images(const std::string& path);
+
 struct ReplayCase {
   std::optional<std::string> objective;  // root attributes, defaults for the flags
   std::optional<double> beta, lr;
@@ -40,5 +49,7 @@ struct ReplayResult {
 
 // Whole or not at all (weights/durable_file.h). Throws Error(data).
 void write_replay_result(const std::string& path, const ReplayResult& result);
+// Of raw images: logits_orig [count, classes] alone.
+void write_raw_logits(const std::string& path, const std::vector<float>& logits, int64_t count);
 
 }  // namespace nad

@@ -135,7 +135,8 @@ struct WeightsFile::State {
   Handle file;
   Attributes attributes;
   std::string arch;
-  int64_t num_classes = 0, input_size = 0;
+  int64_t num_classes = 0, input_size = 0, resize_size = 0;
+  std::string interpolation;
   std::array<float, 3> mean{}, stddev{};
   std::vector<std::string> class_ids, class_names;
   std::optional<uint64_t> random_seed;
@@ -165,6 +166,13 @@ void WeightsFile::State::read_header() {
   if (arch.empty()) throw data_error(where, ": attribute 'arch' is empty");
   num_classes = integer_in(attributes, "num_classes", 0, kMaxClasses, where);
   input_size = integer_in(attributes, "input_size", 224, kMaxInputSize, where);
+  resize_size = integer_in(attributes, "resize_size", input_size * 256 / 224, 2 * kMaxInputSize, where);
+  if (resize_size < input_size)
+    throw data_error(where, ": attribute 'resize_size' is " + std::to_string(resize_size) + ", less than input_size");
+  interpolation = typed<std::string>(attributes, "interpolation", "bilinear", where, "a string");
+  if (interpolation != "bilinear" && interpolation != "bicubic")
+    throw data_error(
+        where, ": attribute 'interpolation' is " + quoted(interpolation) + ", expected 'bilinear' or 'bicubic'");
   mean = three_floats(attributes, "mean", {0.485f, 0.456f, 0.406f}, where);
   stddev = three_floats(attributes, "std", {0.229f, 0.224f, 0.225f}, where);
   for (const float value : stddev)
@@ -204,6 +212,8 @@ const std::string& WeightsFile::arch() const { return state_->arch; }
 const Attributes& WeightsFile::attributes() const { return state_->attributes; }
 int64_t WeightsFile::num_classes() const { return state_->num_classes; }
 int64_t WeightsFile::input_size() const { return state_->input_size; }
+int64_t WeightsFile::resize_size() const { return state_->resize_size; }
+const std::string& WeightsFile::interpolation() const { return state_->interpolation; }
 std::array<float, 3> WeightsFile::mean() const { return state_->mean; }
 std::array<float, 3> WeightsFile::stddev() const { return state_->stddev; }
 const std::vector<std::string>& WeightsFile::class_ids() const { return state_->class_ids; }

@@ -31,13 +31,15 @@ class WeightsFile {
   WeightsFile& operator=(WeightsFile&&) noexcept;
 
   const std::string& path() const;
-  const std::string& arch() const;                    // "vgg16", "resnet50", "densenet121", "darts"; not checked here
-  const Attributes& attributes() const;               // all root attributes, those with accessors here included
-  int64_t num_classes() const;                        // >= 1
-  int64_t input_size() const;                         // pixels of a side, 224 where the file does not say
-  std::array<float, 3> mean() const;                  // of the input in [0, 1], red green blue; ImageNet's by default
-  std::array<float, 3> stddev() const;                // > 0
-  const std::vector<std::string>& class_ids() const;  // num_classes unique ids, or empty
+  const std::string& arch() const;           // "vgg16", "resnet50", "densenet121", "darts"; not checked here
+  const Attributes& attributes() const;      // all root attributes, those with accessors here included
+  int64_t num_classes() const;               // >= 1
+  int64_t input_size() const;                // pixels of a side, 224 where the file does not say
+  std::array<float, 3> mean() const;         // of the input in [0, 1], red green blue; ImageNet's by default
+  std::array<float, 3> stddev() const;       // > 0
+  int64_t resize_size() const;               // pixels of an image's shorter side before the centre is cut out
+  const std::string& interpolation() const;  // "bilinear" or "bicubic"
+  const std::vector<std::string>& class_ids() const;    // num_classes unique ids, or empty
   const std::vector<std::string>& class_names() const;  // num_classes names for people, or empty
   std::optional<uint64_t> random_seed() const;          // of weights that were never trained (nad_random)
 

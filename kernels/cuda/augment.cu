@@ -23,8 +23,8 @@ __host__ __device__ inline int64_t filter_at(int64_t sample, int axis, int64_t i
 
 // samples: [N]; filters: [N, 2, S, entry], entry = 2 + taps of the largest image. A thread per filter.
 __global__ void __launch_bounds__(threads)
-    augment_filters_kernel(int64_t count, int size, int entry, Global<const AugmentSample> samples,
-                           Global<int32_t> filters) {
+    augment_filters_kernel(int64_t count, int size, int entry, Interpolation kind,
+                           Global<const AugmentSample> samples, Global<int32_t> filters) {
   const int64_t index = global_index();
   if (index >= count) return;
   const int64_t n = index / (2 * size);
@@ -32,7 +32,7 @@ __global__ void __launch_bounds__(threads)
   const AugmentSample s = samples[n];
   if (!s.image) return;
   const int64_t at = filter_at(n, axis, i, size, entry);
-  const ResizeSpan span = resize_filter(axis == 0 ? s.crop_width : s.crop_height, size, i,
+  const ResizeSpan span = resize_filter(kind, axis == 0 ? s.crop_width : s.crop_height, size, i,
                                         [&](int j, int32_t weight) { filters[at + 2 + j] = weight; });
   filters[at] = span.first;
   filters[at + 1] = span.count;
@@ -53,9 +53,9 @@ __device__ inline void resized_pixel(const AugmentSample& s, const Global<const 
       for (int c = 0; c < 3; ++c) row[c] += image[at + c] * weight;
     }
     const int32_t weight = filters[rows + 2 + r];
-    for (int c = 0; c < 3; ++c) sum[c] += (row[c] >> kResizeBits) * weight;
+    for (int c = 0; c < 3; ++c) sum[c] += resize_byte(row[c]) * weight;
   }
-  for (int c = 0; c < 3; ++c) bytes[c] = sum[c] >> kResizeBits;
+  for (int c = 0; c < 3; ++c) bytes[c] = resize_byte(sum[c]);
 }
 
 // y: [N, S, S, 3]; values: [3, 256]. A thread per pixel, samples in y.
@@ -81,14 +81,14 @@ Kernel plan_augment(Planner& planner, const AugmentArgs& args) {
   check_args(args);
   const int64_t samples = args.y.shape.n;
   const int size = static_cast<int>(args.y.shape.w);
-  const int entry = 2 + resize_taps(static_cast<int>(args.max_side), size);
+  const int entry = 2 + resize_taps(args.interpolation, static_cast<int>(args.max_side), size);
   const int64_t filters = samples * 2 * size;
   planner.reserve_scratch(static_cast<size_t>(filters * entry) * sizeof(int32_t));
   return [=](Context& context) {
     const cudaStream_t stream = stream_of(context);
     const Global<int32_t> table = global(reinterpret_cast<int32_t*>(context.scratch()), filters * entry);
     launch(augment_filters_kernel, blocks_for(filters, threads), threads, 0, stream, filters, size, entry,
-           global(args.samples, samples), table);
+           args.interpolation, global(args.samples, samples), table);
     launch(augment_kernel, item_grid(int64_t{size} * size, samples), threads, 0, stream, samples, size, entry,
            global(args.samples, samples), table, global(args.byte_values, 768), global(args.y));
   };

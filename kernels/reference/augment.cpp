@@ -12,19 +12,19 @@ namespace {
 
 // in: `lines` lines, `line_stride` bytes apart, of `extent` pixels; the next pixel along the filtered axis lies
 // `step` bytes further. out: [lines][size][3].
-void filter_axis(const uint8_t* in, int64_t line_stride, int64_t step, int64_t lines, int extent, int size,
-                 uint8_t* out) {
-  std::vector<int32_t> weights(static_cast<size_t>(resize_taps(extent, size)));
+void filter_axis(Interpolation kind, const uint8_t* in, int64_t line_stride, int64_t step, int64_t lines, int extent,
+                 int size, uint8_t* out) {
+  std::vector<int32_t> weights(static_cast<size_t>(resize_taps(kind, extent, size)));
   for (int i = 0; i < size; ++i) {
     const ResizeSpan span =
-        resize_filter(extent, size, i, [&](int j, int32_t w) { weights[static_cast<size_t>(j)] = w; });
+        resize_filter(kind, extent, size, i, [&](int j, int32_t w) { weights[static_cast<size_t>(j)] = w; });
     for (int64_t line = 0; line < lines; ++line) {
       for (int c = 0; c < 3; ++c) {
         int32_t sum = kResizeHalf;
         for (int j = 0; j < span.count; ++j) {
           sum += in[line * line_stride + (span.first + j) * step + c] * weights[static_cast<size_t>(j)];
         }
-        out[(line * size + i) * 3 + c] = static_cast<uint8_t>(sum >> kResizeBits);
+        out[(line * size + i) * 3 + c] = static_cast<uint8_t>(resize_byte(sum));
       }
     }
   }
@@ -38,8 +38,8 @@ void augment_sample(const AugmentArgs& a, int64_t n) {
   std::vector<uint8_t> between(static_cast<size_t>(s.crop_height) * static_cast<size_t>(size) * 3);
   std::vector<uint8_t> turned(static_cast<size_t>(size) * static_cast<size_t>(size) * 3);
   const uint8_t* corner = s.image + (int64_t{s.top} * s.width + s.left) * 3;
-  filter_axis(corner, int64_t{s.width} * 3, 3, s.crop_height, s.crop_width, size, between.data());
-  filter_axis(between.data(), 3, int64_t{size} * 3, size, s.crop_height, size, turned.data());
+  filter_axis(a.interpolation, corner, int64_t{s.width} * 3, 3, s.crop_height, s.crop_width, size, between.data());
+  filter_axis(a.interpolation, between.data(), 3, int64_t{size} * 3, size, s.crop_height, size, turned.data());
   float* y = a.y.data + n * size * size * 3;
   for (int64_t h = 0; h < size; ++h) {
     for (int64_t w = 0; w < size; ++w) {

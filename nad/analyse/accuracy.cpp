@@ -8,13 +8,13 @@
 
 namespace nad {
 Accuracy class_accuracy(GatedForward& forward, const GateVectors& gates, const DecodedClass& images,
-                        const Normalization& normalization, int workers, const std::function<void()>& between) {
+                        const Preprocessing& preprocessing, int workers, const std::function<void()>& between) {
   const int64_t total = static_cast<int64_t>(images.images.size()), classes = forward.num_classes();
   LoaderOptions options;
   options.transform = Transform::evaluate;
   options.batch = static_cast<int>(std::min(forward.options().images, total));
   options.size = static_cast<int>(forward.input_size());
-  options.normalization = normalization;
+  options.preprocessing = preprocessing;
   options.steps = steps_per_epoch(total, options.batch);
   options.workers = workers;
   options.ahead = 2;

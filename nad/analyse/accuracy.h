@@ -20,6 +20,6 @@ struct Accuracy {
 // logits. workers: threads that prepare images. `between` is called before every batch
 // and may throw to stop. Throws Error(not_finite) where logits are not finite.
 Accuracy class_accuracy(GatedForward& forward, const GateVectors& gates, const DecodedClass& images,
-                        const Normalization& normalization, int workers, const std::function<void()>& between);
+                        const Preprocessing& preprocessing, int workers, const std::function<void()>& between);
 
 }  // namespace nad

@@ -23,11 +23,11 @@ std::vector<int64_t> answers(const float* logits, int64_t count, int64_t classes
   return result;
 }
 
-LabelledPixels prepare(const ImagePool& pool, int64_t size, const Normalization& normalization) {
+LabelledPixels prepare(const ImagePool& pool, int64_t size, const Preprocessing& preprocessing) {
   LabelledPixels prepared{pool.labels, {}, size};
   const int64_t pixels = size * size * 3;
   prepared.pixels.resize(pool.images.size() * static_cast<size_t>(pixels));
-  Preprocessor preprocessor(static_cast<int>(size), normalization);
+  Preprocessor preprocessor(static_cast<int>(size), preprocessing);
   for (size_t i = 0; i < pool.images.size(); i++) {
     preprocessor.evaluate(pool.images[i], prepared.pixels.data() + static_cast<int64_t>(i) * pixels);
   }

@@ -25,7 +25,7 @@ struct LabelledPixels {
   std::vector<float> pixels;    // [n, S, S, 3]
   int64_t size = 0;             // S
 };
-LabelledPixels prepare(const ImagePool& pool, int64_t size, const Normalization& normalization);
+LabelledPixels prepare(const ImagePool& pool, int64_t size, const Preprocessing& preprocessing);
 
 // What the hard sub-architecture of class `own` answers to those of the images that
 // are of other classes. forward: of two copies and two rows. gates: logits. `between`

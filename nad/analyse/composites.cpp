@@ -57,7 +57,7 @@ void composite_pixels(const Laboratory& laboratory, Composite& composite, float*
   const auto size = static_cast<int>(laboratory.parts().input_size);
   std::array<Image, 4> images;
   for (size_t q = 0; q < 4; ++q) images[q] = load_image(laboratory, composite.classes[q], &composite.images[q]);
-  Preprocessor(size, laboratory.parts().normalization).normalize(compose(images, size).rgb.data(), false, out);
+  Preprocessor(size, laboratory.parts().preprocessing).normalize(compose(images, size).rgb.data(), false, out);
 }
 
 }  // namespace nad

@@ -27,7 +27,7 @@ ImagePool Laboratory::pool(const std::string& split, const std::vector<std::stri
 
 LabelledPixels Laboratory::drawn(const std::string& split, const std::vector<std::string>& source_class,
                                  int64_t count) const {
-  return prepare(pool(split, source_class, count), parts_.input_size, parts_.normalization);
+  return prepare(pool(split, source_class, count), parts_.input_size, parts_.preprocessing);
 }
 
 ImagePool Laboratory::decoded_images_of(int64_t class_index, int64_t count) const {
@@ -37,7 +37,7 @@ ImagePool Laboratory::decoded_images_of(int64_t class_index, int64_t count) cons
 }
 
 LabelledPixels Laboratory::images_of(int64_t class_index, int64_t count) const {
-  return prepare(decoded_images_of(class_index, count), parts_.input_size, parts_.normalization);
+  return prepare(decoded_images_of(class_index, count), parts_.input_size, parts_.preprocessing);
 }
 
 LabelledPixels Laboratory::training_images_of(int64_t class_index, int64_t count) const {

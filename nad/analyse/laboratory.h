@@ -26,7 +26,7 @@ struct LaboratoryParts {
   const ObjectMasks* masks = nullptr;  // of the objects in the val images, or null
   std::string masks_id;                // tells one collection of them from another
   int64_t input_size = 0;
-  Normalization normalization;
+  Preprocessing preprocessing;
   uint64_t seed = 0;                               // of the draws of images
   int64_t samples = 32;                            // of a pass
   int workers = 1;                                 // threads that decode

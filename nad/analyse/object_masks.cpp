@@ -66,13 +66,14 @@ Objects take_images(const Study& study, int64_t class_index, Shares& shares) {
   const auto size = static_cast<int>(parts.input_size);
   const auto masks = parts.masks->of_class(parts.val_class[class_index]);
   const ImagePool pool = study.laboratory->decoded_images_of(class_index, images_at_most(study.settings));
-  Preprocessor preprocessor(size, parts.normalization);
+  Preprocessor preprocessor(size, parts.preprocessing);
   Objects objects;
   for (size_t i = 0; i < pool.images.size(); ++i) {
     const auto path = masks.find(image_stem(pool.names[i]));
     std::vector<uint8_t> region;
     try {
-      if (path != masks.end()) region = evaluated_mask(read_mask(path->second, pool.images[i]), size);
+      if (path != masks.end())
+        region = evaluated_mask(read_mask(path->second, pool.images[i]), size, parts.preprocessing);
     } catch (const Error& e) {
       if (e.kind() != ErrorKind::data) throw;
       if (parts.report) parts.report(e.what());

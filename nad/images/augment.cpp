@@ -58,19 +58,22 @@ Augmentation draw_augmentation(uint64_t key, int width, int height) {
   return {draw_crop(key, width, height), (random_bits(key, kFlipCounter) >> 63) != 0};
 }
 
-std::vector<float> byte_values(const Normalization& normalization) {
+std::vector<float> byte_values(const Preprocessing& preprocessing) {
   std::vector<float> values;
   for (size_t c = 0; c < 3; c++) {
     for (int v = 0; v < 256; v++) {
-      values.push_back((static_cast<float>(v) / 255.0f - normalization.mean[c]) / normalization.stddev[c]);
+      values.push_back((static_cast<float>(v) / 255.0f - preprocessing.mean[c]) / preprocessing.stddev[c]);
     }
   }
   return values;
 }
 
-Preprocessor::Preprocessor(int size, const Normalization& normalization)
+Preprocessor::Preprocessor(int size, const Preprocessing& preprocessing)
     : size_(size),
-      table_(byte_values(normalization)),
+      shorter_side_(preprocessing.resize_size ? preprocessing.resize_size
+                                              : static_cast<int>(int64_t{size} * 256 / 224)),
+      table_(byte_values(preprocessing)),
+      resizer_(preprocessing.interpolation),
       resized_(size_t{3} * static_cast<size_t>(size) * static_cast<size_t>(size)) {}
 
 void Preprocessor::reserve(int width, int height) { resizer_.reserve(width, height, size_, size_); }
@@ -96,7 +99,7 @@ void Preprocessor::augment(const Image& image, const Augmentation& augmentation,
 
 void Preprocessor::evaluated_pixels(const Image& image, uint8_t* out) {
   // torchvision truncates the longer side and rounds the crop's corner half to even.
-  const int64_t shorter = int64_t{size_} * 256 / 224;
+  const int64_t shorter = shorter_side_;
   const int64_t least = std::max(1, std::min(image.width, image.height));
   const int width = static_cast<int>(image.width <= image.height ? shorter : shorter * image.width / least);
   const int height = static_cast<int>(image.width <= image.height ? shorter * image.height / least : shorter);
@@ -109,8 +112,8 @@ void Preprocessor::evaluate(const Image& image, float* out) {
   normalize(resized_.data(), false, out);
 }
 
-void preprocess_eval(const Image& image, int size, const Normalization& normalization, float* out) {
-  Preprocessor(size, normalization).evaluate(image, out);
+void preprocess_eval(const Image& image, int size, const Preprocessing& preprocessing, float* out) {
+  Preprocessor(size, preprocessing).evaluate(image, out);
 }
 
 }  // namespace nad

@@ -12,14 +12,17 @@
 
 namespace nad {
 
-// Per channel (R, G, B), for values in [0, 1]: (value - mean) / stddev. ImageNet's by default.
-struct Normalization {
+// How a network's images are prepared. mean, stddev: per channel (R, G, B), for values in [0, 1]: (value - mean) /
+// stddev. ImageNet's by default.
+struct Preprocessing {
   std::array<float, 3> mean{0.485f, 0.456f, 0.406f};
   std::array<float, 3> stddev{0.229f, 0.224f, 0.225f};
+  int resize_size = 0;  // evaluation: of the shorter side, pixels; 0: the input's size * 256 / 224
+  Interpolation interpolation = Interpolation::bilinear;
 };
 
 // [3, 256]: the normalised value of every byte, per channel.
-std::vector<float> byte_values(const Normalization& normalization);
+std::vector<float> byte_values(const Preprocessing& preprocessing);
 
 // RandomResizedCrop and RandomHorizontalFlip, drawn: cut out `crop`, resize it to the input size, mirror it.
 struct Augmentation {
@@ -37,14 +40,14 @@ Augmentation draw_augmentation(uint64_t key, int width, int height);
 // Images to network inputs of size x size. Keeps scratch memory: one per thread.
 class Preprocessor {
  public:
-  Preprocessor(int size, const Normalization& normalization);
+  Preprocessor(int size, const Preprocessing& preprocessing);
 
   // Makes room for images up to width x height, so that none of them allocates.
   void reserve(int width, int height);
 
   // Network inputs are written as NHWC float32 [size, size, 3]. All throw Error(data) as Resizer::resize does.
   void augment(const Image& image, const Augmentation& augmentation, float* out);
-  // Shorter side to size * 256 / 224, centre crop.
+  // Shorter side to resize_size, centre crop.
   void evaluate(const Image& image, float* out);
   // The pixels that evaluate() normalises: [size, size, 3].
   void evaluated_pixels(const Image& image, uint8_t* out);
@@ -52,13 +55,13 @@ class Preprocessor {
   void normalize(const uint8_t* rgb, bool flip, float* out) const;
 
  private:
-  int size_;
+  int size_, shorter_side_;
   std::vector<float> table_;  // byte_values()
   Resizer resizer_;
   std::vector<uint8_t> resized_;  // [size, size, 3]
 };
 
 // Evaluation of a single image: Preprocessor::evaluate without a preprocessor to keep.
-void preprocess_eval(const Image& image, int size, const Normalization& normalization, float* out);
+void preprocess_eval(const Image& image, int size, const Preprocessing& preprocessing, float* out);
 
 }  // namespace nad

@@ -65,7 +65,7 @@ BatchLoader::BatchLoader(const DecodedClass& images, const LoaderOptions& option
   };
   measure(class_.images);
   if (options_.others) measure(options_.others->images());
-  preprocessors_.assign(static_cast<size_t>(options_.workers), Preprocessor(options_.size, options_.normalization));
+  preprocessors_.assign(static_cast<size_t>(options_.workers), Preprocessor(options_.size, options_.preprocessing));
   for (Preprocessor& preprocessor : preprocessors_) preprocessor.reserve(width, height);
   for (Prepared& prepared : ring_) {
     prepared.pixels.resize((options_.others ? 2 : 1) * samples * sample_size());

@@ -28,7 +28,7 @@ struct LoaderOptions {
   bool pixels = true;  // false: batches hold indices and draws, for Learner::set_batch on a backend that augments
   int batch = 16;      // samples
   int size = 224;      // pixels of a side
-  Normalization normalization;
+  Preprocessing preprocessing;
   const OtherImages* others = nullptr;  // a batch holds `batch` of them too; must outlive the loader
   uint64_t seed = 233;
   int64_t first_step = 0;  // of a run that is resumed

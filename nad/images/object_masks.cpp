@@ -3,7 +3,6 @@
 #include <filesystem>
 
 #include "engine/error.h"
-#include "nad/images/augment.h"
 #include "nad/images/dataset.h"
 
 namespace nad {
@@ -32,9 +31,9 @@ std::map<std::string, std::string> ObjectMasks::of_class(const std::string& sour
 
 std::string image_stem(const std::string& image_name) { return fs::path(image_name).stem().string(); }
 
-std::vector<uint8_t> evaluated_mask(const Image& mask, int size) {
+std::vector<uint8_t> evaluated_mask(const Image& mask, int size, const Preprocessing& preprocessing) {
   std::vector<uint8_t> pixels(static_cast<size_t>(3) * size * size), object;
-  Preprocessor(size, {}).evaluated_pixels(mask, pixels.data());
+  Preprocessor(size, {.resize_size = preprocessing.resize_size}).evaluated_pixels(mask, pixels.data());
   for (size_t i = 0; i < pixels.size(); i += 3) object.push_back(pixels[i] > 127);
   return object;
 }

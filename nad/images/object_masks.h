@@ -6,7 +6,7 @@
 #include <string>
 #include <vector>
 
-#include "nad/images/images.h"
+#include "nad/images/augment.h"
 
 namespace nad {
 
@@ -29,8 +29,8 @@ class ObjectMasks {
 // "0007" of "DIR/val/car/0007.png".
 std::string image_stem(const std::string& image_name);
 
-// The object as a network of this input size sees the image: resized and cropped as Preprocessor::evaluate does, and then
-// 1 where the value is above 127 (of a coloured picture: the red one), else 0. [size, size]
-std::vector<uint8_t> evaluated_mask(const Image& mask, int size);
+// The object as a network of this input size sees the image: resized and cropped as Preprocessor::evaluate does, but
+// bilinearly, and then 1 where the value is above 127 (of a coloured picture: the red one), else 0. [size, size]
+std::vector<uint8_t> evaluated_mask(const Image& mask, int size, const Preprocessing& preprocessing = {});
 
 }  // namespace nad

@@ -18,8 +18,8 @@ namespace {
 
 constexpr int kPad = 16;  // vector loads and stores may run this far past a row
 
-// No clipping in either pass: weights are >= 0 and sum to 2^22 within half a unit per tap, and kMaxImageSide taps
-// keep the sum below 256 * 2^22.
+// No sum overflows: bilinear weights are >= 0 and sum to 2^22 within half a unit per tap, and kMaxImageSide taps keep the
+// sum below 256 * 2^22; the negative ones of the cubic add up to less than a fifth of that.
 
 // One row: dst pixel x from the count[x] pixels of src that begin at first[x].
 using RowFilter = void (*)(const uint8_t* src, int width, int taps, const int* first, const int* count,
@@ -36,7 +36,7 @@ void filter_row(const uint8_t* src, int width, int taps, const int* first, const
     for (int j = 0; j < count[x]; j++, pixel += 3) {
       for (int c = 0; c < 3; c++) sum[c] += pixel[c] * weight[j];
     }
-    for (int c = 0; c < 3; c++) dst[3 * int64_t{x} + c] = static_cast<uint8_t>(sum[c] >> kResizeBits);
+    for (int c = 0; c < 3; c++) dst[3 * int64_t{x} + c] = static_cast<uint8_t>(resize_byte(sum[c]));
   }
 }
 
@@ -44,7 +44,7 @@ void filter_column(const uint8_t* src, int64_t stride, int count, const int32_t*
   for (int64_t i = 0; i < stride; i++) {
     int32_t sum = kResizeHalf;
     for (int j = 0; j < count; j++) sum += src[j * stride + i] * weight[j];
-    dst[i] = static_cast<uint8_t>(sum >> kResizeBits);
+    dst[i] = static_cast<uint8_t>(resize_byte(sum));
   }
 }
 
@@ -52,7 +52,6 @@ void filter_column(const uint8_t* src, int64_t stride, int count, const int32_t*
 // The same with AVX2. Pixels are handled as four bytes: the fourth is the next pixel's, which overwrites it.
 __attribute__((target("avx2"))) void filter_row_avx2(const uint8_t* src, int width, int taps, const int* first,
                                                      const int* count, const int32_t* weights, uint8_t* dst) {
-  const __m128i low_bytes = _mm_setr_epi8(0, 4, 8, 12, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1);
   for (int x = 0; x < width; x++) {
     __m128i sum = _mm_set1_epi32(kResizeHalf);
     const uint8_t* pixel = src + 3 * int64_t{first[x]};
@@ -61,7 +60,8 @@ __attribute__((target("avx2"))) void filter_row_avx2(const uint8_t* src, int wid
       const __m128i values = _mm_cvtepu8_epi32(_mm_loadu_si32(pixel));
       sum = _mm_add_epi32(sum, _mm_mullo_epi32(values, _mm_set1_epi32(weight[j])));
     }
-    _mm_storeu_si32(dst + 3 * int64_t{x}, _mm_shuffle_epi8(_mm_srai_epi32(sum, kResizeBits), low_bytes));
+    const __m128i words = _mm_packs_epi32(_mm_srai_epi32(sum, kResizeBits), sum);  // both clip
+    _mm_storeu_si32(dst + 3 * int64_t{x}, _mm_packus_epi16(words, words));
   }
 }
 
@@ -126,30 +126,30 @@ void check(const Image& image, const Box& crop, int out_width, int out_height, c
 
 }  // namespace
 
-void Resizer::Axis::reserve(int in, int out) {
-  const size_t outputs = static_cast<size_t>(out), most = static_cast<size_t>(resize_taps(in, out));
+void Resizer::Axis::reserve(Interpolation kind, int in, int out) {
+  const size_t outputs = static_cast<size_t>(out), most = static_cast<size_t>(resize_taps(kind, in, out));
   first.reserve(outputs);
   count.reserve(outputs);
   weights.reserve(outputs * most);
 }
 
 // For outputs [begin, begin + outputs) of an axis that goes from `in` to `out` pixels.
-void Resizer::Axis::plan(int in, int out, int begin, int outputs) {
-  taps = resize_taps(in, out);
+void Resizer::Axis::plan(Interpolation kind, int in, int out, int begin, int outputs) {
+  taps = resize_taps(kind, in, out);
   first.resize(static_cast<size_t>(outputs));
   count.resize(static_cast<size_t>(outputs));
   weights.resize(static_cast<size_t>(outputs) * static_cast<size_t>(taps));
   for (int i = 0; i < outputs; i++) {
     int32_t* weight = weights.data() + int64_t{i} * taps;
-    const ResizeSpan span = resize_filter(in, out, begin + i, [&](int j, int32_t w) { weight[j] = w; });
+    const ResizeSpan span = resize_filter(kind, in, out, begin + i, [&](int j, int32_t w) { weight[j] = w; });
     first[i] = span.first;
     count[i] = span.count;
   }
 }
 
 void Resizer::reserve(int width, int height, int out_width, int out_height) {
-  columns_.reserve(width, out_width);
-  rows_.reserve(height, out_height);
+  columns_.reserve(interpolation_, width, out_width);
+  rows_.reserve(interpolation_, height, out_height);
   between_.reserve(size_t{3} * static_cast<size_t>(out_width) * static_cast<size_t>(height) + kPad);
   last_row_.reserve(size_t{3} * static_cast<size_t>(width) + kPad);
 }
@@ -157,8 +157,8 @@ void Resizer::reserve(int width, int height, int out_width, int out_height) {
 void Resizer::resize(const Image& image, const Box& crop, int out_width, int out_height, const Box& window,
                      uint8_t* out) {
   check(image, crop, out_width, out_height, window);
-  columns_.plan(crop.width, out_width, window.left, window.width);
-  rows_.plan(crop.height, out_height, window.top, window.height);
+  columns_.plan(interpolation_, crop.width, out_width, window.left, window.width);
+  rows_.plan(interpolation_, crop.height, out_height, window.top, window.height);
 
   // The vertical pass needs rows [top, bottom) of the crop only.
   const int top = rows_.first.front(), bottom = rows_.first.back() + rows_.count.back();

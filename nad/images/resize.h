@@ -1,11 +1,12 @@
-// Antialiased bilinear resizing of 8-bit RGB, bit-equal to Pillow's Image.resize(BILINEAR), which torchvision uses
-// for PIL images: a triangle filter whose width grows with the reduction, a horizontal and then a vertical pass,
+// Antialiased resizing of 8-bit RGB, bit-equal to Pillow's Image.resize(BILINEAR) and (BICUBIC), which torchvision and
+// timm use for PIL images: a filter whose width grows with the reduction, a horizontal and then a vertical pass,
 // 22-bit fixed-point weights and 8-bit values between the passes (Pillow, src/libImaging/Resample.c).
 #pragma once
 
 #include <cstdint>
 #include <vector>
 
+#include "kernels/resize_filter.h"
 #include "nad/images/images.h"
 
 namespace nad {
@@ -20,7 +21,8 @@ struct Box {
 class Resizer {
  public:
   // simd = false: portable loops instead of the processor's vector instructions, with the same bytes.
-  explicit Resizer(bool simd = true) : simd_(simd) {}
+  explicit Resizer(Interpolation interpolation = Interpolation::bilinear, bool simd = true)
+      : interpolation_(interpolation), simd_(simd) {}
 
   // Makes room for every resize of images up to width x height to
   // at most out_width x out_height, so that none of them allocates.
@@ -37,16 +39,17 @@ class Resizer {
     int taps = 0;
     std::vector<int> first, count;
     std::vector<int32_t> weights;
-    void reserve(int in, int out);
-    void plan(int in, int out, int begin, int outputs);
+    void reserve(Interpolation kind, int in, int out);
+    void plan(Interpolation kind, int in, int out, int begin, int outputs);
   };
+  Interpolation interpolation_;
   bool simd_;
   Axis columns_, rows_;
   std::vector<uint8_t> between_;   // rows after the horizontal pass
   std::vector<uint8_t> last_row_;  // the image's last row with readable bytes behind it
 };
 
-// The whole image, resized. Throws as Resizer::resize does.
+// The whole image, resized bilinearly. Throws as Resizer::resize does.
 Image resize(const Image& image, int width, int height);
 
 }  // namespace nad

@@ -26,6 +26,7 @@ struct LearnOptions {
   // [3, 256] of nad/images/augment.h: the step augments images
   // itself (set_batch with draws). Empty: batches are pixels only.
   std::vector<float> byte_values;
+  Interpolation interpolation = Interpolation::bilinear;  // of that
 
   bool correct_only() const { return uses_taps(objective) && !whole_batch; }
   bool follows_limit() const { return objective == Objective::specific && max_false_alarms > 0; }

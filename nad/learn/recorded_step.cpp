@@ -16,8 +16,8 @@ RecordedStep::RecordedStep(Context& context, const Plan& plan, const LearnOption
 
 void RecordedStep::record_before(Planner& planner, const LearningOps& ops) {
   if (state_.samples) {
-    before_.push_back(
-        {"augment", ops.augment(planner, {plan_.images(), state_.samples, state_.byte_values, kMaxAugmentSide})});
+    before_.push_back({"augment", ops.augment(planner, {plan_.images(), state_.samples, state_.byte_values,
+                                                        kMaxAugmentSide, options_.interpolation})});
   }
   for (size_t i = 0; i < state_.gates.size(); ++i) {
     const LearningState::Gate& gate = state_.gates[i];

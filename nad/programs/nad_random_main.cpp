@@ -71,7 +71,7 @@ LabelledPixels training_images(const Options& o, const WeightsFile& file) {
     throw Error(ErrorKind::data, "there is no training image to measure BatchNorm on", "see the folder train",
                 Setting::images);
   }
-  return prepare(pool, file.input_size(), {file.mean(), file.stddev()});
+  return prepare(pool, file.input_size(), preprocessing_of(file));
 }
 
 // The images lie class by class; a batch takes every n-th, so that it is a mix. Returns how many images were measured.

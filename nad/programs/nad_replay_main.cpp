@@ -6,6 +6,7 @@
 #include <iostream>
 #include <optional>
 
+#include "nad/learn/raw_logits.h"
 #include "nad/learn/replay.h"
 #include "nad/run/device_options.h"
 #include "nad/run/flag_values.h"
@@ -31,7 +32,8 @@ std::optional<Options> parse(int argc, const char* const* argv) {
   Options o;
   DeviceFlags device;
   std::optional<std::string> beta, lr;  // as typed
-  app.add_option("CASE", o.case_path, "HDF5 file: images, labels, batches, gates_init")->required();
+  app.add_option("CASE", o.case_path, "HDF5 file: images, labels, batches, gates_init; or raw_images alone")
+      ->required();
   app.add_option("--weights", o.weights, "weights file; default: CASE itself, where it holds weights");
   app.add_option("--out", o.out, "file for what is found out, HDF5; an earlier one is replaced")->required();
   app.add_option("--objective", o.objective, "released, paper or variational; default: the case's, else released");
@@ -67,9 +69,20 @@ Objective choose_objective(const Options& o, const ReplayCase& replay_case) {
   }
 }
 
+int raw_images(const Options& o, const WeightsFile& file, const RawImages& images) {
+  const NetworkDescription network = describe(file);
+  const std::unique_ptr<Context> context = take_device(o);
+  const Tape tape = build_network(network, load_tensors(file, network), {1, 1, true});
+  write_raw_logits(o.out, raw_logits(*context, tape, images, preprocessing_of(file)), images.count);
+  std::fprintf(stderr, "%s, %s: logits of %lld raw images in %s\n", network.arch.c_str(),
+               to_string(context->precision()).c_str(), static_cast<long long>(images.count), o.out.c_str());
+  return 0;
+}
+
 int replay(const Options& o) {
   check_output(o.out, {.may_exist = true, .inputs = {o.case_path, o.weights}, .try_writing = true});
   const WeightsFile file = o.weights.empty() ? WeightsFile(o.case_path, "replay case") : WeightsFile(o.weights);
+  if (const std::optional<RawImages> raw = read_raw_images(o.case_path)) return raw_images(o, file, *raw);
   const ReplayCase replay_case = read_replay_case(o.case_path, file.mean(), file.stddev());
   const NetworkDescription network = describe(file, replay_case.size);
   const Objective objective = choose_objective(o, replay_case);

@@ -60,6 +60,19 @@ void warn_of_few_steps(const RunSetup& s, const RunSettings& r, Progress& progre
                 "): too few for most gates to settle; --steps auto takes at least " + std::to_string(kAutoSteps));
 }
 
+std::string three(const std::array<float, 3>& v) {
+  return format("%.4g", v[0]) + format(" %.4g", v[1]) + format(" %.4g", v[2]);
+}
+
+std::string preprocessing_text(const RunSetup& s) {
+  const Attributes& a = s.weights->attributes();
+  const std::string side = std::to_string(s.network.input_size);
+  return "shorter side to " + std::to_string(s.preprocessing.resize_size) + ", centre " + side + "x" + side + ", " +
+         s.weights->interpolation() + ", mean " + three(s.preprocessing.mean) + ", std " +
+         three(s.preprocessing.stddev) +
+         (a.has("preprocessing") ? " (" + a.get<std::string>("preprocessing", "") + ")" : "");
+}
+
 }  // namespace
 
 void say_banner(const RunSetup& s, const RunState& state, Progress& progress) {
@@ -73,6 +86,7 @@ void say_banner(const RunSetup& s, const RunState& state, Progress& progress) {
   line("weights", s.options.weights + " (fnv1a " + r.weights_hash + ")");
   line("network", r.arch + ", " + std::to_string(r.num_classes) + " classes, input " + std::to_string(r.input_size) +
                       "x" + std::to_string(r.input_size));
+  line("preprocessing", preprocessing_text(s));
   line("gates", std::to_string(s.gates.size()) + " with " + std::to_string(channels) + " channels");
   int64_t train = 0, val = 0;
   for (const ClassTask& task : s.classes) {

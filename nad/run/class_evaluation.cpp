@@ -22,7 +22,7 @@ void ClassEvaluation::evaluate(const ClassTask& task, ClassResult& result) {
     progress_.warn("class " + class_label(task) + ": its accuracies are left out: " + e.what());
     return;
   }
-  const Accuracy accuracy = class_accuracy(state_.learner->forward(), result.logits, images, setup_.normalization,
+  const Accuracy accuracy = class_accuracy(state_.learner->forward(), result.logits, images, setup_.preprocessing,
                                            workers, [] { stop_if_asked(); });
   if (result.val_images == 0) result.broken_images += images.broken;  // not yet counted by an earlier run
   result.val_images = accuracy.images;
@@ -60,7 +60,7 @@ const LabelledPixels& ClassEvaluation::others() {
     const ImagePool pool = draw_image_pool(
         *setup_.source, "val", setup_.val_class, {kOtherImages}, setup_.options.seed, std::max(1, max_threads()),
         [this](const std::string& line) { progress_.warn("broken image: " + line); });
-    others_ = prepare(pool, state_.learner->input_size(), setup_.normalization);
+    others_ = prepare(pool, state_.learner->input_size(), setup_.preprocessing);
   }
   return *others_;
 }

@@ -73,7 +73,7 @@ Explainer::Explainer(const ExplainOptions& options)
   }
   const NetworkDescription network = describe(weights_);
   network_size_ = network.input_size;
-  normalization_ = {weights_.mean(), weights_.stddev()};
+  preprocessing_ = preprocessing_of(weights_);
   names_ = std::make_unique<ClassNames>(weights_.class_ids(), weights_.class_names(), results_);
   if (!options.label.empty() && names_->find(options.label, weights_.num_classes()) < 0)
     throw Error(ErrorKind::usage, "--label '" + options.label + "' is no class of the network",
@@ -96,9 +96,9 @@ int64_t Explainer::label_of(const std::string& path) const {
 
 Explainer::Shown Explainer::show(const std::string& name, int64_t label, Image decoded) const {
   Shown shown{name, label, std::move(decoded), {}, std::vector<float>(static_cast<size_t>(3 * size() * size()))};
-  preprocess_eval(shown.decoded, static_cast<int>(size()), normalization_, shown.pixels.data());
-  shown.input = denormalised(shown.pixels.data(), static_cast<int>(size()), normalization_.mean.data(),
-                             normalization_.stddev.data());
+  preprocess_eval(shown.decoded, static_cast<int>(size()), preprocessing_, shown.pixels.data());
+  shown.input = denormalised(shown.pixels.data(), static_cast<int>(size()), preprocessing_.mean.data(),
+                             preprocessing_.stddev.data());
   return shown;
 }
 
@@ -162,7 +162,7 @@ void Explainer::explain_composite(const std::vector<Shown>& four) {
   const Image whole =
       composite({&four[0].decoded, &four[1].decoded, &four[2].decoded, &four[3].decoded}, static_cast<int>(size()));
   std::vector<float> pixels(static_cast<size_t>(3 * size() * size()));
-  Preprocessor(static_cast<int>(size()), normalization_).normalize(whole.rgb.data(), false, pixels.data());
+  Preprocessor(static_cast<int>(size()), preprocessing_).normalize(whole.rgb.data(), false, pixels.data());
   forward.run(pixels.data(), 1);
 
   constexpr std::array<const char*, 4> kWhere = {"top left", "top right", "bottom left", "bottom right"};
@@ -238,7 +238,7 @@ std::vector<Explainer::Shown> Explainer::find_mistakes(std::ostream& notes) {
                                      notes << "broken image: " << line << "\n";
                                      ++broken_;
                                    });
-  const LabelledPixels prepared = prepare(pool, size(), normalization_);
+  const LabelledPixels prepared = prepare(pool, size(), preprocessing_);
   const auto count = static_cast<int64_t>(pool.images.size());
   const std::vector<int64_t> answered = answers_of(prepared.pixels, count);
   // The pool holds the images of a class side by side: taken in turn, so that the gallery shows many classes.

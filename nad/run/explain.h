@@ -57,7 +57,7 @@ class Explainer {
   ExplainOptions options_;
   WeightsFile weights_;
   Results results_;
-  Normalization normalization_;
+  Preprocessing preprocessing_;
   int64_t network_size_ = 0;
   KnownSubArchitectures known_;
   std::unique_ptr<ClassNames> names_;

@@ -8,6 +8,11 @@ NetworkDescription describe(const WeightsFile& file, int64_t input_size) {
   return {file.arch(), file.num_classes(), input_size ? input_size : file.input_size(), file.attributes()};
 }
 
+Preprocessing preprocessing_of(const WeightsFile& file) {
+  return {file.mean(), file.stddev(), static_cast<int>(file.resize_size()),
+          file.interpolation() == "bicubic" ? Interpolation::bicubic : Interpolation::bilinear};
+}
+
 std::map<std::string, HostTensor> load_tensors(const WeightsFile& file, const NetworkDescription& network) {
   return file.read_all(required_tensors(network));
 }

@@ -8,6 +8,7 @@
 #include "kernels/learning_ops.h"
 #include "models/models.h"
 #include "nad/gates/gate_vectors.h"
+#include "nad/images/augment.h"
 #include "nad/images/half_source.h"
 #include "weights/weights.h"
 
@@ -15,6 +16,8 @@ namespace nad {
 
 // The network a weights file describes; input_size 0 takes the file's.
 NetworkDescription describe(const WeightsFile& file, int64_t input_size = 0);
+// How its images are prepared.
+Preprocessing preprocessing_of(const WeightsFile& file);
 // Its parameters, checked strictly against what the network needs. Throws Error(data).
 std::map<std::string, HostTensor> load_tensors(const WeightsFile& file, const NetworkDescription& network);
 

@@ -55,7 +55,7 @@ std::string identity(const AnalyseOptions& o, const ImageSource& images, const C
     if (names.val[k].empty()) continue;
     text += "|" + names.val[k] + " " +
             (o.data.empty() ? std::to_string(count_readable(images, "val", names.val[k]))
-                            : listing(images.where("val", names.val[k])));
+                                                   : listing(images.where("val", names.val[k])));
     if (!names.train[k].empty()) text += "/" + std::to_string(count_readable(images, "train", names.train[k]));
   }
   return hexadecimal(hash_bytes(kHashStart, text.data(), text.size()));
@@ -90,7 +90,7 @@ NetworkLaboratory open_laboratory(const AnalyseOptions& o, const std::string& pa
   parts.masks = n.masks.get();
   if (n.masks) parts.masks_id = masks_identity(*n.masks, names);
   parts.input_size = network.input_size;
-  parts.normalization = {n.weights->mean(), n.weights->stddev()};
+  parts.preprocessing = preprocessing_of(*n.weights);
   parts.seed = o.settings.seed;
   parts.samples = o.batch;
   parts.workers = std::max(1, max_threads());

@@ -34,7 +34,7 @@ void open_network(RunSetup& s) {
   } catch (const Error& e) {
     throw Error(e.kind(), o.weights + ": " + e.what(), "", e.setting());
   }
-  s.normalization = {s.weights->mean(), s.weights->stddev()};
+  s.preprocessing = preprocessing_of(*s.weights);
 }
 
 // Says early, before minutes of learning, what would go wrong when the results are written; a dry run only notes it.

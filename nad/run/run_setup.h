@@ -22,7 +22,7 @@ struct RunSetup {
   std::unique_ptr<WeightsFile> weights;
   NetworkDescription network;
   std::vector<GateInfo> gates;
-  Normalization normalization;
+  Preprocessing preprocessing;
   std::unique_ptr<ImageSource> source;
   std::string source_name;                    // for the banner
   std::vector<std::string> val_class;         // [classes of the network], its val images' class in the source, or ""

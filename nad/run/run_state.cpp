@@ -127,7 +127,8 @@ LearnOptions learn_options(const RunSetup& s, const RunState& state) {
   learn.whole_batch = r.whole_batch;
   learn.slots = r.classes_per_step;
   learn.batch = r.batch;
-  if (learning_backend(state.context->backend()).augments()) learn.byte_values = byte_values(s.normalization);
+  if (learning_backend(state.context->backend()).augments()) learn.byte_values = byte_values(s.preprocessing);
+  learn.interpolation = s.preprocessing.interpolation;
   return learn;
 }
 
@@ -220,7 +221,7 @@ LoaderOptions learning_batches(const RunSetup& s, const RunState& state, int64_t
   LoaderOptions loader;
   loader.batch = static_cast<int>(s.options.batch);
   loader.size = static_cast<int>(s.network.input_size);
-  loader.normalization = s.normalization;
+  loader.preprocessing = s.preprocessing;
   loader.seed = s.options.order();
   loader.first_step = first_step;
   loader.steps = steps;

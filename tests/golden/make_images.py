@@ -66,7 +66,7 @@ def write_encoded(out):
 
 
 def write_resized(out, image):
-    """resize/<n>/box: crop left, top, width, height, output width, height; resize/<n>/rgb."""
+    """resize/<n>/box: crop left, top, width, height, output width, height; resize/<n>/rgb; bicubic/<n>/rgb."""
     width, height = image.size
     whole = (0, 0, width, height)
     cases = [(whole, 20, 30), (whole, width, 17), (whole, 23, height), (whole, 90, 80), (whole, 1, 1), (whole, 3, 71),
@@ -76,6 +76,7 @@ def write_resized(out, image):
         crop = image.crop((left, top, left + w, top + h))
         write(out, f"resize/{n:02d}/box", np.array([left, top, w, h, ow, oh], np.int32))
         write(out, f"resize/{n:02d}/rgb", np.asarray(crop.resize((ow, oh), Image.BILINEAR)))
+        write(out, f"bicubic/{n:02d}/rgb", np.asarray(crop.resize((ow, oh), Image.BICUBIC)))
 
 
 def normalized(image):
@@ -87,6 +88,9 @@ def write_preprocessed(out, images):
     for n, (image, size) in enumerate(images):
         short = F.resize(image, size * 256 // 224, BILINEAR)
         write(out, f"evaluate/{n:02d}", normalized(F.center_crop(short, size)))
+        for ratio in (0.9, 1):  # as timm does, with another share and bicubic
+            short = F.resize(image, int(size / ratio), InterpolationMode.BICUBIC)
+            write(out, f"evaluate_bicubic/{n:02d}/{int(size / ratio)}", normalized(F.center_crop(short, size)))
     image = images[0][0]
     cases = [(3, 4, 50, 30, 0, 24), (10, 0, 25, 45, 1, 24), (60, 40, 9, 11, 1, 20)]
     for n, (left, top, w, h, flip, size) in enumerate(cases):
