@@ -58,6 +58,7 @@ int analyse_run(const RunSetup& setup, RunState& state, const std::string& comma
   options.results = {setup.out};
   options.weights = {setup.options.weights};
   options.data = setup.options.data;
+  options.val_list = setup.options.val_list;
   options.out = follow_links(analysis_path(setup));
   options.settings.seed = setup.options.seed;
   const Analysed analysed = [&] {

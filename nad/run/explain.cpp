@@ -12,6 +12,7 @@
 #include "nad/analyse/hit_rate.h"
 #include "nad/gates/batch_rows.h"
 #include "nad/images/composite.h"
+#include "nad/images/list_source.h"
 #include "nad/run/network.h"
 #include "nad/run/output_place.h"
 #include "nad/store/file_hash.h"
@@ -220,7 +221,7 @@ std::vector<Explainer::Shown> Explainer::find_mistakes(std::ostream& notes) {
   if (options_.data.empty()) {
     source = std::make_unique<PackedSource>(weights_);
   } else {
-    source = std::make_unique<FolderSource>(options_.data);
+    source = open_folder(options_.data, options_.val_list, weights_.class_ids());
   }
   if (!source->has_split("val"))
     throw Error(ErrorKind::data, "there are no val images to choose mistakes from", "give a folder with DIR/val");

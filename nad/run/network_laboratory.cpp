@@ -4,6 +4,7 @@
 #include <filesystem>
 
 #include "engine/parallel.h"
+#include "nad/images/list_source.h"
 #include "nad/run/network.h"
 #include "nad/store/file_hash.h"
 
@@ -11,7 +12,7 @@ namespace nad {
 namespace {
 
 std::unique_ptr<ImageSource> open_images(const AnalyseOptions& o, const WeightsFile& weights) {
-  if (!o.data.empty()) return std::make_unique<FolderSource>(o.data);
+  if (!o.data.empty()) return open_folder(o.data, o.val_list, weights.class_ids());
   if (!weights.has_images()) return nullptr;
   return std::make_unique<PackedSource>(weights);
 }
@@ -50,11 +51,11 @@ std::string listing(const std::string& folder) {
 // Other val images, or another number of training images, are other images, wherever they lie. A packed image is as the
 // weights file is, whose hash the sub-architectures have.
 std::string identity(const AnalyseOptions& o, const ImageSource& images, const ClassNames& names) {
-  std::string text = to_string(o.precision);
+  std::string text = to_string(o.precision) + (o.val_list.empty() ? "" : "|" + file_hash(o.val_list));
   for (size_t k = 0; k < names.val.size(); k++) {
     if (names.val[k].empty()) continue;
     text += "|" + names.val[k] + " " +
-            (o.data.empty() ? std::to_string(count_readable(images, "val", names.val[k]))
+            (o.data.empty() || !o.val_list.empty() ? std::to_string(count_readable(images, "val", names.val[k]))
                                                    : listing(images.where("val", names.val[k])));
     if (!names.train[k].empty()) text += "/" + std::to_string(count_readable(images, "train", names.train[k]));
   }

@@ -4,6 +4,7 @@
 #include <filesystem>
 
 #include "engine/error.h"
+#include "nad/images/list_source.h"
 #include "nad/images/shuffled_source.h"
 #include "nad/learn/elbow.h"
 #include "nad/run/output_place.h"
@@ -63,8 +64,8 @@ void claim_output(RunSetup& s) {
 void open_images(RunSetup& s) {
   const RunOptions& o = s.options;
   if (!o.data.empty()) {
-    s.source = std::make_unique<FolderSource>(o.data);
-    s.source_name = "folder " + o.data;
+    s.source = open_folder(o.data, o.val_list, s.weights->class_ids());
+    s.source_name = "folder " + o.data + (o.val_list.empty() ? "" : ", val by the list " + o.val_list);
   } else {
     s.source = std::make_unique<PackedSource>(*s.weights);
     s.source_name = "packed into the weights file";
