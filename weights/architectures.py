@@ -6,7 +6,7 @@ must hold is always generated from the attributes that are stored, so that the t
 import math
 import re
 
-from errors import BadData, some
+from errors import BadData, Misfit, some
 
 
 def batch_norm(name, channels):
@@ -196,27 +196,19 @@ def darts_expected(a, classes):
 
 
 # --------------------------------------------------------------------------------------------------
-# (derive, expected, the classifier's weight, a tensor by which the family is recognised)
+# (derive, expected, the classifier's weight)
 FAMILIES = {
-    "vgg16": (vgg_derive, vgg_expected, None, "features.0.weight"),
-    "resnet50": (resnet_derive, resnet_expected, "fc.weight", "layer1.0.conv1.weight"),
-    "densenet121": (densenet_derive, densenet_expected, "classifier.weight",
-                    "features.denseblock1.denselayer1.conv1.weight"),
-    "darts": (darts_derive, darts_expected, "classifier.weight", "cells.0.preprocess1.op.1.weight"),
+    "vgg16": (vgg_derive, vgg_expected, None),
+    "resnet50": (resnet_derive, resnet_expected, "fc.weight"),
+    "densenet121": (densenet_derive, densenet_expected, "classifier.weight"),
+    "darts": (darts_derive, darts_expected, "classifier.weight"),
 }
 
 
-def guess(shapes):
-    for arch in ("densenet121", "darts", "resnet50", "vgg16"):
-        if FAMILIES[arch][3] in shapes:
-            return arch
-    raise BadData("the architecture cannot be told from the tensor names (%s); the four are %s"
-                  % (some(shapes), ", ".join(FAMILIES)))
-
-
-def describe(arch, shapes, genotype):
-    """(attributes, number of classes), with every tensor checked against them. Raises BadData."""
-    derive, expected, head, _ = FAMILIES[arch]
+def describe(arch, shapes, genotype, left=()):
+    """(attributes, number of classes), with every tensor checked against them; left: names of tensors that the layout
+    does not know. Raises BadData, and Misfit with the number of tensors that are wrong."""
+    derive, expected, head = FAMILIES[arch]
     empty = [name for name in shapes if 0 in shapes[name]]
     if empty:
         raise BadData("tensors without elements: " + some(empty))
@@ -227,12 +219,13 @@ def describe(arch, shapes, genotype):
     parts = []
     if set(want) - set(shapes):
         parts.append("missing: " + some(set(want) - set(shapes)))
-    if set(shapes) - set(want):
-        parts.append("unexpected: " + some(set(shapes) - set(want)))
+    unexpected = (set(shapes) - set(want)) | set(left)
+    if unexpected:
+        parts.append("unexpected: " + some(unexpected))
     if wrong:
         texts = ["%s %s instead of %s" % (n, list(shapes[n]), list(want[n])) for n in wrong]
         parts.append("wrong shape: " + some(texts))
     if parts:
         hint = "; is it another genotype? see --genotype" if arch == "darts" else ""
-        raise BadData("the tensors are not those of %s: %s%s" % (arch, "; ".join(parts), hint))
+        raise Misfit("; ".join(parts) + hint, len(set(want) - set(shapes)) + len(unexpected) + len(wrong))
     return attributes, classes

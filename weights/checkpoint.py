@@ -1,48 +1,70 @@
-"""Reading a PyTorch checkpoint in any of its containers as {tensor name: float32 array}, names made uniform."""
-import json
+"""Reading a file of weights in any of its forms as sets of tensors: {name: array} dicts with the place of each."""
 import os
-import re
-import struct
+import zipfile
 
-import numpy as np
-
+import safetensors_file
 import torch_file
-from errors import BadData, one_line, some
+from errors import BadData, one_line
 
-SAFETENSORS_DTYPES = {"F64": "<f8", "F32": "<f4", "F16": "<f2", "BF16": "<u2", "I64": "<i8", "I32": "<i4",
-                      "I16": "<i2", "I8": "i1", "U8": "u1", "BOOL": "?"}
-MAX_HEADER = 100 << 20  # bytes; the reference implementation's limit
-
-# DenseNet files from before torchvision 0.3 say norm.1 where the modules are now called norm1.
-OLD_DENSENET = re.compile(r"(denselayer\d+\.(?:norm|conv))\.([12]\.)")
+STATE_DICTS = ("state_dict", "model", "model_state_dict", "net")
+HDF5_SIGNATURE = b"\x89HDF\r\n\x1a\n"
 
 
-def read_safetensors(path):
-    """Layout: header length (u64, little-endian), JSON header, data. https://github.com/huggingface/safetensors"""
-    with open(path, "rb") as f:
-        blob = f.read()
-    size = struct.unpack("<Q", blob[:8])[0]
-    if size > min(MAX_HEADER, len(blob) - 8):
-        raise BadData("the safetensors header says %d bytes, the file has %d: cut short?" % (size, len(blob)))
-    try:
-        header = json.loads(blob[8:8 + size])
-        header.pop("__metadata__", None)
-        entries = [(str(name), e["dtype"], [int(d) for d in e["shape"]], [int(o) for o in e["data_offsets"]])
-                   for name, e in header.items()]
-    except (ValueError, KeyError, TypeError, AttributeError) as e:
-        raise BadData("the safetensors header is damaged (%s)" % one_line(e))
-    data, tensors = memoryview(blob)[8 + size:], {}
-    for name, dtype, shape, offsets in entries:
-        if dtype not in SAFETENSORS_DTYPES:
-            raise BadData("tensor %s has dtype %s, which is not read" % (name, dtype))
-        kind = np.dtype(SAFETENSORS_DTYPES[dtype])
-        count = int(np.prod(shape, dtype=object)) if shape else 1
-        if len(offsets) != 2 or min(shape + [0]) < 0 or not 0 <= offsets[0] <= offsets[1] <= len(data) \
-                or offsets[1] - offsets[0] != count * kind.itemsize:
-            raise BadData("tensor %s lies outside the file or its size is wrong: cut short?" % name)
-        array = np.frombuffer(data[offsets[0]:offsets[1]], kind).reshape(shape)
-        tensors[name] = torch_file.bfloat16_to_float32(array) if dtype == "BF16" else array
-    return tensors
+class WeightSet:
+    """The tensors that one dict of the file holds. where: the keys that lead to it; values are numpy arrays, or
+    torch_file.Tensor, which become arrays when they are asked for; others: {name: type} of what is no tensor."""
+
+    def __init__(self, where, tensors, others=None):
+        self.where, self.tensors, self.others = tuple(where), tensors, others or {}
+
+    def array(self, name):
+        value = self.tensors[name]
+        if not isinstance(value, torch_file.Tensor):
+            return value
+        try:
+            return value.array()
+        except Exception as e:  # a forged pickle can put anything into a tensor
+            raise BadData("tensor %s is damaged (%s)" % (name, one_line(e)))
+
+
+class Source:
+    """kind: which layouts apply; operations: of a graph (onnx_file.py), which has no names."""
+
+    def __init__(self, kind, sets, operations=None):
+        self.kind, self.sets, self.operations = kind, sets, operations
+
+
+def kind_of(value):
+    return value.kind if isinstance(value, torch_file.Inert) else type(value).__name__
+
+
+def find_sets(value, where=()):
+    """Every dict that holds tensors, at any depth."""
+    found = []
+    if isinstance(value, dict) and len(where) < 8:
+        tensors = {str(k): v for k, v in value.items() if isinstance(v, torch_file.Tensor)}
+        if tensors:
+            objects = {str(k): kind_of(v) for k, v in value.items() if isinstance(v, torch_file.Inert)}
+            found.append(WeightSet(where, tensors, objects))
+        for key, inner in value.items():
+            found += find_sets(inner, where + (str(key),))
+    elif isinstance(value, (list, tuple)) and len(where) < 8:
+        for i, inner in enumerate(value):
+            found += find_sets(inner, where + (str(i),))
+    return found
+
+
+def nothing_found(loaded):
+    """Why an object holds no state dict."""
+    if not isinstance(loaded, dict):
+        return "it holds a thing of the type %s, not a state dict: save model.state_dict()" % kind_of(loaded)
+    for key in STATE_DICTS:
+        if key in loaded and not isinstance(loaded[key], dict):
+            return "its entry %r is of the type %s, not a state dict" % (key, kind_of(loaded[key]))
+    for name, value in loaded.items():
+        if not isinstance(value, dict):
+            return "entry %r of the state dict is of the type %s, not a tensor" % (name, kind_of(value))
+    return "it holds no tensors"
 
 
 def read_torch(path):
@@ -50,69 +72,41 @@ def read_torch(path):
         loaded = torch_file.read(path)
     except torch_file.Damaged as e:
         raise BadData("it is no PyTorch checkpoint or is cut short (%s)" % e)
-    tensors = {}
-    for name, value in find_state_dict(loaded).items():
-        if not isinstance(value, torch_file.Tensor):
-            raise BadData("entry %r of the state dict is of the type %s, not a tensor" % (name, kind_of(value)))
-        try:
-            tensors[str(name)] = value.array()
-        except Exception as e:  # a forged pickle can put anything into a tensor
-            raise BadData("tensor %s is damaged (%s)" % (name, one_line(e)))
-    return tensors
+    sets = find_sets(loaded)
+    if not sets:
+        raise BadData(nothing_found(loaded))
+    return Source("pytorch", sets)
 
 
-def kind_of(value):
-    return value.kind if isinstance(value, torch_file.Inert) else type(value).__name__
-
-
-def find_state_dict(loaded):
-    """A state dict, or the one inside a training checkpoint."""
-    if not isinstance(loaded, dict):
-        raise BadData("it holds a thing of the type %s, not a state dict: save model.state_dict()" % kind_of(loaded))
-    for key in ("state_dict", "model", "model_state_dict", "net"):
-        if isinstance(loaded.get(key), dict):
-            return loaded[key]
-        if key in loaded and not isinstance(loaded[key], torch_file.Tensor):
-            raise BadData("its entry %r is of the type %s, not a state dict" % (key, kind_of(loaded[key])))
-    return loaded
-
-
-def uniform_name(name):
-    """Without the `module.` of DataParallel (which may wrap a part: features.module.0.weight), new DenseNet names."""
-    name = re.sub(r"(^|\.)module\.", r"\1", re.sub(r"^(module\.)+", "", name))
-    return OLD_DENSENET.sub(r"\1\2", name)
-
-
-def is_dropped(name):
-    return name.endswith("num_batches_tracked") or name.startswith("auxiliary_head.")
-
-
-def looks_like_safetensors(path):
+def starts_with(path, signature):
     with open(path, "rb") as f:
-        start = f.read(9)
-    return path.lower().endswith(".safetensors") and len(start) == 9 or start[8:9] == b"{"
+        return f.read(len(signature)) == signature
 
 
-def read_checkpoint(path):
-    """{uniform name: float32 array}, finite. Raises BadData."""
+def is_keras_archive(path):
+    if not zipfile.is_zipfile(path):
+        return False
+    with zipfile.ZipFile(path) as archive:
+        return "model.weights.h5" in archive.namelist()
+
+
+def read_source(path):
+    """What the file holds. Raises BadData, and MissingPackage where its form needs a library that is not there."""
     if os.path.getsize(path) == 0:
         raise BadData("it is empty")
-    raw = read_safetensors(path) if looks_like_safetensors(path) else read_torch(path)
-    tensors, sick = {}, []
-    for old, value in raw.items():
-        name = uniform_name(old)
-        if is_dropped(name):
-            continue
-        if name in tensors:
-            raise BadData("two tensors are called %s once prefixes are removed" % name)
-        if value.dtype.kind != "f":
-            raise BadData("tensor %s has dtype %s, a float type is expected" % (name, value.dtype))
-        with np.errstate(over="ignore"):
-            tensors[name] = np.ascontiguousarray(value, "<f4").reshape(value.shape)
-        if not np.isfinite(tensors[name]).all():
-            sick.append(name)
-    if not tensors:
-        raise BadData("it holds no tensors")
-    if sick:
-        raise BadData("values that are not finite in " + some(sick))
-    return tensors
+    ending = os.path.splitext(path)[1].lower()
+    if starts_with(path, HDF5_SIGNATURE) or is_keras_archive(path):
+        import keras_file
+        return Source("keras", [WeightSet((), keras_file.read(path))])
+    if ending == ".onnx":
+        import onnx_file
+        return Source("onnx", [], onnx_file.read(path))
+    if ending == ".caffemodel":
+        import caffe_file
+        return Source("caffe", [WeightSet((), caffe_file.read(path))])
+    if safetensors_file.looks_like_one(path):
+        tensors = safetensors_file.read(path)
+        if not tensors:
+            raise BadData("it holds no tensors")
+        return Source("pytorch", [WeightSet((), tensors)])
+    return read_torch(path)

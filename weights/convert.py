@@ -1,18 +1,19 @@
 #!/usr/bin/env python3
-"""Converts a PyTorch checkpoint of vgg16, resnet50, densenet121 or DARTS to a weights file (weights/FORMAT.md).
+"""Converts a checkpoint of vgg16, resnet50, densenet121 or DARTS to a weights file (weights/FORMAT.md).
 
-    weights/convert.py IN.pth OUT.h5 [--arch resnet50] [--classes synset_words.txt] [--images DIR --per-class 50]
+    weights/convert.py IN OUT.h5 [--classes synset_words.txt] [--images DIR --per-class 50] [--verify REF.npz]
 
-IN is a .pth, .pt, .tar or .safetensors file: a state dict or a training checkpoint that holds one. Needs h5py and
-numpy, not PyTorch; no code that lies in IN is run. Exit codes: 0 done, 2 wrong usage or missing package, 3 bad data,
-130 or 143 interrupted (SIGINT, SIGTERM).
+IN is PyTorch's (.pth, .pt, .tar, .bin, .safetensors: torchvision's, timm's or Hugging Face's names, in a state dict or
+a training checkpoint), Keras' (.h5, .keras), Caffe's (.caffemodel), or an ONNX graph that PyTorch exported. Needs h5py
+and NumPy, for Caffe protobuf, for ONNX onnx; no framework, and no code that lies in IN is run. Exit codes: 0 done, 2
+wrong usage or missing package, 3 bad data, 130 or 143 interrupted (SIGINT, SIGTERM).
 """
 import argparse
 import math
 import os
 import sys
 
-from errors import BadData, WrongUsage, some
+from errors import BadData, MissingPackage, WrongUsage, some
 from signals import Stopped, held, raise_on_signals
 
 MAX_CLASSES, MAX_INPUT = 1 << 20, 1 << 14  # what the loader accepts
@@ -46,6 +47,8 @@ def arguments(argv):
     p.add_argument("output", metavar="OUT.h5", help="the weights file to write")
     p.add_argument("--arch", choices=("vgg16", "resnet50", "densenet121", "darts"),
                    help="the network; default: what the tensors' names say")
+    p.add_argument("--weights-set", metavar="NAME",
+                   help="which of several sets of weights in IN, as state_dict_ema; without it they are listed")
     p.add_argument("--classes", metavar="FILE",
                    help="text file with a class id and its name per line, in the order of the outputs, "
                         "or categories_places365.txt")
@@ -54,26 +57,55 @@ def arguments(argv):
                    help="pack at most N training images of each class; default: all")
     p.add_argument("--val-per-class", type=positive(1 << 30), metavar="N",
                    help="pack at most N validation images of each class; default: as --per-class")
-    p.add_argument("--input-size", type=positive(MAX_INPUT), metavar="PIXELS",
-                   help="side of the network's input; default: 224, for DARTS' CIFAR form 32")
-    p.add_argument("--mean", type=finite, nargs=3, default=[0.485, 0.456, 0.406], metavar=("R", "G", "B"),
-                   help="mean that is subtracted from images in [0, 1]; default: ImageNet's")
-    p.add_argument("--std", type=finite, nargs=3, default=[0.229, 0.224, 0.225], metavar=("R", "G", "B"),
-                   help="standard deviation that images are divided by; default: ImageNet's")
+    declare_preprocessing(p)
     p.add_argument("--batchnorm-eps", type=finite, metavar="EPS",
                    help="epsilon that BatchNorm adds to the variance; default: 1e-5, as in torchvision")
     p.add_argument("--genotype", default="DARTS_V2", metavar="G",
                    help="cells of a DARTS network: DARTS_V1, DARTS_V2 (default), FILE, FILE:NAME, JSON or a Python literal")
+    p.add_argument("--verify", metavar="REF.npz",
+                   help="run OUT.h5 on REF's images (uint8 [N, H, W, 3]) and compare with its logits ([N, classes])")
+    p.add_argument("--engine", metavar="NAD_REPLAY", help="the program for --verify; default: build/nad_replay")
     p.add_argument("--half", action="store_true", help="store the weights in float16: half the size, 11 significant bits")
     a = p.parse_args(argv)
-    if min(a.std) <= 0:
+    check_values(p, a)
+    check_paths(p, a)
+    return a
+
+
+def declare_preprocessing(p):
+    g = p.add_argument_group("how images are prepared")
+    g.add_argument("--preset", metavar="NAME",
+                   help="torchvision-v1, torchvision-v2, timm, keras, caffe, or a config.json of timm's; default: "
+                        "config.json beside IN, else what IN's kind of file says")
+    g.add_argument("--input-size", type=positive(MAX_INPUT), metavar="PIXELS",
+                   help="side of the network's input; default: 224, for DARTS' CIFAR form 32")
+    g.add_argument("--crop-ratio", type=finite, metavar="R",
+                   help="the input's share of the resized image's shorter side; default: the preset's, as 0.875")
+    g.add_argument("--interpolation", choices=("bilinear", "bicubic"), help="default: the preset's")
+    g.add_argument("--mean", type=finite, nargs=3, metavar=("R", "G", "B"),
+                   help="mean that is subtracted from images in [0, 1]; default: the preset's")
+    g.add_argument("--mean-file", metavar="FILE", help="Caffe's .binaryproto, whose mean of each channel is taken")
+    g.add_argument("--std", type=finite, nargs=3, metavar=("R", "G", "B"),
+                   help="standard deviation that images are divided by; default: the preset's")
+    g.add_argument("--channel-order", choices=("rgb", "bgr"), help="what the network reads; default: the preset's")
+
+
+def check_values(p, a):
+    from preprocessing import PRESETS
+    if a.preset and a.preset not in PRESETS and not os.path.isfile(a.preset):
+        p.error("argument --preset: %s is neither one of %s nor a file" % (a.preset, ", ".join(PRESETS)))
+    if a.std and min(a.std) <= 0:
         p.error("argument --std: values above 0 are expected")
+    if a.mean and a.mean_file:
+        p.error("--mean and --mean-file say the same thing: give one")
+    if a.crop_ratio is not None and not 0.1 <= a.crop_ratio <= 1:
+        p.error("argument --crop-ratio: 0.1 to 1 is expected")
     if a.batchnorm_eps is not None and a.batchnorm_eps < 0:
         p.error("argument --batchnorm-eps: 0 or more is expected")
     if not a.images and (a.per_class or a.val_per_class):
         p.error("--per-class and --val-per-class go with --images")
-    check_paths(p, a)
-    return a
+    if a.engine and not a.verify:
+        p.error("--engine goes with --verify")
 
 
 def check_paths(p, a):
@@ -91,27 +123,31 @@ def check_paths(p, a):
 
 
 def read_network(a):
-    """(tensors, attributes) of the input."""
-    from architectures import describe, guess
-    from checkpoint import read_checkpoint
+    """(source, choice, preprocessing, attributes) of the input."""
+    from checkpoint import read_source
+    from choice import as_float32, choose
     from genotype import read_genotype
+    from preprocessing import read_red_first, resolve
     genotype = read_genotype(a.genotype)
     try:
-        tensors = read_checkpoint(a.input)
-        shapes = {name: value.shape for name, value in tensors.items()}
-        arch = a.arch or guess(shapes)
-        attributes, classes = describe(arch, shapes, genotype)
-    except BadData as e:
-        raise BadData("%s: %s" % (a.input, e))
+        source = read_source(a.input)
+        choice = choose(source, a.arch, a.weights_set, genotype, a.batchnorm_eps)
+        images = resolve(a, choice.layout, choice.attributes)
+        if images.channel_order == "bgr":
+            read_red_first(choice.layout.arch, choice.tensors)
+        choice.tensors = as_float32(choice.tensors)
+    except (BadData, WrongUsage) as e:
+        raise e if isinstance(e, MissingPackage) else type(e)("%s: %s" % (a.input, e))
     except OSError as e:
         raise BadData("input file %s cannot be read: %s" % (a.input, e.strerror))
-    if classes > MAX_CLASSES:
-        raise BadData("%s: %d classes, at most %d are read" % (a.input, classes, MAX_CLASSES))
-    attributes.update(arch=arch, num_classes=classes, format_version=1, converted_from=os.path.basename(a.input),
-                      input_size=a.input_size or (32 if attributes.get("form") == "cifar" else 224))
-    if a.batchnorm_eps is not None:
-        attributes["batchnorm_eps"] = a.batchnorm_eps
-    return tensors, attributes
+    if choice.classes > MAX_CLASSES:
+        raise BadData("%s: %d classes, at most %d are read" % (a.input, choice.classes, MAX_CLASSES))
+    attributes = dict(choice.attributes, arch=choice.layout.arch, num_classes=choice.classes, format_version=1,
+                      converted_from=os.path.basename(a.input), input_size=images.input_size,
+                      resize_size=images.resize_size, interpolation=images.interpolation, preprocessing=images.name)
+    if choice.eps is not None:
+        attributes["batchnorm_eps"] = choice.eps
+    return source, choice, images, attributes
 
 
 def class_list(a, classes):
@@ -124,7 +160,7 @@ def class_list(a, classes):
     return (folders, []) if len(folders) == classes else ([], [])
 
 
-def write(writer, a, tensors, attributes, ids, names):
+def write(writer, a, tensors, images, attributes, ids, names):
     import h5py
     import numpy as np
     text = h5py.string_dtype("utf-8")
@@ -132,7 +168,7 @@ def write(writer, a, tensors, attributes, ids, names):
         if isinstance(value, list):
             value = np.array(value, dtype=text if value and isinstance(value[0], str) else np.int64)
         writer.attributes[name] = np.int64(value) if isinstance(value, int) else value
-    writer.attributes["mean"], writer.attributes["std"] = np.float32(a.mean), np.float32(a.std)
+    writer.attributes["mean"], writer.attributes["std"] = np.float32(images.mean), np.float32(images.std)
     for name, value in (("class_ids", ids), ("class_names", names)):
         if value:
             writer.attributes[name] = np.array(value, dtype=text)
@@ -153,23 +189,42 @@ def convert(a):
     with held():  # numpy and h5py make an error of their own of an exception while they are imported
         from hdf5_writer import hdf5_writer
         from packing import pack_images
-    tensors, attributes = read_network(a)
+        from verify import find_engine, read_reference, verify
+    engine, reference = (find_engine(a.engine), read_reference(a.verify)) if a.verify else (None, None)
+    source, choice, images, attributes = read_network(a)
     ids, names = class_list(a, attributes["num_classes"])
     if a.images and not ids:
         raise BadData("the folders of %s cannot be matched to the network's %d classes: give --classes"
                       % (a.images, attributes["num_classes"]))
     with hdf5_writer(a.output) as writer:
-        write(writer, a, tensors, attributes, ids, names)
+        write(writer, a, choice.tensors, images, attributes, ids, names)
         most = {"train": a.per_class, "val": a.val_per_class or a.per_class}
         packed = pack_images(writer.store, a.images, set(ids), most) if a.images else None
-    report(a, tensors, attributes, ids, packed)
+    report(a, choice, attributes, ids, packed)
+    report_source(source, choice, images)
+    if a.verify:
+        print(verify(a.output, reference, engine))
 
 
 def complain(text):
     print("convert.py: %s" % str(text).replace("\n", " "), file=sys.stderr)
 
 
-def report(a, tensors, attributes, ids, packed):
+def report_source(source, choice, images):
+    from choice import passed_over
+    part = choice.part
+    where = "" if part is None or part.label == "." else ", weights %s" % part.label
+    print("layout: %s%s" % (choice.layout.title, where))
+    print("images: %s" % images.text())
+    rest = passed_over(source, choice)
+    if rest:
+        names = sorted(rest)[:8]
+        print("passed over: %s%s" % (", ".join("%s (%d tensors)" % (n, rest[n]) for n in names),
+                                     ", ..." if len(rest) > len(names) else ""))
+
+
+def report(a, choice, attributes, ids, packed):
+    tensors = choice.tensors
     print("%s: %s, %d classes%s, %d tensors, %d parameters%s" % (
         a.output, attributes["arch"], attributes["num_classes"], " with ids" if ids else "", len(tensors),
         sum(t.size for t in tensors.values()), ", float16" if a.half else ""))
@@ -187,6 +242,9 @@ def report(a, tensors, attributes, ids, packed):
 def main(argv=None):
     try:
         convert(arguments(argv))
+    except MissingPackage as e:
+        complain(e)
+        return 2
     except ImportError as e:
         complain("%s; install python3-h5py and python3-numpy" % e)
         return 2
