@@ -17,12 +17,17 @@ if(NOT STB_INCLUDE_DIR)
 endif()
 add_library(nad_stb INTERFACE)
 target_include_directories(nad_stb SYSTEM INTERFACE ${STB_INCLUDE_DIR})
+file(STRINGS ${STB_INCLUDE_DIR}/stb_image.h first_line LIMIT_COUNT 1)
+string(REGEX MATCH "v([0-9.]+)" version "${first_line}")
+target_compile_definitions(nad_stb INTERFACE NAD_STB_VERSION="${CMAKE_MATCH_1}")
 set(NAD_STB nad_stb)
 
 find_package(CLI11 REQUIRED)
 find_package(nlohmann_json REQUIRED)
 find_package(Threads REQUIRED)
 find_package(OpenMP COMPONENTS CXX)
+
+include(cmake/image_libraries.cmake)
 
 set(NAD_KERNEL_LIBRARIES "")
 set(NAD_HAVE_ONEDNN OFF)

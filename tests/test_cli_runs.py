@@ -144,7 +144,14 @@ class Results(Case):
         with h5py.File(old, "r+") as file:
             self.assertEqual([file.attrs[k] for k in ("epochs", "steps", "least_steps")], [20, 0, 0])
             del file.attrs["least_steps"]
+            self.assertIn("stb_image", file.attrs["image_decoders"])
+            file.attrs["image_decoders"] = "JPEG a library 1.0"
+        other = self.data / "train" / IDS[2] / "photo.heic"
+        other.write_bytes(b"")
         result = self.learn(old, *args, "--classes", "0,2", "--resume")
+        other.unlink()
+        self.assertIn("was begun with other decoders of images (JPEG a library 1.0), here they are ", result.stderr)
+        self.assertIn("in the folders of the chosen classes 1 file is not read: 1 .heic; read are .jpg,", result.stderr)
         self.assertIn("length        20 epochs per class (as the results file says), batch 4", result.stderr)
         self.assertIn("warning: 2 classes get fewer than 400 steps (down to 40)", result.stderr)
         self.learn(passes, *args, "--classes", "0,2", "--epochs", 20)

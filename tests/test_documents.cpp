@@ -15,9 +15,16 @@ namespace {
 namespace fs = std::filesystem;
 
 const fs::path kRoot = NAD_SOURCE_DIR;
-const char* const kDocuments[] = {"README.md",         "docs/ARCHITECTURE.md", "docs/METHOD.md",
-                                  "docs/GPU.md",       "docs/FINDINGS.md",     "bench/RESULTS.md",
-                                  "weights/FORMAT.md", "tests/peer/README.md", "weights/demo/README.md"};
+const char* const kDocuments[] = {"README.md",
+                                  "docs/ARCHITECTURE.md",
+                                  "docs/METHOD.md",
+                                  "docs/GPU.md",
+                                  "docs/IMAGES.md",
+                                  "docs/FINDINGS.md",
+                                  "bench/RESULTS.md",
+                                  "weights/FORMAT.md",
+                                  "tests/peer/README.md",
+                                  "weights/demo/README.md"};
 
 std::string read(const fs::path& path) {
   std::ifstream file(path);

@@ -229,11 +229,13 @@ def report(a, choice, attributes, ids, packed):
         a.output, attributes["arch"], attributes["num_classes"], " with ids" if ids else "", len(tensors),
         sum(t.size for t in tensors.values()), ", float16" if a.half else ""))
     if packed:
-        done, ignored, left_out = packed
+        done, ignored, left_out, unread = packed
         print("packed images: %s%s" % (", ".join("%s %d of %d classes" % (s, n, c) for s, (c, n) in done.items()),
                                        "; left out: %d" % len(left_out) if left_out else ""))
         for line in left_out:
             complain(line)
+        if unread:
+            complain("in the class folders " + unread)
         if ignored:
             complain("%d folders are no class of the network and were left out (%s%s)"
                      % (len(ignored), ", ".join(ignored[:3]), ", ..." if len(ignored) > 3 else ""))

@@ -19,13 +19,7 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr const char* kSplits[] = {"train", "val"};
-constexpr const char* kLayoutHint = "images lie in DIR/{train,val}/<class>/ and end in jpg, jpeg, png or bmp";
-
-bool has_image_ending(const fs::path& path) {
-  std::string ending = path.extension().string();
-  for (char& c : ending) c = c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
-  return ending == ".jpg" || ending == ".jpeg" || ending == ".png" || ending == ".bmp";
-}
+std::string layout_hint() { return "images lie in DIR/{train,val}/<class>/ and end in " + image_endings(); }
 
 // Names in a folder, sorted, for which keep(entry) holds.
 template <class Keep>
@@ -47,7 +41,8 @@ std::vector<std::string> list(const fs::path& folder, Keep&& keep) {
 bool is_image_file(const fs::directory_entry& entry) {
   std::error_code ignored;
   const fs::file_type type = entry.status(ignored).type();
-  return has_image_ending(entry.path()) && (type == fs::file_type::regular || type == fs::file_type::not_found);
+  return has_image_ending(entry.path().filename().string()) &&
+         (type == fs::file_type::regular || type == fs::file_type::not_found);
 }
 
 std::vector<uint8_t> read_bytes(const fs::path& path) {
@@ -93,9 +88,9 @@ EncodedImage read_image_file(const std::string& path) { return {path, read_bytes
 
 FolderSource::FolderSource(const std::string& folder) : folder_(folder) {
   std::error_code ignored;
-  if (!fs::is_directory(folder_, ignored)) throw Error(ErrorKind::data, "no image folder " + folder_, kLayoutHint);
+  if (!fs::is_directory(folder_, ignored)) throw Error(ErrorKind::data, "no image folder " + folder_, layout_hint());
   if (!has_split(kSplits[0]) && !has_split(kSplits[1])) {
-    throw Error(ErrorKind::data, "the image folder " + folder_ + " has neither train nor val", kLayoutHint);
+    throw Error(ErrorKind::data, "the image folder " + folder_ + " has neither train nor val", layout_hint());
   }
 }
 
@@ -106,7 +101,7 @@ bool FolderSource::has_split(const std::string& split) const {
 
 std::vector<std::string> FolderSource::classes(const std::string& split) const {
   const fs::path folder = fs::path(folder_) / split;
-  if (!has_split(split)) throw Error(ErrorKind::data, "no image folder " + folder.string(), kLayoutHint);
+  if (!has_split(split)) throw Error(ErrorKind::data, "no image folder " + folder.string(), layout_hint());
   return list(folder, [](const fs::directory_entry& entry) {
     std::error_code ignored;
     return entry.is_directory(ignored);
@@ -137,6 +132,18 @@ std::vector<EncodedImage> FolderSource::load(const std::string& split, const std
 
 int64_t FolderSource::count(const std::string& split, const std::string& source_class) const {
   return static_cast<int64_t>(names(split, source_class).size());
+}
+
+EndingCounts FolderSource::unread(const std::string& split, const std::string& source_class) const {
+  EndingCounts counts;
+  std::error_code ignored;
+  if (!fs::exists(where(split, source_class), ignored)) return counts;
+  list(where(split, source_class), [&](const fs::directory_entry& entry) {
+    const bool other = !is_image_file(entry) && entry.is_regular_file(ignored);
+    if (other) counts[entry.path().extension().string()]++;
+    return other;
+  });
+  return counts;
 }
 
 std::string FolderSource::where(const std::string& split, const std::string& source_class) const {
@@ -189,6 +196,26 @@ int64_t count_readable(const ImageSource& source, const std::string& split, cons
     if (e.kind() != ErrorKind::data) throw;
     return 0;
   }
+}
+
+EndingCounts unread_of(const ImageSource& source, const std::string& split, const std::string& source_class) {
+  try {
+    return source.unread(split, source_class);
+  } catch (const Error& e) {
+    if (e.kind() != ErrorKind::data) throw;
+    return {};
+  }
+}
+
+std::string to_text(const EndingCounts& unread) {
+  int64_t files = 0;
+  std::string text;
+  for (const auto& [ending, count] : unread) {
+    files += count;
+    text += (text.empty() ? "" : ", ") + std::to_string(count) + " " + (ending.empty() ? "without ending" : ending);
+  }
+  if (files == 0) return "";
+  return std::to_string(files) + (files == 1 ? " file is" : " files are") + " not read: " + text;
 }
 
 ClassMatch match_classes(const std::vector<std::string>& found, const std::vector<std::string>& ids,
@@ -266,10 +293,12 @@ DecodedClass decode_class(const ImageSource& source, const std::string& split, i
   if (!decoded.images.empty()) {
     return {index, source_class, std::move(decoded.images), std::move(decoded.names), decoded.broken};
   }
+  const std::string unread = to_text(unread_of(source, split, source_class));
   throw Error(ErrorKind::data,
               "class " + std::to_string(index) + " (" + source_class + "): no image to use in " +
-                  source.where(split, source_class) + " (" + std::to_string(decoded.broken) + " broken)",
-              kLayoutHint);
+                  source.where(split, source_class) + " (" + std::to_string(decoded.broken) + " broken" +
+                  (unread.empty() ? "" : "; " + unread) + ")",
+              layout_hint());
 }
 
 }  // namespace nad

@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <string>
 #include <vector>
 
@@ -13,6 +14,12 @@
 namespace nad {
 
 class WeightsFile;
+
+// Files that lie beside images and are not read, by their ending (".heic"; empty where there is none).
+using EndingCounts = std::map<std::string, int64_t>;
+
+// "12 files are not read: 10 .heic, 2 without ending"; empty where there are none.
+std::string to_text(const EndingCounts& unread);
 
 // A collection of encoded images: split ("train" or "val"), then class. Used by one thread at a time.
 class ImageSource {
@@ -29,12 +36,14 @@ class ImageSource {
                                          const std::vector<int64_t>& which) const = 0;
   // How many load() would return, without reading them: some may turn out to be broken.
   virtual int64_t count(const std::string& split, const std::string& source_class) const = 0;
+  // What lies beside a class's images and is not read.
+  virtual EndingCounts unread(const std::string&, const std::string&) const { return {}; }
   // For messages: where the images of a class lie.
   virtual std::string where(const std::string& split, const std::string& source_class) const = 0;
 };
 
-// DIR/{train,val}/<class>/*: files ending in jpg, jpeg, png or bmp of any case, sorted bytewise by name. Other files
-// and names that begin with a dot are ignored. A file that cannot be read is listed without bytes, which the decoder
+// DIR/{train,val}/<class>/*: files for which has_image_ending() holds, sorted bytewise by name. Others are counted in
+// unread(); names that begin with a dot are ignored. A file that cannot be read is listed without bytes, which the decoder
 // reports as a broken image.
 class FolderSource : public ImageSource {
  public:
@@ -46,6 +55,7 @@ class FolderSource : public ImageSource {
   std::vector<EncodedImage> load(const std::string& split, const std::string& source_class,
                                  const std::vector<int64_t>& which) const override;
   int64_t count(const std::string& split, const std::string& source_class) const override;
+  EndingCounts unread(const std::string& split, const std::string& source_class) const override;
   std::string where(const std::string& split, const std::string& source_class) const override;
 
  private:
@@ -80,6 +90,9 @@ class PackedSource : public ImageSource {
 
 // ImageSource::count(), 0 where the folder cannot be read.
 int64_t count_readable(const ImageSource& source, const std::string& split, const std::string& source_class);
+
+// ImageSource::unread(), nothing where the folder cannot be read.
+EndingCounts unread_of(const ImageSource& source, const std::string& split, const std::string& source_class);
 
 // The source's class for each class of the network.
 struct ClassMatch {

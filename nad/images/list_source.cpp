@@ -148,6 +148,10 @@ int64_t ListSource::count(const std::string& split, const std::string& source_cl
   return found == paths_.end() ? 0 : static_cast<int64_t>(found->second.size());
 }
 
+EndingCounts ListSource::unread(const std::string& split, const std::string& source_class) const {
+  return split != "val" && train_ ? train_->unread(split, source_class) : EndingCounts();
+}
+
 std::string ListSource::where(const std::string& split, const std::string& source_class) const {
   if (split == "val" || !train_) return list_ + " (class " + source_class + ")";
   return train_->where(split, source_class);

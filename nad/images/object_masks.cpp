@@ -29,7 +29,10 @@ std::map<std::string, std::string> ObjectMasks::of_class(const std::string& sour
   return found;
 }
 
-std::string image_stem(const std::string& image_name) { return fs::path(image_name).stem().string(); }
+std::string image_stem(const std::string& image_name) {
+  const fs::path path(image_name);
+  return path.extension() == ".gz" ? path.stem().stem().string() : path.stem().string();
+}
 
 std::vector<uint8_t> evaluated_mask(const Image& mask, int size, const Preprocessing& preprocessing) {
   std::vector<uint8_t> pixels(static_cast<size_t>(3) * size * size), object;

@@ -27,6 +27,9 @@ class ShuffledSource : public ImageSource {
   std::vector<EncodedImage> load(const std::string& split, const std::string& source_class,
                                  const std::vector<int64_t>& which) const override;
   int64_t count(const std::string& split, const std::string& source_class) const override;
+  EndingCounts unread(const std::string& split, const std::string& source_class) const override {
+    return whole_->unread(split, source_class);
+  }
   std::string where(const std::string& split, const std::string& source_class) const override;
 
  private:

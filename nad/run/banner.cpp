@@ -122,6 +122,11 @@ void say_banner(const RunSetup& s, const RunState& state, Progress& progress) {
     line("resumed", std::to_string(finished) + " classes are finished in " + s.out);
   }
   for (const std::string& note : s.notes) progress.say("note: " + note);
+  if (!state.other_decoders.empty()) {
+    progress.warn("warning: " + s.out + " was begun with other decoders of images (" + state.other_decoders +
+                  "), here they are " + r.image_decoders +
+                  ": pixels may differ by a unit, and a class in progress that was learnt from others is refused");
+  }
   warn_of_few_steps(s, r, progress);
 }
 

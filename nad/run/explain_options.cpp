@@ -3,6 +3,7 @@
 #include <CLI/CLI.hpp>
 #include <limits>
 
+#include "nad/images/images.h"
 #include "nad/run/flag_values.h"
 #include "nad/run/program.h"
 
@@ -17,7 +18,7 @@ std::optional<ExplainOptions> parse_explain_options(int argc, const char* const*
   DeviceFlags device;
   std::optional<std::string> label, data, val_list, mistakes, seed, folder;  // as typed
   bool no_pictures = false;
-  app.add_option("IMAGE", o.images, "images (JPEG, PNG, BMP); of four, their composite is explained too")
+  app.add_option("IMAGE", o.images, "images (" + readable_images() + "); of four, their composite is explained too")
       ->type_name("FILE...");
   app.add_option("--weights", o.weights, "weights file of the network")->type_name("W.h5")->required();
   app.add_option("--results", o.results, "its sub-architectures: a results file of nad_run")

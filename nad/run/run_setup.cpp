@@ -102,12 +102,20 @@ void open_images(RunSetup& s) {
                       id + " for the class with that index");
   }
   if (s.classes.empty()) throw Error(ErrorKind::data, "no class has images", "see --data and --classes");
+  EndingCounts unread;
+  const auto add_unread = [&](const std::string& split, const std::string& source_class) {
+    for (const auto& [ending, count] : unread_of(*s.source, split, source_class)) unread[ending] += count;
+  };
   for (ClassTask& task : s.classes) {
     if (task.source_class.empty()) continue;
+    add_unread("train", task.source_class);
+    if (s.val_classes > 0) add_unread("val", task.source_class);
     // A folder that cannot be read: the class fails when its turn comes, not the run.
     task.train_images = count_readable(*s.source, "train", task.source_class);
     if (s.val_classes > 0) task.val_images = count_readable(*s.source, "val", task.source_class);
   }
+  if (!unread.empty())
+    s.notes.push_back("in the folders of the chosen classes " + to_text(unread) + "; read are " + image_endings());
 }
 
 }  // namespace

@@ -72,6 +72,7 @@ RunSettings resolve_settings(const RunSetup& s, const Backend& backend, const st
       o.classes_per_step > 0 ? o.classes_per_step : full_slots(backend, r.shows_others() ? 2 * o.batch : o.batch);
   r.classes_per_step = std::min(slots, static_cast<int64_t>(s.classes.size()));
   r.input_size = s.network.input_size;
+  r.image_decoders = image_decoders();
   r.num_classes = s.network.num_classes;
   return r;
 }
@@ -177,6 +178,8 @@ RunState open_run(const RunSetup& setup, const std::string& command_line) {
   std::error_code ignored;
   if (setup.options.resume && !setup.options.profile && fs::exists(setup.out, ignored)) {
     state.results = earlier_results(setup, channels, &settings);
+    const std::string& before = state.results.settings.image_decoders;
+    if (before != settings.image_decoders) state.other_decoders = before;
   }
   state.results.settings = settings;
   state.results.gate_names = names;

@@ -19,6 +19,8 @@ struct RunState {
   std::unique_ptr<Context> context;
   std::unique_ptr<Learner> learner;  // null until plan_learner()
 
+  std::string other_decoders;  // of the run that goes on, where they are not this one's
+
   const RunSettings& settings() const { return results.settings; }
 };
 

@@ -37,6 +37,7 @@ struct RunSettings {
   // ---- for the record ----
   std::string weights_file, data, program, command_line, device_description;
   int64_t threads = 0, classes_per_step = 0, input_size = 0, num_classes = 0;
+  std::string image_decoders;  // libraries and their versions (nad/images/images.h)
   std::string conv_choices;    // what --conv auto measured; a resumed run goes by it
   std::string negatives_hash;  // `specific`: of the images that were drawn; a resumed run draws the same
 

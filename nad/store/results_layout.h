@@ -41,6 +41,7 @@ void visit_later_settings(Settings& s, Visit&& visit) {
   visit("least_steps", s.least_steps);
   visit("order_seed", s.order_seed);
   visit("half", s.half);
+  visit("image_decoders", s.image_decoders);
 }
 
 // Those that only files of RunSettings::shows_others() have.
