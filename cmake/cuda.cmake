@@ -41,10 +41,6 @@ endif()
 if(NAD_WERROR)
   target_compile_options(nad_cuda PRIVATE -Werror all-warnings -Xcompiler=-Werror)
 endif()
-if(OpenMP_CXX_FOUND)  # weights are packed by all cores; nad_flags' options are not nvcc's
-  target_compile_options(nad_cuda PRIVATE -Xcompiler=${OpenMP_CXX_FLAGS})
-  target_link_libraries(nad_cuda PRIVATE OpenMP::OpenMP_CXX)
-endif()
 
 target_link_libraries(nad_kernels PUBLIC nad_cuda)
 target_link_libraries(nad_cuda INTERFACE $<LINK_ONLY:nad_kernels>)  # the checks of arguments, which all backends share

@@ -1,6 +1,5 @@
 """Runs what is not done yet, one command after the other; killed at any moment, the next call goes on."""
 import json
-import os
 import signal
 import subprocess
 import sys
@@ -53,7 +52,6 @@ class Worker:
     def __init__(self, work, programs, data, threads, deadline):
         self.work, self.programs, self.data, self.threads, self.deadline = work, programs, data, threads, deadline
         self.analysis_flags = []  # beside nad_analyse's defaults
-        self.environment = {"OMP_WAIT_POLICY": "passive", **os.environ}
 
     def notes(self, name):
         try:
@@ -79,7 +77,7 @@ class Worker:
         with open(self.work / "log.txt", "a") as log:
             log.write("\n$ " + " ".join(command) + "\n")
             log.flush()
-            process = subprocess.Popen(command, stdout=log, stderr=log, env=self.environment, start_new_session=True,
+            process = subprocess.Popen(command, stdout=log, stderr=log, start_new_session=True,
                                        preexec_fn=interruptible)
             try:
                 code = process.wait(left)

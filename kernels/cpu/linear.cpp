@@ -81,8 +81,10 @@ Kernel linear(Planner& planner, const LinearArgs& args) {
   const auto outputs = NAD_BEST(linear_outputs);
   const auto pixels = best_pointwise();
   return [weights, plan, loop, finish, outputs, pixels](Context&) {
+    constexpr int64_t kFours = 32;  // in a range, which reads all of x
     parallel_for((loop.outputs + 3) / 4,
-                 [&](int64_t begin, int64_t end, int) { outputs(loop, begin * 4, std::min(loop.outputs, end * 4)); });
+                 [&](int64_t begin, int64_t end, int) { outputs(loop, begin * 4, std::min(loop.outputs, end * 4)); },
+                 kFours);
     if (!finish.epilogue.empty()) pixels(finish, 0, loop.samples);
   };
 }

@@ -1,7 +1,5 @@
-// One sample's convolution by oneDNN, on the calling thread.
-//
-// The primitive is made while OpenMP is told to use one thread, and runs inside our parallel loop over samples, where
-// the library sees that it is already in parallel: no nested team, no summation split by the number of threads.
+// One sample's convolution by oneDNN, on the calling thread: it is told to use no other, so that it starts no team of
+// threads inside our loop over samples and splits no summation by their number.
 #ifdef NAD_ONEDNN
 
 #include <unordered_map>
@@ -16,18 +14,6 @@ namespace {
 using dnnl::memory;
 using Arguments = std::unordered_map<int, memory>;
 
-// OpenMP's number of threads is 1 for this thread while this lives.
-class OneThread {
- public:
-  OneThread() : threads_(max_threads()) { set_threads(1); }
-  ~OneThread() { set_threads(threads_); }
-  OneThread(const OneThread&) = delete;
-  OneThread& operator=(const OneThread&) = delete;
-
- private:
-  int threads_;
-};
-
 // The weights times the scale, as the file has them.
 std::vector<float> scaled_weights(const SampleProblem& p) {
   std::vector<float> values = p.weight->data;
@@ -41,7 +27,7 @@ class OnednnConvolution : public SampleConvolution {
  public:
   OnednnConvolution(Planner& planner, const SampleProblem& problem) : engine_(dnnl::engine::kind::cpu, 0) {
     limit_onednn();
-    const OneThread one;
+    keep_onednn_on_this_thread();
     describe(problem);
     if (problem.backward) {
       plan_backward(planner, problem);
@@ -53,7 +39,7 @@ class OnednnConvolution : public SampleConvolution {
   size_t scratch_bytes() const override { return scratchpad_.get_size(); }
 
   void run(int thread, const void* in, float* out, std::byte* scratch) override {
-    const OneThread one;  // for the case that the loop over samples runs on a single thread
+    keep_onednn_on_this_thread();
     PerThread& t = threads_[static_cast<size_t>(thread)];
     t.in.set_data_handle(const_cast<void*>(in));
     t.out.set_data_handle(out);
@@ -139,8 +125,7 @@ class OnednnConvolution : public SampleConvolution {
     packed_ = planner.share(std::move(packed_), packed.get_size());
     to.set_data_handle(packed_.get());
     scratchpad_ = scratchpad;
-    // omp_get_max_threads() is 1 here; the pool's size is what the loop over samples will use.
-    for (int i = 0; i < pool_threads_; ++i) {
+    for (int i = 0; i < max_threads(); ++i) {
       PerThread t{dnnl::stream(engine_),
                   memory(in, engine_, nullptr),
                   memory(out, engine_, nullptr),
@@ -152,7 +137,6 @@ class OnednnConvolution : public SampleConvolution {
     }
   }
 
-  int pool_threads_ = max_threads();
   dnnl::engine engine_;
   memory::desc x_, y_, weight_, scratchpad_;
   memory::dims weight_dims_;

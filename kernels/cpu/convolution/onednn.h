@@ -2,6 +2,8 @@
 // description in one step, version 2 in two.
 #pragma once
 
+#include <dlfcn.h>
+
 #include <oneapi/dnnl/dnnl.hpp>
 
 #include "kernels/cpu/isa.h"
@@ -15,6 +17,16 @@ inline void limit_onednn() {
                     : best_isa() == Isa::avx2 ? dnnl::cpu_isa::avx2
                                               : dnnl::cpu_isa::avx512_core_bf16;
   [[maybe_unused]] static const auto status = dnnl::set_max_cpu_isa(most);
+}
+
+// Where oneDNN is built with OpenMP, what the calling thread asks of it runs on that thread alone. OpenMP is the
+// library's affair: the program is not built with it, and looks for it among what the library has brought along.
+inline void keep_onednn_on_this_thread() {
+  using SetThreads = void (*)(int);
+  static const auto set_threads = reinterpret_cast<SetThreads>(dlsym(RTLD_DEFAULT, "omp_set_num_threads"));
+  static thread_local bool told = false;  // OpenMP keeps the number for each thread
+  if (set_threads && !told) set_threads(1);
+  told = true;
 }
 
 // What forward and backward share. Dilation 0 is none.
