@@ -144,13 +144,16 @@ TEST_CASE("batches do not depend on workers, queue length or the step a run is r
   const std::vector<Copy> all = run(c, small(14, 1));
   CHECK(run(c, small(14, 2)) == all);
   CHECK(run(c, small(14, 5)) == all);
+  CHECK(run(c, small(14, 0)) == all);
   nad::LoaderOptions o = small(14, 3);
   o.ahead = 1;
   CHECK(run(c, o) == all);
   for (int64_t first : {1, 3, 7, 13, 14}) {
-    o = small(14, 2);
-    o.first_step = first;
-    CHECK(run(c, o) == std::vector<Copy>(all.begin() + first, all.end()));
+    for (int workers : {0, 2}) {
+      o = small(14, workers);
+      o.first_step = first;
+      CHECK(run(c, o) == std::vector<Copy>(all.begin() + first, all.end()));
+    }
   }
   o = small(14, 2);
   o.seed = 234;
@@ -236,6 +239,7 @@ TEST_CASE("a batch holds others beside the class's images, the same for any work
   };
   const std::vector<Step> all = steps(1, 0);
   CHECK(steps(3, 0) == all);
+  CHECK(steps(0, 0) == all);
   CHECK(steps(2, 3) == std::vector<Step>(all.begin() + 3, all.end()));
   const std::vector<Copy> alone = run(c, small(5));
   for (size_t t = 0; t < all.size(); t++) CHECK(alone[t].pixels == all[t].first);
@@ -282,14 +286,16 @@ TEST_CASE("evaluation batches run in the class's order without chance") {
   CHECK(std::equal(expected.begin(), expected.end(), all[1].pixels.begin() + 16 * 16 * 3));
 }
 
-TEST_CASE("a worker's error arrives at its step, and again if asked again") {
+TEST_CASE("an error of preparing a batch arrives at its step, and again if asked again") {
   nad::DecodedClass c = noise_class(8);
-  nad::LoaderOptions o = small(4);
-  o.transform = nad::Transform::evaluate;
   c.images[6].rgb.resize(5);  // in step 1
-  nad::BatchLoader loader(c, o);
-  CHECK(loader.next().step == 0);
-  for (int again = 0; again < 2; again++) CHECK(contains(failure([&] { loader.next(); }), "has 5 bytes"));
+  for (int workers : {0, 2}) {
+    nad::LoaderOptions o = small(4, workers);
+    o.transform = nad::Transform::evaluate;
+    nad::BatchLoader loader(c, o);
+    CHECK(loader.next().step == 0);
+    for (int again = 0; again < 2; again++) CHECK(contains(failure([&] { loader.next(); }), "has 5 bytes"));
+  }
 }
 
 TEST_CASE("a loader can be dropped at any moment") {
@@ -309,7 +315,7 @@ TEST_CASE("options out of range are errors") {
   };
   CHECK(contains(with([](auto& o) { o.batch = 0; }), "batch is 0"));
   CHECK(contains(with([](auto& o) { o.size = -1; }), "size is -1"));
-  CHECK(contains(with([](auto& o) { o.workers = 0; }), "workers is 0"));
+  CHECK(contains(with([](auto& o) { o.workers = -1; }), "workers is -1"));
   CHECK(contains(with([](auto& o) { o.ahead = 0; }), "ahead is 0"));
   CHECK(contains(with([](auto& o) { o.first_step = 4; }), "first_step is 4"));
   CHECK(contains(failure([] { nad::BatchLoader loader(nad::DecodedClass{}, small(1)); }), "no images"));

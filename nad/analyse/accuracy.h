@@ -17,7 +17,7 @@ struct Accuracy {
 };
 
 // The label of every image is images.index. forward: of two copies and two rows. gates:
-// logits. workers: threads that prepare images. `between` is called before every batch
+// logits. workers: LoaderOptions::workers. `between` is called before every batch
 // and may throw to stop. Throws Error(not_finite) where logits are not finite.
 Accuracy class_accuracy(GatedForward& forward, const GateVectors& gates, const DecodedClass& images,
                         const Preprocessing& preprocessing, int workers, const std::function<void()>& between);

@@ -6,6 +6,7 @@
 #include <string>
 
 #include "engine/error.h"
+#include "engine/parallel.h"
 #include "engine/rng.h"
 #include "nad/images/draw_below.h"
 
@@ -22,7 +23,7 @@ void check(const DecodedClass& images, const LoaderOptions& o) {
   };
   require(o.batch >= 1, "batch", o.batch, "at least 1");
   require(o.size >= 1 && o.size <= kMaxImageSide, "size", o.size, "1 to 16384 pixels");
-  require(o.workers >= 1, "workers", o.workers, "at least 1");
+  require(o.workers >= 0, "workers", o.workers, "at least 0");
   require(o.ahead >= 1, "ahead", o.ahead, "at least 1");
   if (o.transform == Transform::evaluate && (!o.pixels || o.others)) {
     throw Error(ErrorKind::usage, "batch loader: evaluation has no draws", "ask for pixels of the class alone");
@@ -49,7 +50,8 @@ BatchLoader::BatchLoader(const DecodedClass& images, const LoaderOptions& option
     : class_(images), options_(options), oldest_(options.first_step), filling_(options.first_step) {
   check(class_, options_);
   order_.resize(class_.images.size());
-  ring_.resize(options_.pixels ? static_cast<size_t>(options_.ahead) : 1);
+  const bool threads = options_.pixels && options_.workers > 0;
+  ring_.resize(threads ? static_cast<size_t>(options_.ahead) : 1);
   const size_t samples = static_cast<size_t>(options_.batch);
   for (Prepared& prepared : ring_) {
     prepared.indices.resize(samples);
@@ -65,12 +67,14 @@ BatchLoader::BatchLoader(const DecodedClass& images, const LoaderOptions& option
   };
   measure(class_.images);
   if (options_.others) measure(options_.others->images());
-  preprocessors_.assign(static_cast<size_t>(options_.workers), Preprocessor(options_.size, options_.preprocessing));
+  preprocessors_.assign(static_cast<size_t>(threads ? options_.workers : max_threads()),
+                        Preprocessor(options_.size, options_.preprocessing));
   for (Preprocessor& preprocessor : preprocessors_) preprocessor.reserve(width, height);
   for (Prepared& prepared : ring_) {
     prepared.pixels.resize((options_.others ? 2 : 1) * samples * sample_size());
     prepared.batch.step = -1;
   }
+  if (!threads) return;
   try {
     for (Preprocessor& preprocessor : preprocessors_) {
       threads_.emplace_back([this, &preprocessor] { work(preprocessor); });
@@ -114,8 +118,20 @@ const Batch& BatchLoader::next_draws() {
   return prepared.batch;
 }
 
+const Batch& BatchLoader::prepare_next() {
+  if (filling_ >= options_.steps) throw std::logic_error("BatchLoader::next behind the last step");
+  open(filling_);
+  Prepared& prepared = ring_[0];
+  parallel_each(prepared.pending, [&](int64_t position, int thread) {
+    prepare(preprocessors_[static_cast<size_t>(thread)], {&prepared, static_cast<int>(position)});
+  });
+  ++filling_;
+  return prepared.batch;
+}
+
 const Batch& BatchLoader::next() {
   if (!options_.pixels) return next_draws();
+  if (threads_.empty()) return prepare_next();
   std::unique_lock lock(mutex_);
   if (in_use_) {
     oldest_++;

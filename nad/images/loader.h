@@ -1,6 +1,7 @@
-// Batches of one class, prepared by worker threads ahead of the step that uses them, and where it is asked for as many
-// images of other classes. What a batch holds depends on (seed, class, step) alone: not on the number of workers, their
-// timing, or the step at which the loader started.
+// Batches of one class, and where it is asked for as many images of other classes. Where a device computes the steps,
+// threads of the loader prepare batches ahead of the step that uses them. Where the cores compute them, they would only
+// take these from each other: the pool prepares a batch when it is asked for. What a batch holds depends on (seed,
+// class, step) alone: not on who prepares it or when, nor on the step at which the loader started.
 #pragma once
 
 #include <condition_variable>
@@ -33,8 +34,8 @@ struct LoaderOptions {
   uint64_t seed = 233;
   int64_t first_step = 0;  // of a run that is resumed
   int64_t steps = 0;       // delivers steps first_step, ..., steps - 1
-  int workers = 2;         // threads
-  int ahead = 4;           // batches kept, with the one in use
+  int workers = 2;         // threads of the loader; 0: next() prepares the batch, on the threads of the pool
+  int ahead = 4;           // batches kept, with the one in use; without workers just that one
 };
 
 // Batches in one epoch: the last may be short (PyTorch's DataLoader with drop_last=False).
@@ -64,7 +65,7 @@ class BatchLoader {
   BatchLoader(const BatchLoader&) = delete;
   BatchLoader& operator=(const BatchLoader&) = delete;
 
-  // The next step's batch; waits until it is ready. Valid until the next call. An error of a worker is thrown here,
+  // The next step's batch; prepares it or waits until it is ready. Valid until the next call. An error of preparing it is thrown here,
   // at its step and at every call after. Throws std::logic_error behind the last step.
   const Batch& next();
 
@@ -94,10 +95,11 @@ class BatchLoader {
   void work(Preprocessor& preprocessor);
   void stop();
   const Batch& next_draws();
+  const Batch& prepare_next();
 
   const DecodedClass& class_;
   const LoaderOptions options_;
-  std::vector<Preprocessor> preprocessors_;  // one per worker
+  std::vector<Preprocessor> preprocessors_;  // one per worker, or per thread of the pool
   std::vector<Prepared> ring_;
 
   std::mutex mutex_;  // guards everything below and pending and error of the ring

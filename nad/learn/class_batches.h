@@ -1,5 +1,5 @@
 // The batches of one class on their way into a slot of the learner. Where the backend augments, the class's decoded
-// images are uploaded once and a step gets draws; elsewhere worker threads prepare pixels. Same bytes either way.
+// images are uploaded once and a step gets draws; elsewhere the loader prepares pixels. Same bytes either way.
 #pragma once
 
 #include <memory>

@@ -13,7 +13,7 @@ ClassEvaluation::ClassEvaluation(const RunSetup& setup, RunState& state, Progres
     : setup_(setup), state_(state), progress_(progress) {}
 
 void ClassEvaluation::evaluate(const ClassTask& task, ClassResult& result) {
-  const int workers = std::max(1, max_threads());
+  const int workers = state_.context->backend().asynchronous() ? max_threads() : 0;
   DecodedClass images;
   try {
     images = decode_images_of(setup_, task, "val", progress_);

@@ -229,7 +229,9 @@ LoaderOptions learning_batches(const RunSetup& s, const RunState& state, int64_t
   loader.first_step = first_step;
   loader.steps = steps;
   // Preparing images is light beside a step: half of the threads, shared by the slots, are plenty.
-  loader.workers = std::max(1, max_threads() / (2 * static_cast<int>(state.settings().classes_per_step)));
+  const bool beside = state.context->backend().asynchronous();
+  loader.workers =
+      beside ? std::max(1, max_threads() / (2 * static_cast<int>(state.settings().classes_per_step))) : 0;
   loader.ahead = 3;
   return loader;
 }
