@@ -28,6 +28,8 @@ FLAGS = [
     (["--beta", "Auto"], "--beta 'Auto'; expected auto or a number", 2),
     (["--beta", "auto", "--beta-grid", "0.1,0.2"], "at least three different numbers", 2),
     (["--beta-grid", "0.1,0.2,0.3"], "--beta-grid needs --beta auto", 2),
+    (["--val-list", "val.txt"], "the list of val images val.txt cannot be read", 3),
+    (["--val-list", ""], "--val-list", 2),
     (["--beta", "-1"], "that is not negative", 2),
     (["--beta", "1e300"], "--beta '1e300'; expected auto or a number that is not negative and at most 1e9", 2),
     (["--lr", "1e300"], "a number above 0 and at most 1e9", 2),

@@ -184,6 +184,35 @@ class Wrapped(LayoutCase):
         state.pop("features.1.running_var")
         self.refuse(3, "timm's VGG16 with BatchNorm, the nearest layout: missing: features.1.running_var", self.save(state), out)
 
+    def test_keras_3_names_its_layers_in_attributes(self):
+        """x.weights.h5 and x.keras, written here with the names of Keras 3.6: layers/<type>_<n>/vars/<i>."""
+        path, _, arguments = self.unpack("keras_resnet50.h5")
+        _, want = self.convert(path, *arguments)
+        new, count = self.dir / "x.weights.h5", {}
+        with h5py.File(path, "r") as old, h5py.File(new, "w") as f:
+            layers = old["model_weights"]
+            for layer in layers.attrs["layer_names"]:
+                names = layers[layer].attrs["weight_names"]
+                kind = {2: "conv2d", 4: "batch_normalization"}.get(len(names), "activation")
+                count[kind] = count.get(kind, -1) + 1
+                group = f.create_group("layers/%s%s/vars" % (kind, "_%d" % count[kind] if count[kind] else ""))
+                group.attrs["name"] = layer
+                for i, name in enumerate(names):
+                    group[str(i)] = layers[layer][name][()]
+        archive = self.dir / "x.keras"
+        with zipfile.ZipFile(archive, "w") as z:
+            z.write(new, "model.weights.h5")
+            z.writestr("config.json", "{}")
+        for source in (new, archive):
+            attributes, got = self.convert(source, *arguments)
+            self.assertEqual(set(got), set(want))
+            for name, value in want.items():
+                np.testing.assert_array_equal(got[name], value, name)
+            self.assertEqual((attributes["stride_conv"], attributes["batchnorm_eps"]), (1, 1.001e-5))
+        with h5py.File(new, "a") as f:
+            del f["layers/conv2d/vars"].attrs["name"]
+        self.refuse(3, "its layers have no names", new, self.dir / "out.h5")
+
     def test_other_files(self):
         out, path = self.dir / "out.h5", self.dir / "x.h5"
         with h5py.File(path, "w") as f:

@@ -67,8 +67,21 @@ def moved(group, old, new):
     return lambda file: file[group].move(old, new)
 
 
+def raw_images(value):
+    """A case that asks for the logits of raw images alone."""
+    def change(file):
+        for name in list(file):
+            del file[name]
+        file["raw_images"] = value
+    return change
+
+
 # (change of a sound case, part of the message)
 CASES = [
+    (replaced("raw_images", np.zeros((2, 40, 40, 3), np.uint8)), "'raw_images' stand alone, 'images_u8' is there too"),
+    (raw_images(np.zeros((2, 3, 40, 40), np.uint8)), "raw_images must be [N, height, width, 3]"),
+    (raw_images(np.zeros((0, 40, 40, 3), np.uint8)), "raw_images must be [N, height, width, 3]"),
+    (raw_images(np.zeros((2, 40, 40, 3), np.float32)), "'raw_images' has another type, expected uint8"),
     (replaced("beta", -1.0), "attribute 'beta' must be a single float from 0 to 1e9"),
     (replaced("beta", 1e300), "attribute 'beta'"),
     (replaced("beta", np.nan), "attribute 'beta'"),

@@ -202,6 +202,12 @@ TEST_CASE("defaults go by the objective") {
   CHECK((fixed.lr == 0.03 && fixed.beta.value == 2 && fixed.max_false_alarms == 0 && fixed.start == 1));
 }
 
+TEST_CASE("a list of val images goes with a folder") {
+  CHECK(parse({"--weights", "w", "--data", "d", "--val-list", "l"})->val_list == "l");
+  CHECK_THROWS_WITH_AS(parse({"--weights", "w", "--val-list", "l"}), doctest::Contains("--val-list needs --data"),
+                       Error);
+}
+
 TEST_CASE("flags of objective specific") {
   const RunOptions o =
       *parse({"--weights", "w", "--objective", "specific", "--specific-target", "all", "--lambda", "2.5",
