@@ -69,6 +69,8 @@ class Images:
         self.files = {}  # class -> [(name, bytes or path)]
         with h5py.File(weights, "r") as file:
             self.size = int(file.attrs.get("input_size", 224))
+            self.shorter = int(file.attrs.get("resize_size", self.size * 256 // 224))
+            self.bicubic = file.attrs.get("interpolation", "bilinear") in ("bicubic", b"bicubic")
             self.mean = np.float32(file.attrs.get("mean", [0.485, 0.456, 0.406]))
             self.deviation = np.float32(file.attrs.get("std", [0.229, 0.224, 0.225]))
             ids = [i if isinstance(i, str) else i.decode() for i in file.attrs.get("class_ids", [])]
@@ -103,14 +105,14 @@ class Images:
         return torch.from_numpy(x.transpose(2, 0, 1).copy())
 
     def evaluated(self, c, place):
-        return self.normalised(self.cropped(self.image(c, place)))
+        return self.normalised(self.cropped(self.image(c, place), self.bicubic))
 
-    def cropped(self, image):
-        """Shorter side to 256/224 of the input size, centre crop: METHOD 4."""
-        shorter = self.size * 256 // 224
+    def cropped(self, image, bicubic=False):
+        """Shorter side to 256/224 of the input size, or as the weights file says, centre crop: METHOD 4."""
+        shorter = self.shorter
         w, h = image.size
         w, h = (shorter, shorter * h // w) if w <= h else (shorter * w // h, shorter)
-        image = image.resize((w, h), Image.BILINEAR)
+        image = image.resize((w, h), Image.BICUBIC if bicubic else Image.BILINEAR)
         left, top = round((w - self.size) / 2), round((h - self.size) / 2)
         return image.crop((left, top, left + self.size, top + self.size))
 
