@@ -105,9 +105,9 @@ Image decode_gif(const EncodedImage& encoded) {
   Image image = blank_image(width, height);
   const ColorMapObject* colours = frame.ColorMap ? frame.ColorMap : gif->SColorMap;
   if (frame.Width < image.width || frame.Height < image.height) {
-    uint8_t around[3];
-    put_colour(colours, std::max(0, transparent), around);
-    for (size_t i = 0; i < image.rgb.size(); i++) image.rgb[i] = around[i % 3];
+    const auto row = static_cast<size_t>(3 * width);
+    for (size_t x = 0; x < row; x += 3) put_colour(colours, std::max(0, transparent), image.rgb.data() + x);
+    for (int y = 1; y < image.height; y++) std::memcpy(image.rgb.data() + row * y, image.rgb.data(), row);
   }
   Bytes indices(static_cast<size_t>(frame.Width));
   for (const int y : stored_rows(frame.Height, frame.Interlace)) {
