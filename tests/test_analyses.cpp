@@ -182,6 +182,11 @@ TEST_CASE("random masks, complement and sizes: shares of the images that a mask 
       reach += of_draw >= balanced(mask) - 1e-12;
     }
     CHECK(real_column(random, "rank")[c] == 1 + reach);
+    double swapped = 0;  // five other classes are fewer than kSwaps: all of them
+    for (const int64_t d : l.subject.classes) {
+      if (d != c) swapped += l.share(own, binary_mask(l.subject.of(d).logits), c) / 5;
+    }
+    CHECK(real_column(random, "swapped_own")[c] == near(swapped));
     int64_t whole = 0;
     const GateVectors rest = complement_mask(mask, &whole);
     CHECK(real_column(without, "complement")[c] == near(l.share(own, rest, c)));

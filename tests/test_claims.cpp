@@ -25,7 +25,8 @@ std::map<std::string, Findings> clear_findings() {
   std::map<std::string, Findings> found;
   found["fig4_similarity"] = with_p(0, {{"depth_p", 0.0005}, {"depth_correlation", -0.9}});
   found["table1_mistakes"] = with_p(0.0005, {{"difference", 0.05}});
-  found["random_masks"] = with_p(1.0 / 101, {{"mean_false_alarms", 0.1}, {"mean_balanced_accuracy", 0.9}});
+  found["random_masks"] =
+      with_p(1.0 / 101, {{"mean_false_alarms", 0.1}, {"mean_balanced_accuracy", 0.9}, {"own_difference_low", 0.5}});
   found["stability"] = with_p(0.0005, {{"starts", int64_t{2}}, {"starts_difference", 0.2}});
   found["fig4_hit_rate"] = with_p(0.0005, {{"mean_difference", 0.1}});
   return found;
@@ -191,6 +192,13 @@ TEST_CASE("a control is a network with random weights, of the same form and obje
   CHECK_FALSE(is_control_of(control, network));
 }
 
+TEST_CASE("with shuffled labels nothing is shown; random weights are judged by what they reach") {
+  CHECK(shown(make_claims(clear_findings(), {}, "shuffled labels")) == 0);
+  CHECK(make_claims(clear_findings(), {}, "shuffled labels")[2].sentence.find("shuffled: what shows") !=
+        std::string::npos);
+  CHECK(shown(make_claims(clear_findings(), {}, "random weights, shuffled labels")) == 3);
+}
+
 TEST_CASE("constant answers are not specific, whatever p is") {
   auto found = clear_findings();
   found["random_masks"].facts["mean_false_alarms"] = 0.8;
@@ -198,6 +206,14 @@ TEST_CASE("constant answers are not specific, whatever p is") {
   CHECK_FALSE(named(claims, "specific").shown);
   CHECK(named(claims, "specific").sentence.rfind("not shown", 0) == 0);
   CHECK(shown(claims) == 4);
+}
+
+TEST_CASE("what other classes' sub-architectures know as well is not specific to the class") {
+  auto found = clear_findings();
+  for (const double low : {0.0, -0.1, std::numeric_limits<double>::quiet_NaN()}) {
+    found["random_masks"].facts["own_difference_low"] = low;
+    CHECK_FALSE(named(beside(found, silent_findings()), "specific").shown);
+  }
 }
 
 TEST_CASE("what was not tested is not shown, and one test alone must reach a fifth of the level") {
