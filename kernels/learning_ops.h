@@ -177,10 +177,11 @@ struct GateUpdateArgs {
 // The weights of `specific` follow what the class has come to (docs/METHOD.md section 2a). Of every group with apply[g],
 // c its class, answers those of the gated network, P the limit:
 //   alarms = (others answered c - others that the original answers c) / others, 0 where there are none
-//   gain   = (own images answered c - own images that the original answers c) / valid
-//   means  = 0.9 means + 0.1 (alarms, gain)
+//   surplus = gain - demand:  gain = (own images answered c - own images that the original answers c) / valid,
+//     demand = 0.3 of the share of own images that the original does not answer c, 0.075 at most
+//   means  = 0.9 means + 0.1 (alarms, surplus)
 //   lambda <- lambda * exp(0.5 (mean alarms - P)), kept in [1, 16]
-//   beta   <- full_beta * (mean gain / 0.1, kept in [0, 1])
+//   beta   <- full_beta * (1 + mean surplus / 0.05, kept in [0, 1])
 // The weights that the step had are put down in any case; with P = 0 nothing else happens.
 struct OperatingPointArgs {
   Groups groups;                             // with others
@@ -192,14 +193,15 @@ struct OperatingPointArgs {
   double max_false_alarms = 0;               // P, a share below 1
   const float* full_beta = nullptr;          // [G]
   float* hyper = nullptr;                    // [G, 3]: lr, beta, lambda; in: of this step, out: of the next
-  double* means = nullptr;                   // [G, 2]: alarms, gain
+  double* means = nullptr;                   // [G, 2]: alarms, surplus
   double* weights = nullptr;                 // [G, 2]: beta, lambda of this step
 };
 
-inline constexpr double kMeanDecay = 0.9;   // of the means over steps
-inline constexpr double kLambdaRate = 0.5;  // of dual ascent
-inline constexpr double kMaxLambda = 16;    // and at least 1
-inline constexpr double kFullGain = 0.1;    // from which on beta is what it may be
+inline constexpr double kMeanDecay = 0.9;                    // of the means over steps
+inline constexpr double kLambdaRate = 0.5;                   // of dual ascent
+inline constexpr double kMaxLambda = 16;                     // and at least 1
+inline constexpr double kDemand = 0.3, kMostDemand = 0.075;  // of what the original gets wrong; at most
+inline constexpr double kSlack = 0.05;                       // below the demand, where beta is 0
 
 // ---- images ------------------------------------------------------------------------------------------------------
 // What one input image is made of. In the backend's memory, so that it may change from step to step.

@@ -290,7 +290,7 @@ struct PointOp {
 
 }  // namespace
 
-TEST_CASE("the weights follow false alarms and gain as the peer's do") {
+TEST_CASE("the weights follow false alarms and what own images gain as the peer's do") {
   const GoldenResults golden(golden_file("specific"), "operating_point");
   const std::vector<double> counts = golden.read("counts"), full = golden.read("full_beta");
   const std::vector<double> points = golden.read("point");
@@ -366,7 +366,7 @@ TEST_CASE("a step with weights that follow a limit is the step with the weights 
       CHECK((loss.skipped == same.skipped && (loss.skipped || loss.total == same.total)));
       CHECK(same_gates(moving.learner.logits(0), fixed.learner.logits(0)));
       point = *moving.learner.moments(0).point;
-      CHECK((loss.skipped || point.false_alarms != 0 || point.gain != 0 || t < 2));
+      CHECK((loss.skipped || point.false_alarms != 0 || point.surplus != 0 || t < 2));
     }
     CHECK(point.lambda != options.lambda);
   }

@@ -60,16 +60,17 @@ class Specific(Case):
     def follow_weights(self, group):
         """From the counts of the steps to their weights, as docs/METHOD.md has it; the images are those that the original
         network gets right, so that it answers c to none of the others."""
-        steps, beta, lam, alarms, gain = len(group["beta"]), 0, 1, 0, 0
+        steps, beta, lam, alarms, surplus = len(group["beta"]), 0, 1, 0, 0
         for t in range(steps):
             np.testing.assert_allclose((group["beta"][t], group["lambda"][t]), (beta, lam), rtol=1e-5)
             if group["skipped"][t]:
                 continue
             alarms = 0.9 * alarms + 0.1 * group["others_answered"][t] / 4
-            gain = 0.9 * gain + 0.1 * (group["own_answered"][t] - group["correct"][t]) / 4
+            valid = group["correct"][t]  # nothing is demanded beyond them
+            surplus = 0.9 * surplus + 0.1 * (group["own_answered"][t] - valid) / valid
             lam = min(max(lam * math.exp(0.5 * (alarms - 0.05)), 1), 16)
             full = 8 if (steps - t) / steps > 0.3 else 0
-            beta = full * min(max(gain / 0.1, 0), 1)
+            beta = full * min(max(1 + surplus / 0.05, 0), 1)
 
     def test_gates_start_open(self):
         out = self.dir / "open.h5"
@@ -201,7 +202,7 @@ class Kills(Interrupted):
             skipped = group["skipped"][()]
             self.assertEqual(group.attrs["adam_steps"], (skipped == 0).sum())
             self.assertGreater(group.attrs["adam_steps"], 3)
-            for name in ("next_beta", "next_lambda", "mean_false_alarms", "mean_gain"):
+            for name in ("next_beta", "next_lambda", "mean_false_alarms", "mean_surplus"):
                 self.assertIn(name, group.attrs)
             for name, logits in group["logits"].items():
                 for moment in ("adam_mean", "adam_square"):

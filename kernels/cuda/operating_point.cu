@@ -31,15 +31,18 @@ __global__ void __launch_bounds__(threads) operating_point_kernel(PointView a) {
   const int32_t own_answered = a.own_answered[g], answered = a.others_answered[g];
   const double alarms = others > 0 ? static_cast<double>(answered - (others - apart)) / others : 0.0;
   const double gain = static_cast<double>(own_answered - correct) / valid;
-  const double old_alarms = a.means[2 * g], old_gain = a.means[2 * g + 1];
+  const double wrong = static_cast<double>(valid - correct) / valid;
+  const double surplus = gain - fmin(kDemand * wrong, kMostDemand);
+  const double old_alarms = a.means[2 * g], old_surplus = a.means[2 * g + 1];
   const double mean_alarms = kMeanDecay * old_alarms + (1 - kMeanDecay) * alarms;
-  const double mean_gain = kMeanDecay * old_gain + (1 - kMeanDecay) * gain;
+  const double mean_surplus = kMeanDecay * old_surplus + (1 - kMeanDecay) * surplus;
   a.means[2 * g] = mean_alarms;
-  a.means[2 * g + 1] = mean_gain;
+  a.means[2 * g + 1] = mean_surplus;
   const double next = static_cast<double>(lambda) * exp(kLambdaRate * (mean_alarms - a.limit));
   const float full = a.full_beta[g];
   a.hyper[3 * g + 2] = static_cast<float>(fmin(fmax(next, 1.0), kMaxLambda));
-  a.hyper[3 * g + 1] = static_cast<float>(static_cast<double>(full) * fmin(fmax(mean_gain / kFullGain, 0.0), 1.0));
+  a.hyper[3 * g + 1] =
+      static_cast<float>(static_cast<double>(full) * fmin(fmax(1 + mean_surplus / kSlack, 0.0), 1.0));
 }
 
 }  // namespace

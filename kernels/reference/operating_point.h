@@ -18,12 +18,14 @@ inline void operating_point(const OperatingPointArgs& a) {
     const int32_t others = a.groups.others[g], before = others - a.apart_count[g];
     const double alarms = others > 0 ? static_cast<double>(a.others_answered[g] - before) / others : 0;
     const double gain = static_cast<double>(a.own_answered[g] - a.correct_count[g]) / a.groups.valid[g];
-    double *mean_alarms = a.means + 2 * g, *mean_gain = mean_alarms + 1;
+    const double wrong = static_cast<double>(a.groups.valid[g] - a.correct_count[g]) / a.groups.valid[g];
+    const double surplus = gain - std::min(kDemand * wrong, kMostDemand);
+    double *mean_alarms = a.means + 2 * g, *mean_surplus = mean_alarms + 1;
     *mean_alarms = kMeanDecay * *mean_alarms + (1 - kMeanDecay) * alarms;
-    *mean_gain = kMeanDecay * *mean_gain + (1 - kMeanDecay) * gain;
+    *mean_surplus = kMeanDecay * *mean_surplus + (1 - kMeanDecay) * surplus;
     const double ascent = std::exp(kLambdaRate * (*mean_alarms - a.max_false_alarms));
     lambda = static_cast<float>(std::clamp(static_cast<double>(lambda) * ascent, 1.0, kMaxLambda));
-    beta = static_cast<float>(static_cast<double>(a.full_beta[g]) * std::clamp(*mean_gain / kFullGain, 0.0, 1.0));
+    beta = static_cast<float>(static_cast<double>(a.full_beta[g]) * std::clamp(1 + *mean_surplus / kSlack, 0.0, 1.0));
   }
 }
 

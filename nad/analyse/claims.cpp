@@ -115,7 +115,8 @@ std::string objection(const Findings& network, const std::vector<Control>& contr
 }
 
 Findings make(const Study& study) {
-  const std::vector<Claim> claims = make_claims(study.so_far, study.controls, study.subject.results().settings.control());
+  const std::vector<Claim> claims =
+      make_claims(study.so_far, study.controls, study.subject.results().settings.control());
   std::vector<std::string> name, sentence;
   std::vector<double> p;
   std::vector<int64_t> shown;

@@ -10,9 +10,10 @@
 namespace nad {
 
 // What weighs the terms of a class's next step, and the means over its steps so far that move these weights: by how much
-// other classes' images (false_alarms) and its own (gain) are answered as the class more often than by the original network.
+// other classes' images are answered as the class more often than by the original network (false_alarms), and by how
+// much its own are, beyond what is demanded (surplus; OperatingPointArgs in kernels/learning_ops.h).
 struct OperatingPoint {
-  double beta = 0, lambda = 0, false_alarms = 0, gain = 0;
+  double beta = 0, lambda = 0, false_alarms = 0, surplus = 0;
 
   bool operator==(const OperatingPoint&) const = default;
 };

@@ -81,7 +81,7 @@ void Learner::assign_point(int64_t slot, const std::optional<OperatingPoint>& gi
   upload_pace(slot, {options_.lr, options_.beta});
   set_beta(slot, point.beta);
   set_lambda(slot, point.lambda);
-  const double means[] = {point.false_alarms, point.gain};
+  const double means[] = {point.false_alarms, point.surplus};
   context_.backend().upload(state_.means + 2 * slot, means, sizeof means);
 }
 

@@ -103,7 +103,7 @@ void visit_point(Point& p, Visit&& visit) {
   visit("next_beta", p.beta);
   visit("next_lambda", p.lambda);
   visit("mean_false_alarms", p.false_alarms);
-  visit("mean_gain", p.gain);
+  visit("mean_surplus", p.surplus);
 }
 
 // Each visit: name of the dataset, values, whether there is one per class. The names are those of the first version:

@@ -16,7 +16,7 @@ as it is, mirrored left to right, upside down, and both; number 4 k + i is image
 /results/operating_point, what the weights of the next step follow (operating_point() of the peer):
     counts [T, 6]          its counts, drawn at random
     full_beta [T], limit   its other arguments
-    point [T + 1, 4]       beta, lambda, mean alarms and mean gain before each step and at the end
+    point [T + 1, 4]       beta, lambda, mean alarms and mean surplus before each step and at the end
 Trajectories part where rounding moves a gate across 0, so whoever compares starts every step from these logits. The
 seed is the first under which no ReLU or max-pool is so near a tie that rounding decides a gradient: where all open
 channels are 0 over the window of a max-pool, its choice is anyone's, and the gradients of closed channels with it.

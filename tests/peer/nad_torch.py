@@ -146,14 +146,15 @@ def specific_losses(net, own, others, c, m, beta, lam, target="class", closed=No
 
 def operating_point(point, counts, limit, full_beta):
     """The weights of the next step where lambda follows a limit of false alarms. point: beta, lambda, mean alarms, mean
-    gain; counts: valid own images, those that the original and the gated network get right; others, those that the two
+    surplus; counts: valid own images, those that the original and the gated network get right; others, those that the two
     answer c."""
-    _, lam, alarms, gain = point
+    _, lam, alarms, surplus = point
     valid, right, gated_right, others, taken, gated_taken = counts
     alarms = 0.9 * alarms + 0.1 * ((gated_taken - taken) / others if others else 0.0)
-    gain = 0.9 * gain + 0.1 * (gated_right - right) / valid
+    demand = min(0.3 * (valid - right) / valid, 0.075)
+    surplus = 0.9 * surplus + 0.1 * ((gated_right - right) / valid - demand)
     lam = min(max(lam * math.exp(0.5 * (alarms - limit)), 1.0), 16.0)
-    return full_beta * min(max(gain / 0.1, 0.0), 1.0), lam, alarms, gain
+    return full_beta * min(max(1 + surplus / 0.05, 0.0), 1.0), lam, alarms, surplus
 
 
 def specific_update(m, adam, bound=4.0):
