@@ -100,7 +100,7 @@ bool same_bytes(const std::vector<T>& a, const std::vector<T>& b) {
 }  // namespace
 
 TEST_CASE("the op equals the host's preprocessor byte for byte") {
-  for (const auto [size, interpolation] :
+  for (const auto& [size, interpolation] :
        {std::pair(1, Interpolation::bilinear), std::pair(7, Interpolation::bicubic),
         std::pair(32, Interpolation::bilinear), std::pair(32, Interpolation::bicubic)}) {
     CAPTURE(size);
