@@ -141,7 +141,6 @@ TEST_CASE("this machine") {
   const bool all = describe_cores() == "all cores";
   const bool quota = describe_cores().rfind("CPU quota of " + std::to_string(available_cores()), 0) == 0;
   CHECK(all != quota);
-#ifdef _OPENMP
   set_threads(available_cores() + 1);
   CHECK(max_threads() == available_cores() + 1);
   set_threads(0);
@@ -154,5 +153,4 @@ TEST_CASE("this machine") {
   CHECK(default_threads() == available_cores());
   setenv("OMP_NUM_THREADS", "many", 1);
   CHECK(default_threads() == available_cores());
-#endif
 }
