@@ -86,7 +86,9 @@ class Networks(unittest.TestCase):
                                        str(weights), "--epochs", "3", "--batch", "16", "--threads", "1"])
                 self.assertEqual(code, 0)
                 lines = (self.dir / (form + ".log")).read_text().splitlines()
-                self.assertEqual(lines, said.getvalue().splitlines()[:-1])  # the last line is the converter's
+                printed = said.getvalue().splitlines()
+                self.assertEqual(lines, printed[:len(lines)])
+                self.assertIn("%s, 12 classes" % form, printed[len(lines)])  # from here on the converter speaks
                 before = self.before(weights)
                 self.assertLessEqual(np.abs(before - self.top1_by_class(form, weights)).sum(), 100 / VAL)
                 self.assertIn("in half precision: val Top-1 %.2f" % self.top1_by_class(form, weights).mean(), lines[-1])
