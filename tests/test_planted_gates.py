@@ -45,12 +45,8 @@ class Planted:
         with h5py.File(out, "r") as file:
             found = [jaccard(OWNED[row["index"]], set(np.flatnonzero(gate[()] > 0).tolist()))
                      for row in rows for gate in file["classes/%d/logits" % row["index"]].values()]
-        self.assert_sizes(rows, found)
-        return (np.mean(found), np.mean([r["false_alarms"] for r in rows]), np.mean([r["top1_after"] for r in rows]), out)
-
-    @staticmethod
-    def assert_sizes(rows, found):
         assert (len(rows), len(found)) == (8, 32), (len(rows), len(found))
+        return (np.mean(found), np.mean([r["false_alarms"] for r in rows]), np.mean([r["top1_after"] for r in rows]), out)
 
     def claims(self, results):
         out = self.folder / "analysis.h5"

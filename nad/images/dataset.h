@@ -43,8 +43,8 @@ class ImageSource {
 };
 
 // DIR/{train,val}/<class>/*: files for which has_image_ending() holds, sorted bytewise by name. Others are counted in
-// unread(); names that begin with a dot are ignored. A file that cannot be read is listed without bytes, which the decoder
-// reports as a broken image.
+// unread(); names that begin with a dot are ignored. A file that cannot be read is listed without bytes, which the
+// decoder reports as a broken image.
 class FolderSource : public ImageSource {
  public:
   // Throws Error(data) where the folder, or both of its splits, do not exist.

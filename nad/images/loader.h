@@ -65,8 +65,8 @@ class BatchLoader {
   BatchLoader(const BatchLoader&) = delete;
   BatchLoader& operator=(const BatchLoader&) = delete;
 
-  // The next step's batch; prepares it or waits until it is ready. Valid until the next call. An error of preparing it is thrown here,
-  // at its step and at every call after. Throws std::logic_error behind the last step.
+  // The next step's batch; prepares it or waits until it is ready. Valid until the next call. An error of preparing it
+  // is thrown here, at its step and at every call after. Throws std::logic_error behind the last step.
   const Batch& next();
 
  private:

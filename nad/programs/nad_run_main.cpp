@@ -57,8 +57,7 @@ int analyse_run(const RunSetup& setup, RunState& state, const std::string& comma
   static_cast<DeviceOptions&>(options) = setup.options;
   options.results = {setup.out};
   options.weights = {setup.options.weights};
-  options.data = setup.options.data;
-  options.val_list = setup.options.val_list;
+  static_cast<ImageOptions&>(options) = setup.options;
   options.out = follow_links(analysis_path(setup));
   options.settings.seed = setup.options.seed;
   const Analysed analysed = [&] {

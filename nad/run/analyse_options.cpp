@@ -15,7 +15,8 @@ namespace nad {
 namespace {
 
 struct Texts {
-  std::optional<std::string> data, val_list, masks, out, only, images_per_class, draws, composites, seed, batch;
+  ImageFlags images;
+  std::optional<std::string> masks, out, only, images_per_class, draws, composites, seed, batch;
   DeviceFlags device;
   bool list = false;
 };
@@ -26,11 +27,7 @@ void declare(CLI::App& app, AnalyseOptions& o, Texts& t) {
   app.add_option("--weights", o.weights, "the networks' weights files, for what the results alone do not tell")
       ->type_name("W.h5")
       ->allow_extra_args(false);  // one a flag: what follows is RESULTS
-  app.add_option("--data", t.data, "image folder, DIR/val/<class>/*; default: images packed into the weights file")
-      ->type_name("DIR");
-  app.add_option("--val-list", t.val_list,
-                 "list of the classes of the images in DIR/val: a line NAME CLASS each (weights/FORMAT.md)")
-      ->type_name("FILE");
+  t.images.declare(app, "image folder, DIR/val/<class>/*");
   app.add_option("--masks", t.masks,
                  "where the objects are in the val images: DIR/<class>/<image>.png, grey, white on the object")
       ->type_name("DIR");
@@ -74,10 +71,7 @@ std::vector<std::string> chosen(const std::string& text) {
 
 void convert(const Texts& t, AnalyseOptions& o) {
   constexpr int64_t kMost = 1'000'000;
-  if (t.data) o.data = given_name("--data", *t.data, "an image folder, or no --data for the packed images");
-  if (t.val_list)
-    o.val_list = given_name("--val-list", *t.val_list, "a list of classes, or no --val-list for DIR/val/<class>/*");
-  if (!o.val_list.empty() && o.data.empty()) throw Error(ErrorKind::usage, "--val-list needs --data");
+  t.images.convert(&o);
   if (t.masks) o.masks = given_name("--masks", *t.masks, "a folder of masks, or no --masks");
   if (t.out) o.out = given_name("--out", *t.out, "the name of the analysis file, or no --out for the default");
   o.out = follow_links(o.out);

@@ -8,17 +8,16 @@
 
 #include "nad/analyse/analysis.h"
 #include "nad/run/device_options.h"
+#include "nad/run/image_options.h"
 
 namespace nad {
 
-struct AnalyseOptions : DeviceOptions {
+struct AnalyseOptions : DeviceOptions, ImageOptions {
   std::vector<std::string> results, weights;
   std::vector<std::string> controls;  // analysis files of networks with random weights
-  std::string data;                   // image folder; empty = the images packed into the weights file
-  std::string val_list;  // the classes of the images in DIR/val (nad/images/list_source.h); empty = its folders
-  std::string masks;     // folder of the objects' masks; empty = there are none
-  std::string out = "analysis.h5";  // with links followed
-  std::vector<std::string> only;    // names; empty = all
+  std::string masks;                  // folder of the objects' masks; empty = there are none
+  std::string out = "analysis.h5";    // with links followed
+  std::vector<std::string> only;      // names; empty = all
   AnalysisSettings settings;
   int64_t batch = 32;  // samples of a pass
   bool json = false, quiet = false;

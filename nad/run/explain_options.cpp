@@ -16,7 +16,8 @@ std::optional<ExplainOptions> parse_explain_options(int argc, const char* const*
       "nad_explain");
   ExplainOptions o;
   DeviceFlags device;
-  std::optional<std::string> label, data, val_list, mistakes, seed, folder;  // as typed
+  ImageFlags images;
+  std::optional<std::string> label, mistakes, seed, folder;  // as typed
   bool no_pictures = false;
   app.add_option("IMAGE", o.images, "images (" + readable_images() + "); of four, their composite is explained too")
       ->type_name("FILE...");
@@ -28,11 +29,7 @@ std::optional<ExplainOptions> parse_explain_options(int argc, const char* const*
       ->type_name("CLASS");
   app.add_option("--mistakes", mistakes, "choose so many val images that the network misjudges, and make a gallery")
       ->type_name("N");
-  app.add_option("--data", data, "for --mistakes: image folder, DIR/val/<class>/*; default: the packed images")
-      ->type_name("DIR");
-  app.add_option("--val-list", val_list,
-                 "list of the classes of the images in DIR/val: a line NAME CLASS each (weights/FORMAT.md)")
-      ->type_name("FILE");
+  images.declare(app, "for --mistakes: image folder, DIR/val/<class>/*");
   app.add_option("--seed", seed, "of that choice; default: 233")->type_name("N");
   app.add_option("--out", folder, "folder for the pictures (IMAGE_maps.png, ...); default: explained")
       ->type_name("DIR");
@@ -41,18 +38,15 @@ std::optional<ExplainOptions> parse_explain_options(int argc, const char* const*
   device.declare(app);
   if (!parse_flags(app, argc, argv, out)) return std::nullopt;
   device.convert(&o);
+  images.convert(&o);
   o.pictures = !no_pictures;
   if (label) o.label = given_name("--label", *label, "a class, or no --label for the folders' names");
-  if (data) o.data = given_name("--data", *data, "an image folder, or no --data for the packed images");
-  if (val_list)
-    o.val_list = given_name("--val-list", *val_list, "a list of classes, or no --val-list for DIR/val/<class>/*");
-  if (!o.val_list.empty() && o.data.empty()) throw Error(ErrorKind::usage, "--val-list needs --data");
   if (folder) o.out = given_name("--out", *folder, "a folder, or no --out for the default");
   if (mistakes) o.mistakes = whole_number<int64_t>("--mistakes", *mistakes, 1, 1000);
   if (seed) o.seed = whole_number<uint64_t>("--seed", *seed, 0, std::numeric_limits<uint64_t>::max());
   if (o.images.empty() && o.mistakes == 0)
     throw Error(ErrorKind::usage, "there is nothing to explain", "give images, or --mistakes N");
-  if (data && !mistakes) throw Error(ErrorKind::usage, "--data needs --mistakes");
+  if (!o.data.empty() && !mistakes) throw Error(ErrorKind::usage, "--data needs --mistakes");
   return o;
 }
 

@@ -7,17 +7,16 @@
 #include <vector>
 
 #include "nad/run/device_options.h"
+#include "nad/run/image_options.h"
 
 namespace nad {
 
-struct ExplainOptions : DeviceOptions {
+struct ExplainOptions : DeviceOptions, ImageOptions {
   std::vector<std::string> images;  // paths
   std::string weights, results;
-  std::string label;     // id, index or name of what the images show; empty = their folders' names
-  std::string data;      // of --mistakes; empty = the images packed into the weights file
-  std::string val_list;  // the classes of the images in DIR/val (nad/images/list_source.h); empty = its folders
-  int64_t mistakes = 0;  // misjudged val images to choose; 0 = none
-  uint64_t seed = 233;   // of their choice
+  std::string label;              // id, index or name of what the images show; empty = their folders' names
+  int64_t mistakes = 0;           // misjudged val images to choose; 0 = none
+  uint64_t seed = 233;            // of their choice
   std::string out = "explained";  // folder of the pictures
   bool pictures = true, json = false;
 };

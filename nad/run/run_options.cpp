@@ -15,9 +15,10 @@ namespace {
 
 // Values as typed; CLI11 finds the flags, what they may be is checked here, with one style of message.
 struct Texts {
-  std::optional<std::string> data, val_list, out, objective, beta, beta_grid, lr, epochs, steps, batch, seed,
-      classes_per_step, order_seed, half, shuffle_labels, target, lambda, max_false_alarms, negatives,
-      negative_classes, log_every, checkpoint_every;
+  ImageFlags images;
+  std::optional<std::string> out, objective, beta, beta_grid, lr, epochs, steps, batch, seed, classes_per_step,
+      order_seed, half, shuffle_labels, target, lambda, max_false_alarms, negatives, negative_classes, log_every,
+      checkpoint_every;
   DeviceFlags device;
   bool no_eval = false;
 };
@@ -26,12 +27,7 @@ void declare_work(CLI::App& app, RunOptions& o, Texts& t) {
   app.add_option("--weights", o.weights, "weights file of the network (weights/convert.py makes one)")
       ->type_name("W.h5");
   app.add_option("--arch", o.arch, "stop if the weights file holds another architecture")->type_name("A");
-  app.add_option("--data", t.data,
-                 "image folder, DIR/{train,val}/<class>/*; default: images packed into the weights file")
-      ->type_name("DIR");
-  app.add_option("--val-list", t.val_list,
-                 "list of the classes of the images in DIR/val: a line NAME CLASS each (weights/FORMAT.md)")
-      ->type_name("FILE");
+  t.images.declare(app, "image folder, DIR/{train,val}/<class>/*");
   app.add_option("--classes", o.classes, "classes to learn: 0,217 or n01440764,n02102040 or 0-9 or all (default)")
       ->type_name("LIST");
   app.add_option("--objective", t.objective, "released (default), paper, variational or specific")->type_name("NAME");
@@ -110,10 +106,7 @@ void declare_output(CLI::App& app, RunOptions& o, Texts& t) {
 }
 
 void convert(const Texts& t, RunOptions& o) {
-  if (t.data) o.data = given_name("--data", *t.data, "an image folder, or no --data for the packed images");
-  if (t.val_list)
-    o.val_list = given_name("--val-list", *t.val_list, "a list of classes, or no --val-list for DIR/val/<class>/*");
-  if (!o.val_list.empty() && o.data.empty()) throw Error(ErrorKind::usage, "--val-list needs --data");
+  t.images.convert(&o);
   if (t.out) o.out = given_name("--out", *t.out, "the name of the results file, or no --out for the default");
   if (t.objective) o.objective = parse_objective(*t.objective);
   t.device.convert(&o);

@@ -11,6 +11,7 @@
 #include "kernels/learning_ops.h"
 #include "nad/images/half_source.h"
 #include "nad/run/device_options.h"
+#include "nad/run/image_options.h"
 #include "nad/run/negative_classes.h"
 
 namespace nad {
@@ -21,11 +22,9 @@ inline constexpr int64_t kAutoEpochs = 20, kAutoSteps = 400;
 // --negatives auto, the default: so many images of other classes, or as many as fit.
 inline constexpr int64_t kAutoNegatives = 2000, kAutoNegativeBytes = int64_t{512} << 20;
 
-struct RunOptions : DeviceOptions {
-  std::string weights;   // path of the weights file
-  std::string arch;      // must agree with the weights file; empty = the file decides
-  std::string data;      // image folder; empty = the images packed into the weights file
-  std::string val_list;  // the classes of the images in DIR/val (nad/images/list_source.h); empty = its folders
+struct RunOptions : DeviceOptions, ImageOptions {
+  std::string weights;          // path of the weights file
+  std::string arch;             // must agree with the weights file; empty = the file decides
   std::string classes = "all";  // as given: indices, ranges, ids
   Objective objective = Objective::released;
   std::optional<double> beta;     // absent = the architecture's
